@@ -1,9 +1,9 @@
 /**
  * Bytes of a C struct in a DataView: 64-bit fields by halves, little-endian.
  *
- * A 64-bit value is a `number`, exact up to 2^53. Larger values read are rounded; the one that matters,
- * all ones (RLIM_INFINITY, ~0), reads as 2^64 and is written back as all ones. Where every bit counts
- * (signal masks, epoll data, clone flags) read the two halves instead.
+ * A 64-bit value is a `number`, exact up to 2^53. Larger values read are rounded; the one that
+ * matters, all ones (RLIM_INFINITY, ~0), reads as 2^64 and is written back as all ones. Where every
+ * bit counts (signal masks, epoll data, clone flags) read the two halves instead.
  */
 
 const TWO_32 = 0x1_0000_0000;

@@ -15,8 +15,7 @@ export const DT_LNK = 10;
 export const DT_SOCK = 12;
 export const DT_WHT = 14;
 
-/** struct linux_dirent64: the name, ended by a zero byte, starts at NAME; the record's length
- * is rounded up to 8. */
+/** struct linux_dirent64; the name ends with a zero byte, the record at a multiple of 8. */
 export const DIRENT64_SIZE = 280;
 export const DIRENT64_OFF_INO = 0;
 export const DIRENT64_OFF_OFF = 8;
@@ -58,7 +57,7 @@ export function putDirent64(
   return reclen;
 }
 
-/** Writes one linux_dirent with its name, padding and type; returns its length. There must be room. */
+/** Writes one linux_dirent with name, padding and type; returns its length. There must be room. */
 export function putDirent(
   v: DataView,
   off: number,

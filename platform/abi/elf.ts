@@ -146,7 +146,6 @@ export const NT_GNU_PROPERTY_TYPE_0 = 5;
 export const AT_NULL = 0;
 export const AT_IGNORE = 1;
 export const AT_EXECFD = 2;
-export const AT_VECTOR_SIZE_ARCH = 3;
 export const AT_PHDR = 3;
 export const AT_PHENT = 4;
 export const AT_PHNUM = 5;

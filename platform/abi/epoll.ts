@@ -3,7 +3,7 @@
  */
 
 // epoll_create1(2)
-export const EPOLL_CLOEXEC = 0x80000;
+export const EPOLL_CLOEXEC = 0o2000000;
 
 // epoll_ctl(2)
 export const EPOLL_CTL_ADD = 1;

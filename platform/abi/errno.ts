@@ -159,7 +159,7 @@ const NAMES = `
   ERFKILL EHWPOISON
 `.trim().split(/\s+/);
 
-/** The symbol of an error number of either sign, e.g. "ENOENT"; the digits for one that has none. */
+/** The symbol of an error number of either sign, e.g. "ENOENT"; "E999" for one that has none. */
 export function errnoName(n: number): string {
   const e = Math.abs(n);
   switch (e) {

@@ -5,10 +5,10 @@
 import { getI64, getU64, setI64, setU64, zero } from "./bytes.ts";
 
 // open(2) flags
-export const O_ACCMODE = 3;
-export const O_RDONLY = 0;
-export const O_WRONLY = 1;
-export const O_RDWR = 2;
+export const O_ACCMODE = 0o3;
+export const O_RDONLY = 0o0;
+export const O_WRONLY = 0o1;
+export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
@@ -22,10 +22,10 @@ export const O_DIRECTORY = 0o200000;
 export const O_NOFOLLOW = 0o400000;
 export const O_NOATIME = 0o1000000;
 export const O_CLOEXEC = 0o2000000;
-export const O_SYNC = 0x101000;
+export const O_SYNC = 0o4010000;
 export const O_PATH = 0o10000000;
-export const O_TMPFILE = 0x410000;
-export const O_NDELAY = 2048;
+export const O_TMPFILE = 0o20200000;
+export const O_NDELAY = 0o4000;
 
 // fcntl(2) commands
 export const F_DUPFD = 0;
@@ -49,9 +49,11 @@ export const F_OFD_SETLKW = 38;
 export const F_LINUX_SPECIFIC_BASE = 1024;
 export const F_SETLEASE = 1024;
 export const F_GETLEASE = 1025;
+export const F_NOTIFY = 1026;
+export const F_DUPFD_QUERY = 1027;
+export const F_CREATED_QUERY = 1028;
 export const F_CANCELLK = 1029;
 export const F_DUPFD_CLOEXEC = 1030;
-export const F_NOTIFY = 1026;
 export const F_SETPIPE_SZ = 1031;
 export const F_GETPIPE_SZ = 1032;
 export const F_ADD_SEALS = 1033;
@@ -60,8 +62,6 @@ export const F_GET_RW_HINT = 1035;
 export const F_SET_RW_HINT = 1036;
 export const F_GET_FILE_RW_HINT = 1037;
 export const F_SET_FILE_RW_HINT = 1038;
-export const F_DUPFD_QUERY = 1027;
-export const F_CREATED_QUERY = 1028;
 
 // fcntl(2) values
 export const FD_CLOEXEC = 1;

@@ -45,8 +45,6 @@ export const FS_DAX_FL = 0x2000000;
 export const FS_PROJINHERIT_FL = 0x20000000;
 export const FS_CASEFOLD_FL = 0x40000000;
 export const FS_RESERVED_FL = 0x80000000;
-export const FS_FL_USER_VISIBLE = 0x3dfff;
-export const FS_FL_USER_MODIFIABLE = 0x380ff;
 
 // fsxattr flags
 export const FS_XFLAG_REALTIME = 0x1;

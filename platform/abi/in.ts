@@ -37,7 +37,6 @@ export const IPPROTO_MPLS = 137;
 export const IPPROTO_ETHERNET = 143;
 export const IPPROTO_RAW = 255;
 export const IPPROTO_MPTCP = 262;
-export const IPPROTO_MAX = 263;
 
 export const INADDR_ANY = 0x0;
 export const INADDR_BROADCAST = 0xffffffff;

@@ -1,5 +1,6 @@
 /**
- * ioctl(2) requests: ttys (asm/ioctls.h), files and block devices (linux/fs.h), sockets (linux/sockios.h).
+ * ioctl(2) requests: terminals (asm/ioctls.h), files and block devices (linux/fs.h), sockets and
+ * interfaces (linux/sockios.h).
  */
 
 // Number encoding
@@ -13,8 +14,8 @@ export const _IOC_SIZEMASK = 0x3fff;
 export const _IOC_DIRMASK = 3;
 export const _IOC_NRSHIFT = 0;
 export const _IOC_TYPESHIFT = 8;
-export const _IOC_SIZESHIFT = 0x10;
-export const _IOC_DIRSHIFT = 0x1e;
+export const _IOC_SIZESHIFT = 16;
+export const _IOC_DIRSHIFT = 30;
 export const _IOC_NONE = 0;
 export const _IOC_WRITE = 1;
 export const _IOC_READ = 2;
@@ -40,16 +41,6 @@ export const TCGETX = 0x5432;
 export const TCSETX = 0x5433;
 export const TCSETXF = 0x5434;
 export const TCSETXW = 0x5435;
-export const TCOOFF = 0x0;
-export const TCOON = 0x1;
-export const TCIOFF = 0x2;
-export const TCION = 0x3;
-export const TCIFLUSH = 0x0;
-export const TCOFLUSH = 0x1;
-export const TCIOFLUSH = 0x2;
-export const TCSANOW = 0x0;
-export const TCSADRAIN = 0x1;
-export const TCSAFLUSH = 0x2;
 export const TIOCEXCL = 0x540c;
 export const TIOCNXCL = 0x540d;
 export const TIOCSCTTY = 0x540e;

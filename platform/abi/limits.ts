@@ -27,7 +27,6 @@ export const TASK_COMM_LEN = 16;
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
 export const PID_MAX_DEFAULT = 32768;
-export const HZ = 100;
 export const USER_HZ = 100;
 export const BINPRM_BUF_SIZE = 256;
 

@@ -24,4 +24,3 @@ export const MPOL_BIND = 2;
 export const MPOL_INTERLEAVE = 3;
 export const MPOL_LOCAL = 4;
 export const MPOL_PREFERRED_MANY = 5;
-export const MPOL_MAX = 6;

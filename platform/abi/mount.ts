@@ -1,5 +1,6 @@
 /**
- * Mounts and file systems (linux/mount.h, asm/statfs.h, linux/magic.h): mount(2), umount2(2), statfs(2).
+ * Mounts and file systems (linux/mount.h, asm/statfs.h, linux/magic.h): mount(2), umount2(2),
+ * statfs(2).
  * MNT_ and UMOUNT_ flags are umount2's; MOUNT_ATTR_ and the rest belong to the newer mount calls.
  */
 

@@ -41,6 +41,7 @@ export const SIGPWR = 30;
 export const SIGSYS = 31;
 export const SIGRTMIN = 32;
 
+export const SIGRTMAX = 64;
 export const _NSIG = 64;
 
 // rt_sigprocmask(2)
@@ -59,7 +60,7 @@ export const SA_NOCLDSTOP = 0x1;
 export const SA_NOCLDWAIT = 0x2;
 export const SA_SIGINFO = 0x4;
 export const SA_UNSUPPORTED = 0x400;
-export const SA_EXPOSE_TAGBITS = 0x800;
+export const SA_EXPOSE_TAGBITS = 2048;
 export const SA_ONSTACK = 0x8000000;
 export const SA_RESTART = 0x10000000;
 export const SA_NODEFER = 0x40000000;
@@ -71,7 +72,7 @@ export const SA_ONESHOT = 0x80000000;
 export const SS_ONSTACK = 1;
 export const SS_DISABLE = 2;
 export const SS_AUTODISARM = 0x80000000;
-export const SS_FLAG_BITS = 0x80000000;
+export const SS_FLAG_BITS = 2147483648;
 export const MINSIGSTKSZ = 2048;
 export const SIGSTKSZ = 8192;
 
@@ -168,8 +169,8 @@ export const SIGEV_PAD_SIZE = 12;
 export const SI_MAX_SIZE = 128;
 
 // signalfd(2)
-export const SFD_CLOEXEC = 0x80000;
-export const SFD_NONBLOCK = 2048;
+export const SFD_CLOEXEC = 0o2000000;
+export const SFD_NONBLOCK = 0o4000;
 
 /** The kernel's struct sigaction, as rt_sigaction(2) takes it. */
 export const SIGACTION_SIZE = 32;
@@ -234,8 +235,7 @@ export function getStackT(v: DataView, off: number): StackT {
   };
 }
 
-/** siginfo_t: a head, then a union by signal and code. si_ptr and si_int are at VALUE;
- * of kill: PID, UID; of a timer: TIMERID, OVERRUN, VALUE; of a fault: ADDR on. */
+/** siginfo_t: a head, then a union by signal and code (sigaction(2)); si_ptr, si_int at VALUE. */
 export const SIGINFO_SIZE = 128;
 export const SIGINFO_OFF_SIGNO = 0;
 export const SIGINFO_OFF_ERRNO = 4;

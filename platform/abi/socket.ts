@@ -54,7 +54,6 @@ export const AF_QIPCRTR = 42;
 export const AF_SMC = 43;
 export const AF_XDP = 44;
 export const AF_MCTP = 45;
-export const AF_MAX = 46;
 
 // Types
 export const SOCK_STREAM = 1;

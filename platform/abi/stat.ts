@@ -117,12 +117,12 @@ export function putStat(v: DataView, off: number, s: Stat): void {
   setI64(v, off + STAT_OFF_SIZE, s.size);
   setI64(v, off + STAT_OFF_BLKSIZE, s.blksize);
   setI64(v, off + STAT_OFF_BLOCKS, s.blocks);
-  setU64(v, off + STAT_OFF_ATIME_SEC, s.atimeSec);
-  setU64(v, off + STAT_OFF_ATIME_NSEC, s.atimeNsec);
-  setU64(v, off + STAT_OFF_MTIME_SEC, s.mtimeSec);
-  setU64(v, off + STAT_OFF_MTIME_NSEC, s.mtimeNsec);
-  setU64(v, off + STAT_OFF_CTIME_SEC, s.ctimeSec);
-  setU64(v, off + STAT_OFF_CTIME_NSEC, s.ctimeNsec);
+  setI64(v, off + STAT_OFF_ATIME_SEC, s.atimeSec);
+  setI64(v, off + STAT_OFF_ATIME_NSEC, s.atimeNsec);
+  setI64(v, off + STAT_OFF_MTIME_SEC, s.mtimeSec);
+  setI64(v, off + STAT_OFF_MTIME_NSEC, s.mtimeNsec);
+  setI64(v, off + STAT_OFF_CTIME_SEC, s.ctimeSec);
+  setI64(v, off + STAT_OFF_CTIME_NSEC, s.ctimeNsec);
 }
 
 export function getStat(v: DataView, off: number): Stat {
@@ -137,12 +137,12 @@ export function getStat(v: DataView, off: number): Stat {
     size: getI64(v, off + STAT_OFF_SIZE),
     blksize: getI64(v, off + STAT_OFF_BLKSIZE),
     blocks: getI64(v, off + STAT_OFF_BLOCKS),
-    atimeSec: getU64(v, off + STAT_OFF_ATIME_SEC),
-    atimeNsec: getU64(v, off + STAT_OFF_ATIME_NSEC),
-    mtimeSec: getU64(v, off + STAT_OFF_MTIME_SEC),
-    mtimeNsec: getU64(v, off + STAT_OFF_MTIME_NSEC),
-    ctimeSec: getU64(v, off + STAT_OFF_CTIME_SEC),
-    ctimeNsec: getU64(v, off + STAT_OFF_CTIME_NSEC),
+    atimeSec: getI64(v, off + STAT_OFF_ATIME_SEC),
+    atimeNsec: getI64(v, off + STAT_OFF_ATIME_NSEC),
+    mtimeSec: getI64(v, off + STAT_OFF_MTIME_SEC),
+    mtimeNsec: getI64(v, off + STAT_OFF_MTIME_NSEC),
+    ctimeSec: getI64(v, off + STAT_OFF_CTIME_SEC),
+    ctimeNsec: getI64(v, off + STAT_OFF_CTIME_NSEC),
   };
 }
 

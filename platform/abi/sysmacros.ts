@@ -1,5 +1,5 @@
 /**
- * Device numbers (sys/sysmacros.h), makedev(3). The 32-bit encoding that the kernel gives to user space:
+ * Device numbers (sys/sysmacros.h), makedev(3). The 32-bit encoding the kernel gives to user space:
  * minor bits 0-7, major bits 8-19, minor bits 8-19 in bits 20-31. Both halves fit: 12 and 20 bits.
  */
 

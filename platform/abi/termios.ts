@@ -1,5 +1,6 @@
 /**
- * Terminal attributes in the kernel's layout (asm/termbits.h, asm/termios.h): termios(3), tty_ioctl(4).
+ * Terminal attributes in the kernel's layout (asm/termbits.h, asm/termios.h): termios(3),
+ * tty_ioctl(4).
  */
 
 // Control characters: indices into c_cc
@@ -21,9 +22,6 @@ export const VDISCARD = 13;
 export const VWERASE = 14;
 export const VLNEXT = 15;
 export const VEOL2 = 16;
-export const VTDLY = 16384;
-export const VT0 = 0;
-export const VT1 = 16384;
 
 // c_iflag
 export const IGNBRK = 0o1;
@@ -68,6 +66,9 @@ export const XTABS = 0o14000;
 export const BSDLY = 0o20000;
 export const BS0 = 0o0;
 export const BS1 = 0o20000;
+export const VTDLY = 0o40000;
+export const VT0 = 0o0;
+export const VT1 = 0o40000;
 export const FFDLY = 0o100000;
 export const FF0 = 0o0;
 export const FF1 = 0o100000;
@@ -90,7 +91,7 @@ export const CIBAUD = 0o2003600000;
 export const CMSPAR = 0o10000000000;
 export const CRTSCTS = 0o20000000000;
 export const ADDRB = 0o4000000000;
-export const IBSHIFT = 0o20;
+export const IBSHIFT = 16;
 
 // Line speeds in c_cflag
 export const B0 = 0o0;

@@ -27,9 +27,10 @@ export const ITIMER_PROF = 2;
 // timerfd(2)
 export const TFD_TIMER_ABSTIME = 1;
 export const TFD_TIMER_CANCEL_ON_SET = 2;
-export const TFD_CLOEXEC = 0x80000;
-export const TFD_NONBLOCK = 2048;
 export const TFD_IOC_SET_TICKS = 0x40085400;
+
+export const TFD_CLOEXEC = 0o2000000;
+export const TFD_NONBLOCK = 0o4000;
 
 // utimensat(2)
 export const UTIME_NOW = 0x3fffffff;
