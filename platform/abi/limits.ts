@@ -11,9 +11,6 @@ export const MAX_INPUT = 255;
 export const NAME_MAX = 255;
 export const PATH_MAX = 4096;
 export const PIPE_BUF = 4096;
-export const XATTR_NAME_MAX = 255;
-export const XATTR_SIZE_MAX = 65536;
-export const XATTR_LIST_MAX = 65536;
 export const RTSIG_MAX = 32;
 
 export const IOV_MAX = 1024;

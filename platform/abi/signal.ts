@@ -40,7 +40,6 @@ export const SIGPOLL = 29;
 export const SIGPWR = 30;
 export const SIGSYS = 31;
 export const SIGRTMIN = 32;
-
 export const SIGRTMAX = 64;
 export const _NSIG = 64;
 

@@ -63,8 +63,9 @@ export const SOCK_RDM = 4;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_DCCP = 6;
 export const SOCK_PACKET = 10;
-export const SOCK_CLOEXEC = 0x80000;
-export const SOCK_NONBLOCK = 2048;
+
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_NONBLOCK = 0o4000;
 
 // Levels
 export const SOL_RAW = 255;
