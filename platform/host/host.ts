@@ -1,0 +1,212 @@
+/**
+ * Host system calls for Sentry and Gofer: plain functions that return n or -errno. Paths are latin1
+ * strings (one char, one byte). Nothing here may be called with guest-controlled descriptors.
+ */
+import { EFAULT, ENAMETOOLONG, ENOMEM } from "../abi/errno.ts";
+import { addressOf, native, viewMemory } from "./ffi.ts";
+
+const SYS_CLOSE = 3;
+const SYS_FTRUNCATE = 77;
+const SYS_READLINKAT = 267;
+const SYS_MEMFD_CREATE = 319;
+const SYS_PREADV2 = 327;
+const SYS_PWRITEV2 = 328;
+const SYS_STATX = 332;
+const SYS_OPENAT2 = 437;
+
+/** Any host system call; numbers are exact up to 2^53. Returns n or -errno. */
+export function hostSyscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): number {
+  return native.dv_syscall(nr, a0, a1, a2, a3, a4, a5);
+}
+
+export interface HostBuffer {
+  readonly u8: Uint8Array;
+  readonly view: DataView;
+  /** Its address, for hostSyscall. */
+  readonly addr: number;
+}
+
+/** Memory that stays put, for arguments of hostSyscall. Never freed: allocate once. */
+export function hostAlloc(size: number): HostBuffer {
+  const pointer = native.dv_alloc(size);
+  if (pointer === null) throw new Error("out of memory");
+  const buffer = viewMemory(pointer, size);
+  return { u8: new Uint8Array(buffer), view: new DataView(buffer), addr: addressOf(pointer) };
+}
+
+const PATH_SIZE = 4352;
+const path = hostAlloc(2 * PATH_SIZE);
+const how = hostAlloc(4096);
+const IOVEC = 64;
+
+/** Writes a NUL-terminated path to scratch `slot` (0 or 1). Returns its address or -ENAMETOOLONG. */
+export function hostPath(s: string, slot = 0): number {
+  if (s.length > 4096) return -ENAMETOOLONG;
+  const at = slot * PATH_SIZE;
+  for (let i = 0; i < s.length; i++) path.u8[at + i] = s.charCodeAt(i);
+  path.u8[at + s.length] = 0;
+  return path.addr + at;
+}
+
+export function closeFd(fd: number): number {
+  return native.dv_syscall(SYS_CLOSE, fd, 0, 0, 0, 0, 0);
+}
+
+/** openat2(2) with exactly these restrictions. */
+export function openat2(
+  dirFd: number,
+  name: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): number {
+  const addr = hostPath(name);
+  if (addr < 0) return addr;
+  how.view.setUint32(0, flags, true);
+  how.view.setUint32(4, 0, true);
+  how.view.setUint32(8, mode, true);
+  how.view.setUint32(12, 0, true);
+  how.view.setUint32(16, resolve, true);
+  how.view.setUint32(20, 0, true);
+  return native.dv_syscall(SYS_OPENAT2, dirFd, addr, how.addr, 24, 0, 0);
+}
+
+/** statx(2) into `out` (256 bytes). `name` "" with AT_EMPTY_PATH for the descriptor itself. */
+export function statx(
+  dirFd: number,
+  name: string,
+  flags: number,
+  mask: number,
+  out: HostBuffer,
+): number {
+  const addr = hostPath(name);
+  if (addr < 0) return addr;
+  return native.dv_syscall(SYS_STATX, dirFd, addr, flags, mask, out.addr, 0);
+}
+
+const LINK_AT = 512;
+
+export function readlinkat(dirFd: number, name: string): string | number {
+  const addr = hostPath(name);
+  if (addr < 0) return addr;
+  const n = native.dv_syscall(SYS_READLINKAT, dirFd, addr, how.addr + LINK_AT, 3584, 0, 0);
+  if (n < 0) return n;
+  let s = "";
+  for (let i = 0; i < n; i++) s += String.fromCharCode(how.u8[LINK_AT + i]);
+  return s;
+}
+
+/** A close-on-exec memfd of size 0; flags are MFD_* (MFD_CLOEXEC is added). */
+export function memfdCreate(name: string, flags = 0): number {
+  const addr = hostPath(name);
+  if (addr < 0) return addr;
+  return native.dv_syscall(SYS_MEMFD_CREATE, addr, flags | 1, 0, 0, 0, 0);
+}
+
+export function ftruncate(fd: number, size: number): number {
+  return native.dv_syscall(SYS_FTRUNCATE, fd, size, 0, 0, 0, 0);
+}
+
+interface Mapping {
+  pointer: Deno.PointerObject;
+  length: number;
+}
+const mappings = new WeakMap<ArrayBufferLike, Mapping>();
+
+/** Maps [offset, offset + length) of a descriptor, shared and writable; unmap with `unmap`. */
+export function mapShared(fd: number, offset: number, length: number): Uint8Array | number {
+  const pointer = native.dv_map_shared(fd, offset, length);
+  if (pointer === null) return -ENOMEM;
+  const buffer = viewMemory(pointer, length);
+  mappings.set(buffer, { pointer, length });
+  return new Uint8Array(buffer);
+}
+
+/** The address of a mapping made by mapShared, for hostSyscall. */
+export function mappingAddr(mapped: Uint8Array): number {
+  const m = mappings.get(mapped.buffer);
+  return m === undefined ? -EFAULT : addressOf(m.pointer);
+}
+
+/** The caller drops every view of it first: touching one afterwards is fatal. */
+export function unmap(mapped: Uint8Array): void {
+  const m = mappings.get(mapped.buffer);
+  if (m === undefined) return;
+  mappings.delete(mapped.buffer);
+  native.dv_unmap(m.pointer, m.length);
+}
+
+/** pread(2) into u8[start, end); offset -1 reads at the descriptor's own position. */
+export function preadFd(
+  fd: number,
+  u8: Uint8Array,
+  start: number,
+  end: number,
+  offset: number,
+): number {
+  return native.dv_pread(fd, u8 as Uint8Array<ArrayBuffer>, start, end - start, offset);
+}
+
+export function pwriteFd(
+  fd: number,
+  u8: Uint8Array,
+  start: number,
+  end: number,
+  offset: number,
+): number {
+  return native.dv_pwrite(fd, u8 as Uint8Array<ArrayBuffer>, start, end - start, offset);
+}
+
+/** preadv2(2) of one range at a fixed address, with RWF_* flags; offset -1: the file position. */
+export function preadv2(
+  fd: number,
+  addr: number,
+  length: number,
+  offset: number,
+  rwf: number,
+): number {
+  iovec(addr, length);
+  return native.dv_syscall(SYS_PREADV2, fd, how.addr + IOVEC, 1, offset, 0, rwf);
+}
+
+export function pwritev2(
+  fd: number,
+  addr: number,
+  length: number,
+  offset: number,
+  rwf: number,
+): number {
+  iovec(addr, length);
+  return native.dv_syscall(SYS_PWRITEV2, fd, how.addr + IOVEC, 1, offset, 0, rwf);
+}
+
+function iovec(addr: number, length: number): void {
+  how.view.setUint32(IOVEC, addr >>> 0, true);
+  how.view.setUint32(IOVEC + 4, Math.floor(addr / 0x1_0000_0000), true);
+  how.view.setUint32(IOVEC + 8, length >>> 0, true);
+  how.view.setUint32(IOVEC + 12, Math.floor(length / 0x1_0000_0000), true);
+}
+
+/** CLOCK_MONOTONIC in nanoseconds. */
+export function monoNs(): number {
+  return native.dv_clock_ns(1);
+}
+
+/** Any clock that the host can tell for this process (CLOCK_BOOTTIME 7, CLOCK_REALTIME inexactly). */
+export function clockNs(clock: number): number {
+  return native.dv_clock_ns(clock);
+}
+
+const clock = new Float64Array(2);
+
+/** Wall clock: fills out[0] with seconds and out[1] with nanoseconds. */
+export function realtime(out: Float64Array): void {
+  native.dv_realtime(clock as Float64Array<ArrayBuffer>);
+  out[0] = clock[0];
+  out[1] = clock[1];
+}
+
+/** Wakes the Sentry out of Platform.wait: a message is waiting for it. */
+export function ring(): void {
+  native.dv_ring();
+}

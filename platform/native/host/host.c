@@ -1,0 +1,56 @@
+// Host system calls for TypeScript. Numbers travel as double, which V8's fast calls pass unboxed;
+// every address and size the Sentry uses is exact in one. Results are n or -errno.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline long word(double d) { return d < 0 ? (long)d : (long)(uint64_t)d; }
+
+double dv_syscall(int nr, double a0, double a1, double a2, double a3, double a4, double a5) {
+  long r = syscall(nr, word(a0), word(a1), word(a2), word(a3), word(a4), word(a5));
+  return r == -1 ? -errno : (double)r;
+}
+
+// Page-aligned zeroed memory that stays put; never freed (static scratch buffers).
+void *dv_alloc(uint32_t size) {
+  void *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return p == MAP_FAILED ? 0 : p;
+}
+
+void *dv_map_shared(int fd, double offset, double length) {
+  void *p = mmap(0, (size_t)length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+  return p == MAP_FAILED ? 0 : p;
+}
+
+int dv_unmap(void *p, double length) { return munmap(p, (size_t)length); }
+
+// buffer + start: a typed array's memory, which does not move during the call.
+int dv_pread(int fd, uint8_t *buffer, uint32_t start, uint32_t length, double offset) {
+  long r = offset < 0 ? read(fd, buffer + start, length) : pread(fd, buffer + start, length, (off_t)offset);
+  return r < 0 ? -errno : (int)r;
+}
+
+int dv_pwrite(int fd, const uint8_t *buffer, uint32_t start, uint32_t length, double offset) {
+  long r = offset < 0 ? write(fd, buffer + start, length) : pwrite(fd, buffer + start, length, (off_t)offset);
+  return r < 0 ? -errno : (int)r;
+}
+
+double dv_clock_ns(int clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+// Wall clock as two exact parts: out[0] seconds, out[1] nanoseconds.
+void dv_realtime(double *out) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  out[0] = t.tv_sec;
+  out[1] = t.tv_nsec;
+}

@@ -1,0 +1,323 @@
+// The systrap platform's native half: starting the zygote, handing slots over, and the wait loop.
+// It knows slots and descriptors; what the events mean is the Sentry's business.
+#define _GNU_SOURCE
+#include "../stub/slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern const char dv_stub_begin[], dv_stub_end[];
+
+static long now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+static inline long sys_futex(volatile uint32_t *addr, int op, uint32_t val, const struct timespec *timeout) {
+  return syscall(SYS_futex, addr, op, val, timeout, 0, 0);
+}
+
+// --- Control memory ---------------------------------------------------------------------------------
+
+// Writable here, read-only in the stubs (see shared_ro_fd).
+static uint8_t *shared;
+static int shared_ro_fd = -1;
+static uint32_t doorbell;  // set by dv_ring, taken by dv_wait
+static int cpus;
+
+void *dv_shared_page(void) {
+  if (shared) return shared;
+  int fd = memfd_create("dvisor-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0 || ftruncate(fd, SHARED_SIZE) < 0) return 0;
+  shared = mmap(0, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  // From here on nobody can map it writable, nor make a mapping of it writable later.
+  if (shared == MAP_FAILED || fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0) {
+    shared = 0;
+    return 0;
+  }
+  shared_ro_fd = fd;
+  cpu_set_t set;
+  cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  return shared;
+}
+
+int dv_cpus(void) { return cpus; }
+
+// --- Zygote -----------------------------------------------------------------------------------------
+
+struct zygote_args {
+  int stub_fd, sock, control, shared, empty_root, new_user;
+};
+
+static int place_fd(int fd, int at) { return fd == at ? fcntl(fd, F_SETFD, 0) : dup2(fd, at); }
+
+// Runs in the child: gives up everything, then becomes the stub. No libc state is relied on.
+static int zygote_child(void *p) {
+  struct zygote_args *a = p;
+  int stub = fcntl(a->stub_fd, F_DUPFD, 100), sock = fcntl(a->sock, F_DUPFD, 100);
+  int control = fcntl(a->control, F_DUPFD, 100), page = fcntl(a->shared, F_DUPFD, 100);
+  if (stub < 0 || sock < 0 || control < 0 || page < 0) _exit(120);
+  if (a->empty_root >= 0 && (fchdir(a->empty_root) < 0 || chroot(".") < 0)) _exit(121);
+  if (setsid() < 0) _exit(122);
+  struct sigaction dfl = {.sa_handler = SIG_DFL};
+  for (int i = 1; i < 65; i++) sigaction(i, &dfl, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, 0);
+  struct rlimit core = {0, 0};
+  setrlimit(RLIMIT_CORE, &core);
+  struct rlimit stack = {8 << 20, 8 << 20};
+  setrlimit(RLIMIT_STACK, &stack);
+  personality(ADDR_NO_RANDOMIZE);
+  for (int cap = 0; cap < 64; cap++) prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  struct { uint32_t version; int pid; } header = {0x20080522, 0};
+  uint32_t data[6] = {0};
+  syscall(SYS_capset, &header, data);
+  if (place_fd(sock, FD_SOCKET) < 0 || place_fd(control, 4) < 0 || place_fd(page, 5) < 0) _exit(123);
+  if (place_fd(stub, 6) < 0) _exit(123);
+  fcntl(6, F_SETFD, FD_CLOEXEC);
+  syscall(SYS_close_range, 7, ~0u, 0);
+  close(0); close(1); close(2);
+  char *argv[] = {"dvisor-stub", 0}, *envp[] = {0};
+  syscall(SYS_execveat, 6, "", argv, envp, AT_EMPTY_PATH);
+  _exit(124);
+}
+
+// Starts the zygote on `control` (a control memfd) and `sock` (its end of the socketpair).
+// `flags`: CLONE_NEW* for it. Returns its pid or -errno.
+int dv_spawn_zygote(int control, int sock, int empty_root, int flags) {
+  if (!dv_shared_page()) return -ENOMEM;
+  int stub = memfd_create("dvisor-stub", MFD_CLOEXEC | 0x10 /* MFD_EXEC */);
+  if (stub < 0) stub = memfd_create("dvisor-stub", MFD_CLOEXEC);
+  if (stub < 0) return -errno;
+  size_t size = dv_stub_end - dv_stub_begin;
+  if (write(stub, dv_stub_begin, size) != (ssize_t)size) { close(stub); return -EIO; }
+  struct zygote_args args = {stub, sock, control, shared_ro_fd, empty_root, 0};
+  size_t stack_size = 64 << 10;
+  char *stack = mmap(0, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack == MAP_FAILED) { close(stub); return -ENOMEM; }
+  // No exit signal: the Sentry reaps stubs when it looks, with __WALL.
+  int pid = clone(zygote_child, stack + stack_size, CLONE_VFORK | CLONE_VM | flags, &args);
+  int err = errno;
+  munmap(stack, stack_size);
+  close(stub);
+  return pid < 0 ? -err : pid;
+}
+
+// --- Sockets ----------------------------------------------------------------------------------------
+
+// out[0] the Sentry's end, which learns the sender's pid from the kernel; out[1] the stub's.
+int dv_socketpair(int *out) {
+  if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, out) < 0) return -errno;
+  int on = 1;
+  setsockopt(out[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  return 0;
+}
+
+int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1) {
+  struct iovec iov = {&slot, sizeof slot};
+  union { char bytes[CMSG_SPACE(2 * sizeof(int))]; struct cmsghdr align; } control;
+  memset(&control, 0, sizeof control);
+  int n = fd1 < 0 ? 1 : 2;
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(n * sizeof(int));
+  int fds[2] = {fd0, fd1};
+  memcpy(CMSG_DATA(c), fds, n * sizeof(int));
+  return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+// The pid of the stub at the other end, vouched for by the kernel; -errno when none came in time.
+int dv_receive_pid(int sock, int timeout_ms) {
+  struct pollfd p = {sock, POLLIN, 0};
+  int r = poll(&p, 1, timeout_ms);
+  if (r <= 0) return r < 0 ? -errno : -ETIMEDOUT;
+  char hello;
+  struct iovec iov = {&hello, 1};
+  union { char bytes[CMSG_SPACE(sizeof(struct ucred))]; struct cmsghdr align; } control;
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  if (recvmsg(sock, &msg, MSG_DONTWAIT) < 0) return -errno;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+      return ((struct ucred *)CMSG_DATA(c))->pid;
+  return -EPROTO;
+}
+
+// --- Hand-off ---------------------------------------------------------------------------------------
+
+// Slots that the guest owns: the wait loop looks at these and no others.
+#define ACTIVE_MAX 16384
+static struct slot *slots[ACTIVE_MAX];   // by handle
+static int active[ACTIVE_MAX], position[ACTIVE_MAX], nactive;
+
+int dv_slot_register(int handle, struct slot *s) {
+  if (handle < 0 || handle >= ACTIVE_MAX) return -EINVAL;
+  slots[handle] = s;
+  position[handle] = -1;
+  return 0;
+}
+
+static void activate(int handle) {
+  if (position[handle] >= 0) return;
+  position[handle] = nactive;
+  active[nactive++] = handle;
+}
+
+void dv_slot_deactivate(int handle) {
+  int at = position[handle];
+  if (at < 0) return;
+  int last = active[--nactive];
+  active[at] = last;
+  position[last] = at;
+  position[handle] = -1;
+}
+
+void dv_resume(int handle) {
+  struct slot *s = slots[handle];
+  activate(handle);
+  __atomic_store_n(&s->state, STATE_REPLY, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST)) sys_futex(&s->state, FUTEX_WAKE, 1, 0);
+}
+
+void dv_ring(void) {
+  __atomic_store_n(&doorbell, 1, __ATOMIC_SEQ_CST);
+  if (shared && __atomic_load_n((uint32_t *)(shared + SHARED_SLEEPING), __ATOMIC_SEQ_CST))
+    sys_futex((uint32_t *)(shared + SHARED_SLEEPING), FUTEX_WAKE, INT_MAX, 0);
+}
+
+static int find_ready(void) {
+  for (int i = nactive - 1; i >= 0; i--) {
+    int handle = active[i];
+    if (__atomic_load_n(&slots[handle]->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) {
+      // Looking from the end and moving what was found to the front keeps it fair.
+      dv_slot_deactivate(handle);
+      return handle;
+    }
+  }
+  return -1;
+}
+
+// Spinning pays when the answer comes sooner than a sleep and a wake-up would cost; the budget
+// follows what happened lately.
+#define SPIN_MAX_NS 60000
+#define SPIN_MIN_NS 2000
+static long spin_ns = SPIN_MAX_NS;
+static uint64_t sleeps, spun;
+
+double dv_wait_stat(int which) { return which == 0 ? sleeps : spun; }
+
+// Returns a handle whose slot came back, -1 for the doorbell, -2 at the timeout.
+int dv_wait(double timeout_ns) {
+  int h = find_ready();
+  if (h >= 0) return h;
+  if (__atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST)) return -1;
+  if (timeout_ns == 0) return -2;
+  long start = now_ns(), deadline = timeout_ns < 0 ? LONG_MAX : start + (long)timeout_ns;
+  volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
+  if (nactive > 0 && cpus > 1) {
+    long until = start + spin_ns;
+    for (;;) {
+      for (int i = 0; i < 32; i++) {
+        if ((h = find_ready()) >= 0) {
+          spun++;
+          spin_ns = SPIN_MAX_NS;
+          return h;
+        }
+        if (__atomic_load_n(&doorbell, __ATOMIC_RELAXED)) { __atomic_store_n(&doorbell, 0, __ATOMIC_SEQ_CST); return -1; }
+        __builtin_ia32_pause();
+      }
+      long t = now_ns();
+      if (t >= deadline) return -2;
+      if (t >= until) break;
+    }
+    spin_ns = spin_ns / 2 < SPIN_MIN_NS ? SPIN_MIN_NS : spin_ns / 2;
+  }
+  for (;;) {
+    __atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
+    h = find_ready();
+    int rung = __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST);
+    if (h >= 0 || rung) {
+      *sleeping = 0;
+      if (h >= 0 && rung) __atomic_store_n(&doorbell, 1, __ATOMIC_SEQ_CST);
+      return h >= 0 ? h : -1;
+    }
+    long left = deadline == LONG_MAX ? LONG_MAX : deadline - now_ns();
+    // While guests run, look now and then: a stub that died without a word rings no bell.
+    long limit = nactive > 0 ? 100000000L : LONG_MAX;
+    long nap = left < limit ? left : limit;
+    if (nap > 0) {
+      struct timespec t = {nap / 1000000000L, nap % 1000000000L};
+      sleeps++;
+      sys_futex(sleeping, FUTEX_WAIT, 1, nap == LONG_MAX ? 0 : &t);
+    }
+    *sleeping = 0;
+    if (nap == left || left <= 0) {
+      h = find_ready();
+      return h >= 0 ? h : -2;
+    }
+    if (nap == limit && (h = find_ready()) < 0) return -2;
+    if (h >= 0) return h;
+  }
+}
+
+// Waits for one slot alone (a command batch), at most timeout_ns. 0, or -ETIMEDOUT.
+int dv_wait_slot(int handle, double timeout_ns) {
+  struct slot *s = slots[handle];
+  long deadline = now_ns() + (long)timeout_ns;
+  for (long rounds = 0;; rounds++) {
+    for (int i = 0; i < 64; i++) {
+      if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) {
+        dv_slot_deactivate(handle);
+        return 0;
+      }
+      __builtin_ia32_pause();
+    }
+    if (now_ns() > deadline) return -ETIMEDOUT;
+    if (cpus < 2 || rounds > 200) sched_yield();
+  }
+}
+
+// --- Guest memory -----------------------------------------------------------------------------------
+
+int dv_read_guest(int pid, double addr, uint8_t *buffer, uint32_t start, uint32_t length) {
+  struct iovec local = {buffer + start, length}, remote = {(void *)(uint64_t)addr, length};
+  ssize_t n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+  return n < 0 ? -errno : (int)n;
+}
+
+int dv_write_guest(int pid, double addr, const uint8_t *buffer, uint32_t start, uint32_t length) {
+  struct iovec local = {(uint8_t *)buffer + start, length}, remote = {(void *)(uint64_t)addr, length};
+  ssize_t n = process_vm_writev(pid, &local, 1, &remote, 1, 0);
+  return n < 0 ? -errno : (int)n;
+}
+
+// Reaps one dead child without waiting: its pid, 0 for none; status in out[0].
+int dv_reap(int *out) {
+  int pid = waitpid(-1, out, WNOHANG | __WALL);
+  return pid < 0 ? 0 : pid;
+}
+
+int dv_interrupt(int pid, int tid) { return syscall(SYS_tgkill, pid, tid, 34) < 0 ? -errno : 0; }
+
+int dv_kill(int pid) { return kill(pid, SIGKILL) < 0 ? -errno : 0; }

@@ -1,0 +1,111 @@
+// The memory that a stub process and the Sentry share: one control region per guest address space,
+// cut into slots, one per host thread. platform/systrap/slot.ts mirrors the offsets, and a test
+// compares the two. Guest code can write all of it: the Sentry reads each value once and checks it.
+#ifndef DVISOR_SLOT_H
+#define DVISOR_SLOT_H
+
+// Where things lie in every guest address space. All of it is at or above TASK_SIZE_GUEST.
+#define TASK_SIZE_GUEST 0x7ffd00000000
+#define CONTROL_BASE 0x7ffe00000000
+#define CONTROL_SIZE 0x100000000
+#define SHARED_BASE 0x7fffb0000000
+#define SHARED_SIZE 0x2000
+#define STUB_BASE 0x7fffc0000000
+
+#define SLOT_SHIFT 18
+#define SLOT_SIZE (1 << SLOT_SHIFT)
+#define SLOT_MAX (CONTROL_SIZE >> SLOT_SHIFT)
+
+// Ownership of a slot (field `state`).
+#define STATE_GUEST 0   // the host thread runs guest code, or the stub on its behalf
+#define STATE_SENTRY 1  // published: the Sentry may read and write the slot
+#define STATE_REPLY 2   // the Sentry's answer is complete
+
+#define EVENT_SYSCALL 1
+#define EVENT_FAULT 2
+#define EVENT_INTERRUPT 3
+#define EVENT_CALL_FAILED 4
+#define EVENT_LOST 5
+#define EVENT_FLUSHED 6
+#define EVENT_STARTED 7
+
+#define REPLY_FULL 1   // load every register, not rax alone
+#define REPLY_FLUSH 2  // perform the commands and come back
+#define REPLY_PARK 4   // sleep at once: no answer is near
+
+// Commands: operation and up to six arguments.
+#define CMD_CALL 1      // host system call nr(a0..a5); negative result fails the batch
+#define CMD_MMAP_FD 2   // mmap(a0..a3, received fd, a5), then close it
+#define CMD_COPY_OUT 3  // copy a1 bytes from slot offset a2 to guest address a0
+#define CMD_ZERO 4      // zero a1 bytes at guest address a0
+#define CMD_SAVE_FP 5   // XSAVE image to guest address a0, then initial state
+#define CMD_LOAD_FP 6   // XSAVE image from guest address a0, 0: initial state
+#define CMD_FORK 7      // fork; two fds (control memfd, socket) are waiting on the socket
+#define CMD_THREAD 8    // new thread on the slot with index a0
+#define CMD_EXIT 9      // a0: 0 this thread, 1 the process
+#define CMD_CALL_RESULT 10  // as CMD_CALL, any result, stored in `result`
+
+#define SLOT_REGS 0x40
+#define REG(n) (SLOT_REGS + 8 * (n))
+#define SLOT_ENTRY 0xf8
+#define SLOT_SELF 0x100
+#define SLOT_INTR 0x108
+#define SLOT_FP 0xf0
+#define SLOT_COMMANDS 0x200
+#define SLOT_COMMAND_MAX 48
+#define SLOT_ALTSTACK 0x1000
+#define SLOT_STACK_TOP 0x6000
+#define SLOT_ALTSTACK_END 0xa000
+#define SLOT_ARENA_IN 0x10000
+#define SLOT_ARENA_OUT 0x28000
+#define SLOT_PREFETCH_MAX 8
+
+#define FD_SOCKET 3
+
+// Shared page: written by the Sentry, read-only in every stub.
+#define SHARED_SLEEPING 0x0     // u32 futex: 1 while the Sentry sleeps
+#define SHARED_SPIN 0x40        // u32: pause iterations a stub spins for its answer
+#define SHARED_PREFETCH 0x400   // u32[512] by system call number, see prefetch() in stub.c
+#define SHARED_PREFETCH_COUNT 512
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+struct command {
+  uint32_t op, nr;
+  uint64_t a[6];
+  uint64_t pad;
+};
+
+struct prefetched {
+  uint64_t addr;
+  uint32_t length, offset;
+};
+
+struct slot {
+  uint32_t state, sleeping, event, reply;   // 0x00
+  uint32_t ncommands;                       // 0x10
+  int32_t failed;                           // 0x14 index of the command that failed
+  int64_t result;                           // 0x18 its errno, or CMD_CALL_RESULT's value
+  uint32_t fault_signal, fault_code;        // 0x20
+  uint64_t fault_addr;                      // 0x28
+  uint32_t fault_trapno, fault_error;       // 0x30
+  uint32_t signal_path, pad0;               // 0x38 1: entered by a host signal
+  uint64_t regs[21];                        // 0x40
+  uint64_t pad1;                            // 0xe8
+  uint64_t fp_image;                        // 0xf0 address of the FP image, 0: live in the CPU
+  uint64_t entry;                           // 0xf8 address of stub_entry, for trampolines
+  uint64_t self;                            // 0x100
+  uint32_t interrupted, alive;              // 0x108; alive is cleared by the kernel at exit
+  uint32_t nprefetched, pad2;               // 0x110
+  struct prefetched prefetched[SLOT_PREFETCH_MAX];  // 0x118
+  uint32_t host_tid, inherit_fp;            // 0x198
+  int32_t fd_ready[2];                      // 0x1a0 received for this slot, -1 none
+  uint32_t fd_lock, pad4;                   // 0x1a8 in slot 0: lock around recvmsg
+  uint64_t vdso;                            // 0x1b0 set by the zygote
+  uint32_t xsave_size, pad5;                // 0x1b8
+  uint8_t pad6[0x200 - 0x1c0];
+  struct command commands[SLOT_COMMAND_MAX];
+};
+#endif
+#endif

@@ -1,0 +1,526 @@
+// The code that runs inside every guest address space: it turns the guest's system calls and faults
+// into events for the Sentry, and carries out the Sentry's commands. It decides nothing.
+//
+// Compiled without FP or vector registers (-mgeneral-regs-only), so that the guest's stay live in
+// the CPU while it runs. It has no data of its own; everything it knows is in the slot, which the
+// guest can write: a guest that does so harms itself alone.
+#include "slot.h"
+
+#include <linux/types.h>
+#include <asm/sigcontext.h>
+#include <asm/signal.h>
+#include <asm/ucontext.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+
+typedef uint64_t u64;
+typedef int64_t i64;
+typedef uint32_t u32;
+
+_Static_assert(offsetof(struct slot, regs) == SLOT_REGS, "regs");
+_Static_assert(offsetof(struct slot, fp_image) == SLOT_FP, "fp_image");
+_Static_assert(offsetof(struct slot, entry) == SLOT_ENTRY, "entry");
+_Static_assert(offsetof(struct slot, self) == SLOT_SELF, "self");
+_Static_assert(offsetof(struct slot, interrupted) == SLOT_INTR, "interrupted");
+_Static_assert(offsetof(struct slot, commands) == SLOT_COMMANDS, "commands");
+_Static_assert(sizeof(struct slot) <= SLOT_ALTSTACK, "slot header");
+
+extern char stub_text_begin[], stub_text_end[], stub_entry[], resume_begin[], resume_end[];
+extern char copy_begin[], copy_fixup[], copy_end[], string_load[], string_fixup[], fp_begin[], fp_fixup[];
+extern char futex_begin[], futex_syscall[], futex_abort[], signal_return[];
+u64 stub_call(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+i64 futex_call(volatile void *addr, u64 op, u64 val, const void *timeout, volatile u32 *interrupted);
+u64 guest_copy(void *dst, const void *src, u64 n);
+u64 guest_zero(void *dst, u64 n);
+i64 guest_string(void *dst, const void *src, u64 limit);
+u64 fp_save(u64 addr), fp_load(u64 addr);
+void fp_load_trusted(u64 addr);
+i64 stub_fork(u64 memfd, u64 sock);
+i64 stub_thread(u64 flags, struct slot *slot, volatile u32 *alive);
+_Noreturn void resume_full(struct slot *s);
+
+enum {
+  SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_rt_sigaction = 13,
+  SYS_rt_sigreturn = 15, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
+  SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
+  SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
+  SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
+};
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, INTERRUPT_SIGNAL = 34 };
+#define THREAD_FLAGS 0x00250f00  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
+
+#define SHARED32(offset) (*(volatile u32 *)(SHARED_BASE + (offset)))
+#define LOAD(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define STORE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
+
+static inline void cpu_pause(void) { __builtin_ia32_pause(); }
+
+static _Noreturn void die(void) {
+  for (;;) stub_call(SYS_exit_group, 127, 0, 0, 0, 0, 0);
+}
+
+// --- Hand-off -------------------------------------------------------------------------------------
+
+static void publish(struct slot *s, u32 event) {
+  s->event = event;
+  s->interrupted = 0;
+  __atomic_store_n(&s->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&SHARED32(SHARED_SLEEPING), __ATOMIC_SEQ_CST))
+    stub_call(SYS_futex, SHARED_BASE + SHARED_SLEEPING, FUTEX_WAKE, 0x7fffffff, 0, 0, 0);
+}
+
+static void await_reply(struct slot *s) {
+  u32 spin = SHARED32(SHARED_SPIN);
+  for (u32 i = 0; i < spin; i++) {
+    if (LOAD(s->state) == STATE_REPLY) return;
+    if (s->reply & REPLY_PARK) break;
+    cpu_pause();
+  }
+  for (;;) {
+    __atomic_store_n(&s->sleeping, 1, __ATOMIC_SEQ_CST);
+    u32 state = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST);
+    if (state == STATE_REPLY) break;
+    stub_call(SYS_futex, (u64)&s->state, FUTEX_WAIT, state, 0, 0, 0);
+  }
+  s->sleeping = 0;
+}
+
+// --- Commands -------------------------------------------------------------------------------------
+
+struct msghdr { void *name; u32 namelen, p0; struct iov { void *base; u64 len; } *iov; u64 iovlen; void *control; u64 controllen; u32 flags, p1; };
+struct cmsg { u64 len; u32 level, type; int fds[2]; };
+
+static inline struct slot *slot_at(u32 index) { return (struct slot *)(CONTROL_BASE + ((u64)index << SLOT_SHIFT)); }
+
+// Every message carries the slot index it is for: threads of one process share the socket, so the
+// one that receives hands the descriptors to the slot they belong to.
+static int receive_fds(struct slot *s, int want, int *fds) {
+  struct slot *lock = slot_at(0);
+  for (;;) {
+    if (LOAD(s->fd_ready[0]) >= 0) break;
+    u32 expected = 0;
+    if (!__atomic_compare_exchange_n(&lock->fd_lock, &expected, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+      stub_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+      continue;
+    }
+    if (LOAD(s->fd_ready[0]) < 0) {
+      u32 index = 0xffffffff;
+      struct iov iov = {&index, sizeof index};
+      struct cmsg control = {0};
+      struct msghdr msg = {0, 0, 0, &iov, 1, &control, sizeof control, 0, 0};
+      i64 n = stub_call(SYS_recvmsg, FD_SOCKET, (u64)&msg, 0x40000000 /* MSG_CMSG_CLOEXEC */, 0, 0, 0);
+      if (n == sizeof index && index < SLOT_MAX && control.len >= 20) {
+        struct slot *to = slot_at(index);
+        to->fd_ready[1] = control.len >= 24 ? control.fds[1] : -1;
+        STORE(to->fd_ready[0], control.fds[0]);
+      } else if (n != -4 /* EINTR */) {
+        die();
+      }
+    }
+    STORE(lock->fd_lock, 0);
+  }
+  fds[0] = s->fd_ready[0];
+  fds[1] = s->fd_ready[1];
+  s->fd_ready[0] = s->fd_ready[1] = -1;
+  return want == 1 || fds[1] >= 0;
+}
+
+static i64 mmap_fd(struct slot *s, const struct command *c) {
+  int fds[2];
+  receive_fds(s, 1, fds);
+  i64 r = stub_call(SYS_mmap, c->a[0], c->a[1], c->a[2], c->a[3], fds[0], c->a[5]);
+  stub_call(SYS_close, fds[0], 0, 0, 0, 0, 0);
+  return r;
+}
+
+static void settle_fp(struct slot *s) {
+  if (s->fp_image == 0) return;
+  fp_load_trusted(s->fp_image);
+  s->fp_image = 0;
+}
+
+static i64 do_fork(struct slot *s) {
+  int fds[2];
+  if (!receive_fds(s, 2, fds)) return -9;
+  settle_fp(s);
+  i64 r = stub_fork(fds[0], fds[1]);
+  stub_call(SYS_close, fds[0], 0, 0, 0, 0, 0);
+  stub_call(SYS_close, fds[1], 0, 0, 0, 0, 0);
+  return r;
+}
+
+static i64 do_thread(struct slot *s, u32 index) {
+  if (index >= SLOT_MAX) return -22;
+  settle_fp(s);
+  struct slot *child = slot_at(index);
+  child->alive = 1;
+  i64 r = stub_thread(THREAD_FLAGS, child, &child->alive);
+  if (r < 0) child->alive = 0;
+  return r;
+}
+
+// The initial FP state, as XRSTOR takes it: an empty header makes every component initial.
+static void reset_fp(struct slot *s) {
+  u64 *image = (u64 *)((char *)s + SLOT_ALTSTACK_END);
+  for (int i = 0; i < 72; i++) image[i] = 0;
+  ((uint16_t *)image)[0] = 0x37f;
+  ((u32 *)image)[6] = 0x1f80;
+  fp_load_trusted((u64)image);
+  s->fp_image = 0;
+}
+
+static i64 save_fp(struct slot *s, u64 addr) {
+  if (s->fp_image) {
+    // The kernel's signal frame holds a standard-format image of the same size; its software bytes
+    // (offset 464) are the caller's to overwrite.
+    if (guest_copy((void *)addr, (void *)s->fp_image, slot_at(0)->xsave_size)) return -14;
+  } else {
+    if (guest_zero((void *)(addr + 512), 64)) return -14;
+    if (fp_save(addr)) return -14;
+  }
+  reset_fp(s);
+  return 0;
+}
+
+static i64 load_fp(struct slot *s, u64 addr) {
+  if (addr == 0) {
+    reset_fp(s);
+    return 0;
+  }
+  // In place and at once; a malformed image faults here and fails the command.
+  if ((addr & 63) || fp_load(addr)) return -14;
+  s->fp_image = 0;
+  return 0;
+}
+
+static i64 perform(struct slot *s, const struct command *c) {
+  switch (c->op) {
+    case CMD_CALL:
+      return stub_call(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
+    case CMD_CALL_RESULT:
+      s->result = stub_call(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
+      return 0;
+    case CMD_MMAP_FD:
+      return mmap_fd(s, c);
+    case CMD_COPY_OUT:
+      if (c->a[2] > SLOT_SIZE || c->a[1] > SLOT_SIZE) return -22;
+      return guest_copy((void *)c->a[0], (char *)s + c->a[2], c->a[1]) ? -14 : 0;
+    case CMD_ZERO:
+      return guest_zero((void *)c->a[0], c->a[1]) ? -14 : 0;
+    case CMD_SAVE_FP:
+      return save_fp(s, c->a[0]);
+    case CMD_LOAD_FP:
+      return load_fp(s, c->a[0]);
+    case CMD_FORK:
+      return do_fork(s);
+    case CMD_THREAD:
+      return do_thread(s, c->a[0]);
+    case CMD_EXIT:
+      stub_call(c->a[0] ? SYS_exit_group : SYS_exit, 0, 0, 0, 0, 0, 0);
+      die();
+  }
+  return -38;
+}
+
+// Carries out replies until one gives the thread back to the guest. Returns that reply's flags.
+static u32 serve(struct slot *s) {
+  for (;;) {
+    await_reply(s);
+    u32 flags = s->reply, n = s->ncommands;
+    s->reply = 0;
+    s->ncommands = 0;
+    u32 event = EVENT_FLUSHED;
+    if (n > SLOT_COMMAND_MAX) n = SLOT_COMMAND_MAX;
+    for (u32 i = 0; i < n; i++) {
+      i64 r = perform(s, &s->commands[i]);
+      if (r < 0 && r >= -4095) {
+        s->failed = i;
+        s->result = r;
+        event = EVENT_CALL_FAILED;
+        break;
+      }
+    }
+    if (event == EVENT_FLUSHED && !(flags & REPLY_FLUSH)) {
+      STORE(s->state, STATE_GUEST);
+      return flags;
+    }
+    publish(s, event);
+  }
+}
+
+// --- Prefetch: the call's memory operands go into the arena before the Sentry looks -------------------
+
+// A descriptor is up to three fields of ten bits: kind (3), argument (3), parameter (4).
+enum { PREFETCH_PATH = 1, PREFETCH_BUFFER = 2, PREFETCH_FIXED = 3, PREFETCH_IOVEC = 4 };
+#define ARENA_IN_SIZE (SLOT_ARENA_OUT - SLOT_ARENA_IN)
+// Bytes of a write beyond this are left to the slow road, which moves them once.
+#define BUFFER_MAX 65536
+
+static u32 prefetch_range(struct slot *s, u32 used, u64 addr, u64 length) {
+  if (length == 0 || used + length > ARENA_IN_SIZE || s->nprefetched >= SLOT_PREFETCH_MAX) return used;
+  if (addr >= TASK_SIZE_GUEST || guest_copy((char *)s + SLOT_ARENA_IN + used, (void *)addr, length)) return used;
+  struct prefetched *p = &s->prefetched[s->nprefetched++];
+  p->addr = addr;
+  p->length = length;
+  p->offset = SLOT_ARENA_IN + used;
+  return used + ((length + 63) & ~63ul);
+}
+
+static u32 prefetch_path(struct slot *s, u32 used, u64 addr) {
+  if (addr >= TASK_SIZE_GUEST || used + 4096 > ARENA_IN_SIZE || s->nprefetched >= SLOT_PREFETCH_MAX) return used;
+  i64 n = guest_string((char *)s + SLOT_ARENA_IN + used, (void *)addr, 4096);
+  if (n < 0 || n >= 4096) return used;
+  struct prefetched *p = &s->prefetched[s->nprefetched++];
+  p->addr = addr;
+  p->length = n + 1;
+  p->offset = SLOT_ARENA_IN + used;
+  return used + ((n + 64) & ~63ul);
+}
+
+static u32 prefetch_iovec(struct slot *s, u32 used, u64 addr, u64 count) {
+  if (count == 0 || count > 64) return used;
+  u32 at = used;
+  used = prefetch_range(s, used, addr, count * 16);
+  if (used == at) return used;
+  const u64 *iov = (const u64 *)((char *)s + SLOT_ARENA_IN + at);
+  for (u64 i = 0; i < count && i < SLOT_PREFETCH_MAX - 1; i++)
+    if (iov[2 * i + 1] <= BUFFER_MAX) used = prefetch_range(s, used, iov[2 * i], iov[2 * i + 1]);
+  return used;
+}
+
+static void prefetch(struct slot *s, u32 spec) {
+  static const uint8_t fixed[16] = {4, 8, 16, 24, 32, 48, 56, 64, 88, 128, 144, 12, 20, 112, 152, 40};
+  u32 used = 0;
+  for (; spec; spec >>= 10) {
+    u32 kind = spec & 7, arg = spec >> 3 & 7, param = spec >> 6 & 15;
+    // Argument order rdi, rsi, rdx, r10, r8, r9 is registers 1..6 of the slot.
+    u64 addr = s->regs[1 + (arg < 6 ? arg : 0)];
+    if (addr == 0) continue;
+    if (kind == PREFETCH_PATH) used = prefetch_path(s, used, addr);
+    else if (kind == PREFETCH_FIXED) used = prefetch_range(s, used, addr, fixed[param]);
+    else {
+      u64 count = s->regs[1 + (param < 6 ? param : 0)];
+      if (kind == PREFETCH_BUFFER) {
+        if (count <= BUFFER_MAX) used = prefetch_range(s, used, addr, count);
+      } else used = prefetch_iovec(s, used, addr, count);
+    }
+  }
+}
+
+// --- Entries ----------------------------------------------------------------------------------------
+
+static u32 syscall_event(struct slot *s) {
+  s->nprefetched = 0;
+  u64 nr = s->regs[20];
+  if (nr < SHARED_PREFETCH_COUNT) {
+    u32 spec = SHARED32(SHARED_PREFETCH + 4 * nr);
+    if (spec) prefetch(s, spec);
+  }
+  publish(s, EVENT_SYSCALL);
+  return serve(s);
+}
+
+// From stub_entry. Returns nonzero when every register must be loaded.
+u32 stub_syscall(struct slot *s) {
+  s->signal_path = 0;
+  return syscall_event(s) & REPLY_FULL;
+}
+
+_Noreturn void stub_late_interrupt(struct slot *s) {
+  s->nprefetched = 0;
+  publish(s, EVENT_INTERRUPT);
+  serve(s);
+  resume_full(s);
+}
+
+static void save_context(struct slot *s, const struct sigcontext_64 *c) {
+  u64 *r = s->regs;
+  r[0] = c->ax; r[1] = c->di; r[2] = c->si; r[3] = c->dx; r[4] = c->r10; r[5] = c->r8; r[6] = c->r9;
+  r[7] = c->bx; r[8] = c->bp; r[9] = c->r12; r[10] = c->r13; r[11] = c->r14; r[12] = c->r15;
+  r[13] = c->sp; r[14] = c->ip; r[15] = c->flags; r[16] = c->cx; r[17] = c->r11;
+  r[20] = -1ul;
+  s->fp_image = c->fpstate;
+  s->signal_path = 1;
+}
+
+#define WITHIN(ip, from, to) ((ip) >= (u64)(from) && (ip) < (u64)(to))
+
+// Handler of every host signal, on the slot's alternate stack; nothing is blocked meanwhile, and it
+// is left by resume_full, not by sigreturn, unless the stub itself was interrupted.
+static void on_signal(int signal, const int *info, struct ucontext *uc) {
+  struct slot *s = (struct slot *)((u64)__builtin_frame_address(0) & ~(u64)(SLOT_SIZE - 1));
+  struct sigcontext_64 *c = (struct sigcontext_64 *)&uc->uc_mcontext;
+  u64 ip = c->ip;
+  if (WITHIN(ip, stub_text_begin, stub_text_end)) {
+    if (signal == INTERRUPT_SIGNAL) {
+      if (WITHIN(ip, resume_begin, resume_end)) {
+        // The slot still holds the guest's state; only live FP registers are in this frame.
+        if (s->fp_image == 0) s->fp_image = c->fpstate;
+        s->regs[20] = -1ul;
+        stub_late_interrupt(s);
+      }
+      s->interrupted = 1;
+      if (WITHIN(ip, futex_begin, futex_syscall + 1)) c->ip = (u64)futex_abort;
+      return;
+    }
+    if (signal == SIGSEGV || signal == SIGBUS) {
+      if (ip == (u64)string_load) { c->ip = (u64)string_fixup; return; }
+      if (WITHIN(ip, copy_begin, copy_end)) { c->ip = (u64)copy_fixup; return; }
+      if (WITHIN(ip, fp_begin, fp_fixup)) { c->ip = (u64)fp_fixup; return; }
+    }
+    s->fault_signal = signal;
+    publish(s, EVENT_LOST);
+    die();
+  }
+  save_context(s, c);
+  u32 event = EVENT_INTERRUPT;
+  if (signal == SIGSYS) {
+    // si_arch: a 32-bit entry has other numbers, which must not be taken for ours.
+    if ((u32)info[7] == AUDIT_ARCH_X86_64) {
+      s->regs[20] = s->regs[0];
+      syscall_event(s);
+      resume_full(s);
+    }
+    s->regs[0] = -38;
+    resume_full(s);
+  }
+  if (signal != INTERRUPT_SIGNAL) {
+    event = EVENT_FAULT;
+    s->fault_signal = signal;
+    s->fault_code = info[2];
+    s->fault_addr = *(const u64 *)(info + 4);
+    s->fault_trapno = c->trapno;
+    s->fault_error = c->err;
+  }
+  s->nprefetched = 0;
+  publish(s, event);
+  serve(s);
+  resume_full(s);
+}
+
+static void adopt_slot(struct slot *s) {
+  struct { void *sp; u32 flags, pad; u64 size; } stack = {(char *)s + SLOT_ALTSTACK, 0, 0, SLOT_ALTSTACK_END - SLOT_ALTSTACK};
+  stub_call(SYS_sigaltstack, (u64)&stack, 0, 0, 0, 0, 0);
+  stub_call(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, (u64)s, 0, 0, 0, 0);
+  s->self = (u64)s;
+  s->entry = (u64)stub_entry;
+  s->host_tid = stub_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+_Noreturn void thread_child(struct slot *s) {
+  adopt_slot(s);
+  serve(s);
+  resume_full(s);
+}
+
+// The kernel vouches for the sender's pid (SCM_CREDENTIALS): the Sentry believes no other word of it.
+static void greet(void) {
+  char hello = 1;
+  struct iov iov = {&hello, 1};
+  struct msghdr msg = {0, 0, 0, &iov, 1, 0, 0, 0, 0};
+  stub_call(SYS_sendmsg, FD_SOCKET, (u64)&msg, 0x4000, 0, 0, 0);
+}
+
+_Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
+  stub_call(SYS_dup3, sock, FD_SOCKET, 0x80000, 0, 0, 0);
+  stub_call(SYS_close, sock, 0, 0, 0, 0, 0);
+  stub_call(SYS_close, memfd, 0, 0, 0, 0, 0);
+  greet();
+  thread_child(s);
+}
+
+// --- The zygote: the first stub, from which all others are forked ------------------------------------
+
+#define STMT BPF_STMT
+#define JUMP BPF_JUMP
+#define ARG(n) (offsetof(struct seccomp_data, args) + 8 * (n))
+#define ALLOW STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define TRAP STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
+#define LD(off) STMT(BPF_LD | BPF_W | BPF_ABS, (off))
+#define IS(nr) JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), ALLOW
+
+static void lock_down(void) {
+  // A call is the stub's only when it comes from stub text, in the 64-bit ABI; guest code may jump
+  // there, so what is allowed must be harmless with any argument.
+  struct sock_filter code[] = {
+      LD(offsetof(struct seccomp_data, arch)),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0), TRAP,
+      LD(offsetof(struct seccomp_data, instruction_pointer) + 4),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, STUB_BASE >> 32, 1, 0), TRAP,
+      LD(offsetof(struct seccomp_data, instruction_pointer)),
+      JUMP(BPF_JMP | BPF_JGE | BPF_K, (u32)STUB_BASE, 1, 0), TRAP,
+      JUMP(BPF_JMP | BPF_JGT | BPF_K, (u32)(u64)stub_text_end, 0, 1), TRAP,
+      LD(offsetof(struct seccomp_data, nr)),
+      IS(SYS_futex), IS(SYS_mmap), IS(SYS_munmap), IS(SYS_mprotect), IS(SYS_rt_sigreturn),
+      IS(SYS_madvise), IS(SYS_mremap), IS(SYS_msync), IS(SYS_mincore), IS(SYS_sched_yield),
+      IS(SYS_exit), IS(SYS_exit_group), IS(SYS_gettid), IS(SYS_rseq), IS(SYS_membarrier),
+      IS(SYS_arch_prctl), IS(SYS_sigaltstack), IS(SYS_close),
+      // Only the socket: messages to and from the Sentry, and its replacement in a fork's child.
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_recvmsg, 1, 0),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 3),
+      LD(ARG(0)), IS(FD_SOCKET),
+      JUMP(BPF_JMP | BPF_JA, 0, 0, 0),
+      LD(offsetof(struct seccomp_data, nr)),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_dup3, 0, 3),
+      LD(ARG(1)), IS(FD_SOCKET),
+      LD(offsetof(struct seccomp_data, nr)),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 5),
+      LD(ARG(0)), IS(0x00008000), IS(THREAD_FLAGS),
+      TRAP,
+  };
+  struct sock_fprog program = {sizeof code / sizeof *code, code};
+  if (stub_call(SYS_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0, 0)) die();
+  if (stub_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (u64)&program, 0, 0, 0)) die();
+}
+
+static void catch_signals(void) {
+  struct { void *handler; u64 flags; void *restorer; u64 mask; } action = {
+      (void *)on_signal, 0x4c000004 /* SIGINFO ONSTACK NODEFER RESTORER */, signal_return, 0};
+  static const uint8_t caught[] = {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, INTERRUPT_SIGNAL};
+  for (u32 i = 0; i < sizeof caught; i++)
+    if (stub_call(SYS_rt_sigaction, caught[i], (u64)&action, 0, 8, 0, 0)) die();
+}
+
+static void unmap_between(u64 from, u64 to) {
+  if (to > from) stub_call(SYS_munmap, from, to - from, 0, 0, 0, 0);
+}
+
+static _Noreturn void zygote_continue(struct slot *s) {
+  u64 vdso = s->vdso;
+  // Nothing but the stub's own mappings and the vDSO (with its data pages below) stays.
+  unmap_between(0x1000, CONTROL_BASE);
+  unmap_between(CONTROL_BASE + CONTROL_SIZE, SHARED_BASE);
+  unmap_between(SHARED_BASE + SHARED_SIZE, STUB_BASE);
+  unmap_between((u64)stub_text_end, vdso ? vdso - 0x10000 : 0x7ffffffff000);
+  if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
+  lock_down();
+  greet();
+  thread_child(s);
+}
+
+static u32 xsave_area_size(void) {
+  u32 a = 0xd, b, c = 0, d;
+  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  return b;
+}
+
+// fds: 3 the socket, 4 the control memfd, 5 the shared page (read-only).
+_Noreturn void zygote_main(u64 *sp) {
+  u64 argc = sp[0], *aux = sp + 1 + argc + 1, vdso = 0;
+  while (*aux) aux++;
+  for (aux++; aux[0]; aux += 2)
+    if (aux[0] == 33 /* AT_SYSINFO_EHDR */) vdso = aux[1];
+  if (stub_call(SYS_mmap, CONTROL_BASE, CONTROL_SIZE, 3, 0x4011, 4, 0) != CONTROL_BASE) die();
+  if (stub_call(SYS_mmap, SHARED_BASE, SHARED_SIZE, 1, 0x11, 5, 0) != SHARED_BASE) die();
+  stub_call(SYS_close, 4, 0, 0, 0, 0, 0);
+  stub_call(SYS_close, 5, 0, 0, 0, 0, 0);
+  struct slot *s = slot_at(0);
+  s->vdso = vdso;
+  s->xsave_size = xsave_area_size();
+  catch_signals();
+  __asm__ volatile("mov %0, %%rsp; mov %1, %%rdi; call *%2"
+                   :: "r"((char *)s + SLOT_STACK_TOP), "r"(s), "r"(zygote_continue) : "rdi", "memory");
+  __builtin_unreachable();
+}

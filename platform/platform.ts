@@ -1,0 +1,121 @@
+/**
+ * The one door between the Sentry and the ways of running guest code (systrap, ptrace, later KVM).
+ * A platform knows registers, pages and host threads; it knows nothing of Linux semantics.
+ *
+ * Ownership: a {@link Context} belongs either to the guest (its host thread runs guest code) or to
+ * the Sentry (its host thread is parked in the stub). Everything here but `interrupt` and `kill`
+ * may be called only while the Sentry owns the context.
+ */
+
+/** The guest asked for a system call; number and arguments are in the registers. */
+export const EVENT_SYSCALL = 1;
+/** The guest's code faulted; `faultSignal`, `faultCode`, `faultAddr`, `faultTrapno`, `faultError`. */
+export const EVENT_FAULT = 2;
+/** `interrupt()` took effect between two guest instructions. */
+export const EVENT_INTERRUPT = 3;
+/** A queued host call failed: `failedCall` is its index, `failedErrno` negative. Later ones did not run. */
+export const EVENT_CALL_FAILED = 4;
+/** The host thread or its process is gone, or broke the protocol; the context is dead. */
+export const EVENT_LOST = 5;
+
+export abstract class Context {
+  /** The Sentry's Task. */
+  owner: unknown = null;
+  /** One of EVENT_*, set when `Platform.wait` returns this context. */
+  event = 0;
+  faultSignal = 0;
+  faultCode = 0;
+  faultAddr = 0;
+  faultTrapno = 0;
+  faultError = 0;
+  failedCall = 0;
+  failedErrno = 0;
+
+  abstract readonly addressSpace: AddressSpace;
+  /** Registers, layout in arch/amd64/registers.ts. Writes reach the guest after `setFullRegisters`. */
+  abstract readonly regs: Int32Array;
+
+  /** Sets rax alone: the usual end of a system call. */
+  abstract setReturn(value: number): void;
+  /** All of `regs` (but FS/GS base) is loaded at the next resume, not only rax. */
+  abstract setFullRegisters(): void;
+  /** Sets the FS base (thread pointer) at the next resume. */
+  abstract setFsBase(addr: number): void;
+
+  // Host calls, performed in order by the guest's own host thread at the next `resume` or `flush`.
+  /** `hostFd` is -1 for anonymous memory; the caller keeps its fd. `flags` must contain MAP_FIXED. */
+  abstract queueMmap(
+    addr: number,
+    length: number,
+    prot: number,
+    flags: number,
+    hostFd: number,
+    offset: number,
+  ): void;
+  /** Any other allowed call by number (munmap, mprotect, mremap, madvise, msync, rseq, membarrier …). */
+  abstract queueCall(nr: number, a0: number, a1: number, a2: number, a3: number, a4: number): void;
+  /** Copies bytes into guest memory after the calls queued before it. */
+  abstract queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void;
+  /** Zeroes guest memory after the calls queued before it. */
+  abstract queueZero(addr: number, length: number): void;
+  /** Stores the FP state as an XSAVE image (`Platform.fpStateSize` bytes, 64-byte aligned), then resets it. */
+  abstract queueSaveFp(addr: number): void;
+  /** Loads the FP state from an XSAVE image in guest memory; 0 resets it to the initial state. */
+  abstract queueLoadFp(addr: number): void;
+  /**
+   * Runs the queue now and waits for it, without resuming the guest. Returns 0, the first call's
+   * negative errno, or -ESRCH when the host thread is gone.
+   */
+  abstract flush(): number;
+  /** Like `flush` for one call, whose result is returned (mincore, membarrier, mremap …). */
+  abstract callNow(nr: number, a0: number, a1: number, a2: number, a3: number, a4: number): number;
+
+  /** Gives the thread back to the guest. `hintBlocked` tells a parked thread to sleep, see `park`. */
+  abstract resume(): void;
+  /** The task will block: the host thread may sleep at once instead of spinning for the reply. */
+  abstract park(): void;
+  /** Makes a running context return with EVENT_INTERRUPT (or another event) soon. Idempotent. */
+  abstract interrupt(): void;
+  /** Ends the host thread (the process with the last one). The context must not be used after. */
+  abstract release(): void;
+}
+
+export abstract class AddressSpace {
+  /** Copies guest memory into `dst[start..end)`. Returns the bytes copied, which may be short, or -EFAULT. */
+  abstract read(addr: number, dst: Uint8Array, start: number, end: number): number;
+  /** Copies `src[start..end)` into guest memory. Returns the bytes copied, may be short, or -EFAULT. */
+  abstract write(addr: number, src: Uint8Array, start: number, end: number): number;
+  /**
+   * Forks the address space, with the thread of `parent` (owned by the Sentry) as its only one.
+   * The child context is owned by the Sentry at once; its registers start as a copy of the parent's.
+   * Returns the child's context, or -ENOMEM / -EAGAIN.
+   */
+  abstract fork(parent: Context): Context | number;
+  /**
+   * Makes one more thread (or vfork child) in this address space; registers and FP state start as
+   * copies of `parent`'s. Returns its context, owned by the Sentry, or -EAGAIN.
+   */
+  abstract newThread(parent: Context): Context | number;
+  /** Host pid of the stub process; for debugging only. */
+  abstract readonly hostPid: number;
+  /** Kills every thread of it at once. */
+  abstract kill(): void;
+}
+
+export interface Platform {
+  readonly name: "systrap" | "ptrace";
+  /** Bytes of the XSAVE image that queueSaveFp writes. */
+  readonly fpStateSize: number;
+  /** The lowest address the guest cannot map: it and all above belong to the stub. */
+  readonly taskSize: number;
+  /** Address of the vDSO in every address space, for AT_SYSINFO_EHDR; 0 when there is none. */
+  readonly vdsoAddr: number;
+  /** A fresh, empty address space with one thread, owned by the Sentry; or -ENOMEM / -EAGAIN. */
+  newAddressSpace(): Context | number;
+  /**
+   * Waits until a context comes back, the doorbell rings (poller, control message), or
+   * `timeoutNs` is over (-1: no limit; 0: only look). Returns the context, or null for the others.
+   */
+  wait(timeoutNs: number): Context | null;
+  shutdown(): void;
+}
