@@ -1,0 +1,56 @@
+/** Credentials of a task, immutable once installed: a change makes a new object (as in Linux). */
+export interface Credentials {
+  readonly ruid: number;
+  readonly euid: number;
+  readonly suid: number;
+  readonly fsuid: number;
+  readonly rgid: number;
+  readonly egid: number;
+  readonly sgid: number;
+  readonly fsgid: number;
+  readonly groups: readonly number[];
+  /** Capability masks as two u32 halves (bits 0..31, 32..63). */
+  readonly permitted: readonly [number, number];
+  readonly effective: readonly [number, number];
+  readonly inheritable: readonly [number, number];
+  readonly ambient: readonly [number, number];
+  readonly bounding: readonly [number, number];
+  readonly securebits: number;
+  readonly noNewPrivs: boolean;
+}
+
+export const CAP_FULL: readonly [number, number] = [0xffffffff, 0x1ff];
+const CAP_EMPTY: readonly [number, number] = [0, 0];
+
+/** Credentials of a fresh init: full capabilities for root, none for others. */
+export function initialCredentials(uid: number, gid: number, groups: number[]): Credentials {
+  const caps = uid === 0 ? CAP_FULL : CAP_EMPTY;
+  return {
+    ruid: uid,
+    euid: uid,
+    suid: uid,
+    fsuid: uid,
+    rgid: gid,
+    egid: gid,
+    sgid: gid,
+    fsgid: gid,
+    groups,
+    permitted: caps,
+    effective: caps,
+    inheritable: CAP_EMPTY,
+    ambient: CAP_EMPTY,
+    bounding: CAP_FULL,
+    securebits: 0,
+    noNewPrivs: false,
+  };
+}
+
+export function hasCapability(creds: Credentials, cap: number): boolean {
+  return cap < 32
+    ? (creds.effective[0] >>> cap & 1) === 1
+    : (creds.effective[1] >>> (cap - 32) & 1) === 1;
+}
+
+export function inGroup(creds: Credentials, gid: number): boolean {
+  return creds.fsgid === gid || creds.groups.includes(gid);
+}

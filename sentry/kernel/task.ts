@@ -1,0 +1,139 @@
+/**
+ * A guest thread (Linux: task_struct). Concerns live in files of their own, which take the Task:
+ * signals in signal.ts, exit and wait in exit.ts, clone in clone.ts, execve in exec.ts,
+ * blocking in block.ts, the run loop in run.ts.
+ */
+import type { Context } from "../../platform/platform.ts";
+import type { Credentials } from "../auth/credentials.ts";
+import type { MemoryManager } from "../mm/memory_manager.ts";
+import { UserDst, UserSrc } from "../mm/usermem.ts";
+import type { FdTable } from "./fd_table.ts";
+import type { FsContext } from "./fs_context.ts";
+import type { Kernel } from "./kernel.ts";
+import { SyscallArguments } from "./syscall.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+import { BlockState } from "./block.ts";
+import { TaskSignals } from "./signal.ts";
+import type { NamespaceProxy } from "./namespaces.ts";
+
+export const TASK_RUNNING = 0;
+/** Waiting in block(); a signal or its queue wakes it. */
+export const TASK_BLOCKED = 1;
+/** Group-stopped by SIGSTOP and friends. */
+export const TASK_STOPPED = 2;
+export const TASK_ZOMBIE = 3;
+export const TASK_DEAD = 4;
+
+export class Task {
+  /** Null from exit on. */
+  ctx: Context | null;
+  readonly args: SyscallArguments;
+  /** Scratch for handlers; a handler must not keep it across an await. */
+  readonly scratch = new Uint8Array(512);
+  readonly scratchView: DataView = new DataView(this.scratch.buffer);
+  state = TASK_RUNNING;
+  /** PR_SET_NAME, at most 15 bytes (latin1). */
+  name = "";
+  /** Linux's tid in the root pid namespace. */
+  readonly tid: number;
+  readonly kernel: Kernel;
+  tg: ThreadGroup;
+  creds: Credentials;
+  mm: MemoryManager;
+  fdTable: FdTable;
+  fs: FsContext;
+  ns: NamespaceProxy;
+  readonly signals: TaskSignals;
+  readonly blocking: BlockState;
+  /** Where to clear and futex-wake at exit (set_tid_address), 0 for none. */
+  clearChildTidAddr = 0;
+  robustListAddr = 0;
+  robustListLength = 0;
+  /** Set in a vfork child: called when it execs or exits. */
+  vforkDone: (() => void) | null = null;
+  exitSignal = 0;
+  /** Wait status as wait(2) encodes it. */
+  exitCode = 0;
+  /** CPU times in ns, brought up to date by the kernel (getrusage, /proc). */
+  utimeNs = 0;
+  stimeNs = 0;
+  startBootNs = 0;
+  voluntarySwitches = 0;
+  nice = 0;
+  schedPolicy = 0;
+  schedPriority = 0;
+  cpuMask = -1;
+  ioprio = 0;
+  timerSlackNs = 50_000;
+  parentDeathSignal = 0;
+  rseqAddr = 0;
+  rseqLength = 0;
+  rseqSignature = 0;
+  /** Number of the system call being served, -1 outside; for strace, /proc/pid/syscall, reports. */
+  sysno = -1;
+  /** Restart of a call that keeps state (nanosleep, poll, futex): see ERESTART_RESTARTBLOCK. */
+  restartBlock: (() => number | Promise<number>) | null = null;
+
+  constructor(
+    kernel: Kernel,
+    tid: number,
+    ctx: Context,
+    tg: ThreadGroup,
+    creds: Credentials,
+    mm: MemoryManager,
+    fdTable: FdTable,
+    fs: FsContext,
+    ns: NamespaceProxy,
+  ) {
+    this.kernel = kernel;
+    this.tid = tid;
+    this.ctx = ctx;
+    this.args = new SyscallArguments(ctx.regs);
+    this.tg = tg;
+    this.creds = creds;
+    this.mm = mm;
+    this.fdTable = fdTable;
+    this.fs = fs;
+    this.ns = ns;
+    this.signals = new TaskSignals();
+    this.blocking = new BlockState(this);
+    ctx.owner = this;
+  }
+
+  // Guest memory. Addresses are numbers; each function returns 0 (or a count) or -EFAULT.
+
+  /** Copies exactly end-start bytes in. Returns 0 or -EFAULT. */
+  copyIn(addr: number, dst: Uint8Array, start: number, end: number): number {
+    return this.mm.copyIn(this.ctx!, addr, dst, start, end);
+  }
+  /** Copies exactly end-start bytes out. Returns 0 or -EFAULT. */
+  copyOut(addr: number, src: Uint8Array, start: number, end: number): number {
+    return this.mm.copyOut(this.ctx!, addr, src, start, end);
+  }
+  /** A NUL-terminated path as latin1. -EFAULT; -ENAMETOOLONG from `limit` bytes on. */
+  copyInString(addr: number, limit: number): string | number {
+    return this.mm.copyInString(this.ctx!, addr, limit);
+  }
+  /** A u32, or -1 for a fault: use `copyIn` where 0xffffffff matters less than speed does not. */
+  copyInU32(addr: number): number {
+    const err = this.copyIn(addr, this.scratch, 0, 4);
+    return err < 0 ? err : this.scratchView.getUint32(0, true);
+  }
+  copyOutU32(addr: number, value: number): number {
+    this.scratchView.setUint32(0, value, true);
+    return this.copyOut(addr, this.scratch, 0, 4);
+  }
+  /** copyOut of 8 bytes; two's complement for negative numbers. */
+  copyOutI64(addr: number, value: number): number {
+    this.scratchView.setInt32(0, value % 0x1_0000_0000, true);
+    this.scratchView.setInt32(4, Math.floor(value / 0x1_0000_0000), true);
+    return this.copyOut(addr, this.scratch, 0, 8);
+  }
+  /** One guest buffer as destination or source of I/O. */
+  userDst(addr: number, length: number): UserDst {
+    return new UserDst(this, addr, length);
+  }
+  userSrc(addr: number, length: number): UserSrc {
+    return new UserSrc(this, addr, length);
+  }
+}

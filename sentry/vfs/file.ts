@@ -1,0 +1,169 @@
+/**
+ * Open files. Linux's words: struct file (FileDescription), file_operations (FileDescriptionImpl).
+ * An implementation never blocks: it returns -EAGAIN, and the system call waits on `waitQueue`
+ * unless O_NONBLOCK is set. Read and write may return a Promise when the host could block (gofer).
+ */
+import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../platform/abi/errno.ts";
+import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from "../../platform/abi/epoll.ts";
+import type { WaitQueue } from "../wait/queue.ts";
+import type { DirEntry, Inode } from "./inode.ts";
+import type { IoDst, IoSrc } from "./io.ts";
+import type { Dentry } from "./dentry.ts";
+import type { Mount } from "./mount.ts";
+
+/** What ioctl handlers and magic files may know of their caller (a Task implements it). */
+export interface IoctlCaller {
+  copyIn(addr: number, dst: Uint8Array, start: number, end: number): number;
+  copyOut(addr: number, src: Uint8Array, start: number, end: number): number;
+}
+
+/** Receives directory entries; returns false when the buffer is full (the entry was not taken). */
+export type DirSink = (entry: DirEntry, nextOffset: number) => boolean;
+
+/** A mapping's backing: a host fd and the offset in it. The fd stays the implementation's. */
+export interface HostMapping {
+  fd: number;
+  offset: number;
+}
+
+export abstract class FileDescriptionImpl {
+  /** False for pipes, sockets, ttys: lseek and pread then fail with ESPIPE. */
+  get seekable(): boolean {
+    return true;
+  }
+  /** Notified when readiness may have changed; null when always ready (regular files). */
+  get waitQueue(): WaitQueue | null {
+    return null;
+  }
+  /** Current poll(2) events, unmasked. */
+  readiness(): number {
+    return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+  }
+  /** Reads at `offset` (ignored when not seekable). Returns the count, 0 at the end, or -errno. */
+  read(_f: FileDescription, _dst: IoDst, _offset: number): number | Promise<number> {
+    return -EINVAL;
+  }
+  write(_f: FileDescription, _src: IoSrc, _offset: number): number | Promise<number> {
+    return -EINVAL;
+  }
+  /** Returns the new offset; the default serves regular files through `size`. */
+  seek(f: FileDescription, offset: number, whence: number): number {
+    const base = whence === 0 ? 0 : whence === 1 ? f.offset : whence === 2 ? f.inode.size : -1;
+    if (base < 0 || base + offset < 0) return -EINVAL;
+    return base + offset;
+  }
+  /** Calls `sink` for entries from `f.offset` on, sets f.offset past the last one taken. */
+  iterate(_f: FileDescription, _sink: DirSink): number {
+    return -ENOTDIR;
+  }
+  truncate(_f: FileDescription, _size: number): number {
+    return -EINVAL;
+  }
+  /** mode: FALLOC_FL_*. */
+  allocate(_f: FileDescription, _mode: number, _offset: number, _length: number): number {
+    return -ENODEV;
+  }
+  fsync(_f: FileDescription, _dataOnly: boolean): number | Promise<number> {
+    return -EINVAL;
+  }
+  /** `arg` is the third argument, guest addresses included. -ENOTTY when unknown. */
+  ioctl(
+    _f: FileDescription,
+    _caller: IoctlCaller,
+    _cmd: number,
+    _arg: number,
+  ): number | Promise<number> {
+    return -ENOTTY;
+  }
+  /** Backing for mmap(2), or -ENODEV. `shared` and `prot` let it choose a read-only fd or copy up. */
+  hostMapping(
+    _f: FileDescription,
+    _offset: number,
+    _length: number,
+    _prot: number,
+    _shared: boolean,
+  ): HostMapping | number {
+    return -ENODEV;
+  }
+  /** FIFO: where open(2) waits for the peer after -EAGAIN, and whether it has come. */
+  get openQueue(): WaitQueue | null {
+    return null;
+  }
+  openCompleted(_f: FileDescription): boolean {
+    return true;
+  }
+  /** Pipes: capacity in bytes, for F_GETPIPE_SZ and F_SETPIPE_SZ (returns the new size or -errno). */
+  pipeSize?(): number;
+  setPipeSize?(size: number, privileged: boolean): number;
+  /** O_APPEND, O_NONBLOCK, O_ASYNC or O_DIRECT changed by fcntl(F_SETFL). */
+  flagsChanged(_f: FileDescription, _old: number): void {}
+  /** close(2) of one descriptor (not the last): Linux's flush. */
+  flush(_f: FileDescription): void {}
+  /** The last reference is gone. */
+  release(_f: FileDescription): void {}
+}
+
+let nextId = 1;
+
+export class FileDescription {
+  readonly id = nextId++;
+  impl!: FileDescriptionImpl;
+  offset = 0;
+  /** References: descriptors, mappings, in-flight SCM_RIGHTS, running calls. */
+  refs = 1;
+  /** F_SETOWN / O_ASYNC state, owned by fcntl. */
+  owner: unknown = null;
+
+  constructor(
+    readonly inode: Inode,
+    readonly dentry: Dentry,
+    readonly mount: Mount,
+    /** O_* status and access mode, without creation flags. */
+    public flags: number,
+  ) {}
+
+  get readable(): boolean {
+    return (this.flags & 3) !== 1 && (this.flags & 0o10000000) === 0;
+  }
+  get writable(): boolean {
+    return (this.flags & 3) !== 0 && (this.flags & 0o10000000) === 0;
+  }
+  get nonblocking(): boolean {
+    return (this.flags & 0o4000) !== 0;
+  }
+
+  acquire(): this {
+    this.refs++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.refs !== 0) return;
+    this.onLastRelease?.(this);
+    this.impl.release(this);
+    this.dentry.release();
+    this.mount.release();
+  }
+  /** Set by epoll and locks to forget this file when it goes. */
+  onLastRelease: ((f: FileDescription) => void) | null = null;
+
+  read(dst: IoDst): number | Promise<number> {
+    if (!this.readable) return -EBADF;
+    const n = this.impl.read(this, dst, this.offset);
+    if (typeof n !== "number") return this.#advance(n);
+    if (n > 0) this.offset += n;
+    return n;
+  }
+
+  async #advance(pending: Promise<number>): Promise<number> {
+    const n = await pending;
+    if (n > 0) this.offset += n;
+    return n;
+  }
+
+  pread(dst: IoDst, offset: number): number | Promise<number> {
+    if (!this.readable) return -EBADF;
+    if (!this.impl.seekable) return -ESPIPE;
+    return this.impl.read(this, dst, offset);
+  }
+}

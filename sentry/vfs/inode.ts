@@ -1,0 +1,203 @@
+/**
+ * Inodes: what every file system implements. Linux's words: struct inode, inode_operations,
+ * super_block. Names reaching these methods are single, valid components (no '/', not '.' or '..',
+ * 1..255 bytes); permission, read-only-mount and existence checks were made by the caller
+ * (sentry/vfs/namei.ts), which also keeps the dentry cache. All of them are synchronous.
+ *
+ * Names are JS strings in which every char is one byte (latin1), so that any byte sequence survives.
+ */
+import { EINVAL, ENODATA, ENOTDIR, EOPNOTSUPP, EPERM } from "../../platform/abi/errno.ts";
+import type { Credentials } from "../auth/credentials.ts";
+import type { FileDescription } from "./file.ts";
+import type { InodeLocks } from "./locks.ts";
+import type { PathRef } from "./mount.ts";
+
+/** A file system instance (Linux: super_block). */
+export interface Filesystem {
+  readonly typeName: string;
+  /** st_dev of its inodes. */
+  readonly dev: number;
+  /** f_type of statfs(2). */
+  readonly magic: number;
+  readonly root: Inode;
+  /** True when names can appear or change without the Sentry: dentries are revalidated. */
+  readonly revalidates: boolean;
+  statfs(out: StatFs): number;
+  /** Called when the last mount is gone. */
+  release(): void;
+  /** Mount options as /proc/mounts shows them, after "rw,". */
+  optionsText?(): string;
+}
+
+export interface StatFs {
+  bsize: number;
+  blocks: number;
+  bfree: number;
+  bavail: number;
+  files: number;
+  ffree: number;
+  namelen: number;
+}
+
+/** A mountable type: `mount -t NAME`. An embedder registers its own the same way. */
+export interface FilesystemType {
+  readonly name: string;
+  /** Returns an instance or -errno. `ctx` is the file system context that the kernel gives all types. */
+  mount(source: string, options: string, creds: Credentials): Filesystem | number;
+}
+
+/** Which attributes `setattr` changes. */
+export const ATTR_MODE = 1;
+export const ATTR_UID = 2;
+export const ATTR_GID = 4;
+export const ATTR_SIZE = 8;
+export const ATTR_ATIME = 16;
+export const ATTR_MTIME = 32;
+
+export interface Attributes {
+  mask: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  size: number;
+  atimeSec: number;
+  atimeNsec: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+}
+
+export interface DirEntry {
+  name: string;
+  ino: number;
+  /** DT_* */
+  type: number;
+}
+
+export abstract class Inode {
+  abstract readonly fs: Filesystem;
+  ino = 0;
+  /** S_IFMT and permission bits. */
+  mode = 0;
+  uid = 0;
+  gid = 0;
+  nlink = 1;
+  rdev = 0;
+  size = 0;
+  /** 512-byte blocks. */
+  blocks = 0;
+  blksize = 4096;
+  atimeSec = 0;
+  atimeNsec = 0;
+  mtimeSec = 0;
+  mtimeNsec = 0;
+  ctimeSec = 0;
+  ctimeNsec = 0;
+  btimeSec = 0;
+  btimeNsec = 0;
+  /** Dentries that hold it; owned by sentry/vfs/dentry.ts. */
+  refs = 0;
+  /** Files open for writing (> 0), or programs that deny writing (< 0). See sentry/vfs/open.ts. */
+  writeCount = 0;
+  /** Locks (flock, POSIX, OFD) on this inode; owned by sentry/vfs/locks.ts. */
+  locks: InodeLocks | null = null;
+  /** The pipe of a FIFO or the socket bound here; owned by sentry/fsimpl/pipe and socket/unix. */
+  special: unknown = null;
+  /** True when `open` serves a device node or FIFO itself, see sentry/vfs/special.ts. */
+  get opensItself(): boolean {
+    return false;
+  }
+  /** memfd seals: F_SEAL_*; -1 where fcntl(F_GET_SEALS) gives EINVAL. */
+  get seals(): number {
+    return -1;
+  }
+  /** F_ADD_SEALS where there are seals. Returns 0 or -errno. */
+  addSeals?(_seals: number): number;
+
+  /** Brings the fields above up to date (gofer in shared mode, proc). Returns 0 or -errno. */
+  refresh(): number {
+    return 0;
+  }
+
+  /** Directory: the child called `name`, or -ENOENT. */
+  lookup(_name: string): Inode | number {
+    return -ENOTDIR;
+  }
+  /**
+   * Directory of a file system that revalidates: whether `name` still leads to `child` (null: still
+   * to nothing). Without this method `lookup` is called again and must return the same object.
+   */
+  revalidate?(name: string, child: Inode | null): boolean;
+  /** `mode` has S_IFMT bits and is already masked by umask; owner is creds.fsuid/fsgid (setgid dirs too). */
+  create(_name: string, _mode: number, _creds: Credentials): Inode | number {
+    return -EPERM;
+  }
+  mkdir(_name: string, _mode: number, _creds: Credentials): Inode | number {
+    return -EPERM;
+  }
+  mknod(_name: string, _mode: number, _rdev: number, _creds: Credentials): Inode | number {
+    return -EPERM;
+  }
+  symlink(_name: string, _target: string, _creds: Credentials): Inode | number {
+    return -EPERM;
+  }
+  link(_name: string, _target: Inode): number {
+    return -EPERM;
+  }
+  unlink(_name: string, _child: Inode): number {
+    return -EPERM;
+  }
+  rmdir(_name: string, _child: Inode): number {
+    return -EPERM;
+  }
+  /** Both directories are of this file system; `replaced` is the inode at the new name, if any. */
+  rename(
+    _name: string,
+    _child: Inode,
+    _newDir: Inode,
+    _newName: string,
+    _replaced: Inode | null,
+    _flags: number,
+  ): number {
+    return -EPERM;
+  }
+  /** An unnamed regular file (O_TMPFILE). */
+  tmpfile(_mode: number, _creds: Credentials): Inode | number {
+    return -EOPNOTSUPP;
+  }
+
+  readlink(): string | number {
+    return -EINVAL;
+  }
+  /** proc's magic links: where they really lead, instead of a walk of readlink's text; or -errno. */
+  followMagic?(creds: Credentials): PathRef | FileDescription | number;
+
+  setattr(_attr: Attributes, _creds: Credentials): number {
+    return -EPERM;
+  }
+
+  getxattr(_name: string): Uint8Array | number {
+    return -ENODATA;
+  }
+  /** `flags`: XATTR_CREATE, XATTR_REPLACE. */
+  setxattr(_name: string, _value: Uint8Array, _flags: number): number {
+    return -EOPNOTSUPP;
+  }
+  removexattr(_name: string): number {
+    return -EOPNOTSUPP;
+  }
+  listxattr(): string[] | number {
+    return [];
+  }
+
+  /**
+   * Opens it: installs `file.impl`. Returns 0 or -errno; -EAGAIN from a FIFO that must wait for a
+   * peer, whose open(2) then blocks on `openQueue`. Special files are dispatched by the caller.
+   */
+  abstract open(file: FileDescription): number;
+
+  /**
+   * The last dentry (and so the last open file) is gone. With `nlink` 0 the file ends; else it may be
+   * looked up again, as the same object or as a new one.
+   */
+  release(): void {}
+}

@@ -1,0 +1,57 @@
+/**
+ * Wait queues: how a task, an epoll instance or a poll call learns that something may be ready.
+ * Linux's word is wait_queue_head. Events are poll(2) masks (EPOLLIN, EPOLLOUT, …); other sources
+ * use any non-zero mask they agree on with their waiters.
+ */
+export interface WaitEntry {
+  /** Events this entry is woken for. */
+  mask: number;
+  /** Called with the events notified; must be short, must not throw, may add or remove entries. */
+  wake(events: number): void;
+  /** Exclusive entries (epoll EPOLLEXCLUSIVE, accept, futex) are woken one at a time. */
+  exclusive?: boolean;
+}
+
+export class WaitQueue {
+  #entries: WaitEntry[] = [];
+  /** Entries are not removed from the array while it is walked; they become null and are swept after. */
+  #walking = 0;
+  #holes = false;
+
+  get empty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  add(entry: WaitEntry): void {
+    this.#entries.push(entry);
+  }
+
+  remove(entry: WaitEntry): void {
+    const i = this.#entries.indexOf(entry);
+    if (i < 0) return;
+    if (this.#walking > 0) {
+      this.#entries[i] = GONE;
+      this.#holes = true;
+    } else this.#entries.splice(i, 1);
+  }
+
+  /** Wakes the entries that wait for one of `events`; of the exclusive ones, the first alone. */
+  notify(events: number): void {
+    const entries = this.#entries;
+    const n = entries.length;
+    if (n === 0) return;
+    this.#walking++;
+    for (let i = 0; i < n; i++) {
+      const entry = entries[i];
+      if ((entry.mask & events) === 0) continue;
+      entry.wake(events);
+      if (entry.exclusive) break;
+    }
+    if (--this.#walking === 0 && this.#holes) {
+      this.#holes = false;
+      this.#entries = this.#entries.filter((e) => e !== GONE);
+    }
+  }
+}
+
+const GONE: WaitEntry = { mask: 0, wake() {} };
