@@ -1,0 +1,119 @@
+/**
+ * Files without a name in any tree: pipes, sockets, eventfds, epoll instances … Linux's words:
+ * pseudo file systems (pipefs, sockfs, anon_inodefs), alloc_file_pseudo, anon_inode_getfile.
+ */
+import { ENXIO } from "../../platform/abi/errno.ts";
+import { O_ACCMODE } from "../../platform/abi/fcntl.ts";
+import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC } from "../../platform/abi/mount.ts";
+import { readClock } from "./clock.ts";
+import { newRootDentry } from "./dentry.ts";
+import { FileDescription, type FileDescriptionImpl } from "./file.ts";
+import { type Attributes, type Filesystem, Inode, type StatFs } from "./inode.ts";
+import { Mount } from "./mount.ts";
+import { applyAttributes } from "./attributes.ts";
+
+let nextPseudoMinor = 1;
+/** st_dev for a file system without a device: major 0 and a minor of its own. */
+export function allocateAnonymousDev(): number {
+  const minor = nextPseudoMinor++;
+  return ((minor & 0xff) | ((minor & 0xfff00) << 12)) >>> 0;
+}
+
+export class PseudoInode extends Inode {
+  constructor(readonly fs: PseudoFilesystem, ino: number, mode: number, uid: number, gid: number) {
+    super();
+    this.ino = ino;
+    this.mode = mode;
+    this.uid = uid;
+    this.gid = gid;
+    const now = readClock();
+    this.atimeSec = this.mtimeSec = this.ctimeSec = now.sec;
+    this.atimeNsec = this.mtimeNsec = this.ctimeNsec = now.nsec;
+  }
+  override setattr(attr: Attributes): number {
+    applyAttributes(this, attr);
+    return 0;
+  }
+  /** Reached through /proc/PID/fd; FIFOs are dispatched before this. */
+  override open(): number {
+    return -ENXIO;
+  }
+}
+
+export class PseudoFilesystem implements Filesystem {
+  readonly dev = allocateAnonymousDev();
+  readonly revalidates = false;
+  readonly root: Inode;
+  readonly mount: Mount;
+  #nextIno = 1;
+
+  constructor(readonly typeName: string, readonly magic: number) {
+    this.root = this.newInode(0o040555, 0, 0);
+    this.mount = new Mount(this, newRootDentry(this, this.root), 0, "none");
+  }
+
+  newInode(mode: number, uid: number, gid: number): PseudoInode {
+    return new PseudoInode(this, this.#nextIno++, mode, uid, gid);
+  }
+
+  /**
+   * An open file on `inode`, whose /proc/PID/fd link reads `name`. `flags`: O_ACCMODE and O_NONBLOCK …
+   * The caller owns the file.
+   */
+  newFile(
+    inode: Inode,
+    name: string,
+    impl: FileDescriptionImpl,
+    flags: number,
+  ): FileDescription {
+    const dentry = newRootDentry(this, inode, name);
+    const file = new FileDescription(inode, dentry, this.mount.acquire(), flags);
+    file.impl = impl;
+    return file;
+  }
+
+  statfs(out: StatFs): number {
+    out.bsize = 4096;
+    out.blocks = out.bfree = out.bavail = out.files = out.ffree = 0;
+    out.namelen = 255;
+    return 0;
+  }
+  release(): void {}
+}
+
+export const anonFs = new PseudoFilesystem("anon_inodefs", ANON_INODE_FS_MAGIC);
+export const pipeFs = new PseudoFilesystem("pipefs", PIPEFS_MAGIC);
+export const sockFs = new PseudoFilesystem("sockfs", SOCKFS_MAGIC);
+
+/** All anonymous inode files share this one inode, as on Linux: no type, mode 0600. */
+const sharedInode = anonFs.newInode(0o600, 0, 0);
+sharedInode.refs = 1;
+
+/** `name` as in "[eventfd]", "[eventpoll]", "[timerfd]", "[signalfd]", "[pidfd]". */
+export function newAnonFile(
+  name: string,
+  impl: FileDescriptionImpl,
+  flags: number,
+): FileDescription {
+  return anonFs.newFile(sharedInode, "anon_inode:" + name, impl, flags);
+}
+
+/** One end of a pipe; both ends share `inode` (`pipeFs.newInode(S_IFIFO | 0o600, uid, gid)`). */
+export function newPipeFile(
+  inode: Inode,
+  impl: FileDescriptionImpl,
+  flags: number,
+): FileDescription {
+  return pipeFs.newFile(inode, `pipe:[${inode.ino}]`, impl, flags);
+}
+
+/** A socket; makes its inode. */
+export function newSocketFile(
+  impl: FileDescriptionImpl,
+  flags: number,
+  uid: number,
+  gid: number,
+): FileDescription {
+  const inode = sockFs.newInode(0o140777, uid, gid);
+  return sockFs.newFile(inode, `socket:[${inode.ino}]`, impl, (flags & ~O_ACCMODE) | 2);
+}
