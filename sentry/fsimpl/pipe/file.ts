@@ -1,0 +1,93 @@
+/** Pipe ends and FIFOs as open files. */
+import { EAGAIN, EBADF, ENOTTY, ENXIO, ESPIPE } from "../../../platform/abi/errno.ts";
+import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../../../platform/abi/fcntl.ts";
+import { FIONREAD } from "../../../platform/abi/ioctl.ts";
+import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import type { WaitQueue } from "../../wait/queue.ts";
+import { Pipe } from "./pipe.ts";
+
+export class PipeFile extends FileDescriptionImpl {
+  /** A FIFO reader sees no hang-up until a writer has come after its open: Linux's f_pipe. */
+  writerOpensAtOpen = -1;
+  /** A FIFO open that waits: the peers' counter, which must move; else -1. */
+  awaitedOpens = -1;
+
+  constructor(readonly pipe: Pipe, readonly reads: boolean, readonly writes: boolean) {
+    super();
+    if (reads) pipe.addReader();
+    if (writes) pipe.addWriter();
+  }
+  override get seekable(): boolean {
+    return false;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.pipe.queue;
+  }
+  /** Where open(2) of a FIFO waits for its peer. */
+  get openQueue(): WaitQueue {
+    return this.pipe.queue;
+  }
+  /** True once the peer has opened, even if it has gone again (as Linux counts opens). */
+  openCompleted(): boolean {
+    if (this.awaitedOpens < 0) return true;
+    return (this.reads ? this.pipe.writerOpens : this.pipe.readerOpens) !== this.awaitedOpens;
+  }
+  override readiness(): number {
+    const pipe = this.pipe;
+    return pipe.readiness(this.reads, this.writes, pipe.writerOpens !== this.writerOpensAtOpen);
+  }
+  override read(_f: FileDescription, dst: IoDst, _offset: number): number {
+    return this.reads ? this.pipe.read(dst) : -EBADF;
+  }
+  override write(f: FileDescription, src: IoSrc, _offset: number): number {
+    return this.writes ? this.pipe.write(src, (f.flags & O_DIRECT) !== 0) : -EBADF;
+  }
+  override seek(): number {
+    return -ESPIPE;
+  }
+  override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    if (cmd !== FIONREAD) return -ENOTTY;
+    const out = new Uint8Array(4);
+    new DataView(out.buffer).setInt32(0, this.pipe.used, true);
+    return caller.copyOut(arg, out, 0, 4);
+  }
+  override release(f: FileDescription): void {
+    if (this.reads) this.pipe.removeReader();
+    if (this.writes) this.pipe.removeWriter();
+    if (this.pipe.readers + this.pipe.writers === 0) f.inode.special = null;
+  }
+}
+
+/** The pipe of an open file, or null when it is none: F_SETPIPE_SZ, splice(2). */
+export function pipeOf(file: FileDescription): Pipe | null {
+  return file.impl instanceof PipeFile ? file.impl.pipe : null;
+}
+
+/**
+ * The FifoOpener of sentry/vfs/special.ts; the shared pipe is in `inode.special` (Linux: i_pipe) while
+ * some end is open. Idempotent after -EAGAIN. Give a waiting open up by releasing the file.
+ */
+export function openFifo(file: FileDescription): number {
+  if (file.impl instanceof PipeFile) return file.impl.openCompleted() ? 0 : -EAGAIN;
+  const access = file.flags & O_ACCMODE;
+  const nonblocking = (file.flags & O_NONBLOCK) !== 0;
+  let pipe = file.inode.special as Pipe | null;
+  if (access === O_WRONLY && nonblocking && (pipe === null || pipe.readers === 0)) return -ENXIO;
+  if (pipe === null) file.inode.special = pipe = new Pipe();
+  const impl = new PipeFile(pipe, access !== O_WRONLY, access !== O_RDONLY);
+  file.impl = impl;
+  if (access === O_RDWR) return 0;
+  if (access === O_RDONLY) {
+    if (pipe.writers > 0) return 0;
+    if (nonblocking) {
+      impl.writerOpensAtOpen = pipe.writerOpens;
+      return 0;
+    }
+    impl.awaitedOpens = pipe.writerOpens;
+    return -EAGAIN;
+  }
+  if (pipe.readers > 0) return 0;
+  impl.awaitedOpens = pipe.readerOpens;
+  return -EAGAIN;
+}
