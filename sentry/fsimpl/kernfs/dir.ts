@@ -1,0 +1,124 @@
+/** Directories of kernel file systems, with fixed or with found children. */
+import { EISDIR, ENOENT } from "../../../platform/abi/errno.ts";
+import { DT_DIR } from "../../../platform/abi/dirent.ts";
+import { S_IFDIR } from "../../../platform/abi/stat.ts";
+import { type DirSink, type FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { type KernFilesystem, KernInode } from "./inode.ts";
+
+/** A directory entry with its place: offsets grow with `key` (>= 2) and survive other entries' going. */
+export interface KeyedEntry {
+  name: string;
+  ino: number;
+  /** DT_* */
+  type: number;
+  key: number;
+}
+
+/** DT_* of a mode. */
+export function direntType(mode: number): number {
+  return (mode >>> 12) & 15;
+}
+
+/** A directory whose children are found by `find` and listed by `list`. */
+export abstract class DynamicDir extends KernInode {
+  constructor(fs: KernFilesystem, mode = 0o555, uid = 0, gid = 0) {
+    super(fs, S_IFDIR | mode, uid, gid);
+    this.nlink = 2;
+  }
+
+  /** The child, the same object for the same thing, or -ENOENT (or another error). */
+  abstract find(name: string): Inode | number;
+  /** All entries with keys from `fromKey` on, by key; or -errno. May stop early when `enough` of them are made. */
+  abstract list(fromKey: number): Iterable<KeyedEntry> | number;
+
+  override lookup(name: string): Inode | number {
+    return this.find(name);
+  }
+
+  override open(file: FileDescription): number {
+    file.impl = DIR_FILE;
+    return 0;
+  }
+}
+
+/** A directory whose children the kernel adds; no system call adds or removes one. */
+export class KernDir extends DynamicDir {
+  readonly children = new Map<string, Inode>();
+  readonly #keys = new Map<string, number>();
+  #nextKey = 2;
+
+  add<T extends Inode>(name: string, child: T): T {
+    if (!this.children.has(name)) this.#keys.set(name, this.#nextKey++);
+    this.children.set(name, child);
+    if ((child.mode & 0o170000) === S_IFDIR) this.nlink++;
+    return child;
+  }
+
+  /** Adds a chain of directories as needed: `path("kernel/random")`. */
+  path(path: string): KernDir {
+    let dir: KernDir = this;
+    for (const name of path.split("/")) {
+      const child = dir.children.get(name);
+      dir = child instanceof KernDir ? child : dir.add(name, new KernDir(this.fs));
+    }
+    return dir;
+  }
+
+  remove(name: string): void {
+    const child = this.children.get(name);
+    if (child === undefined) return;
+    if ((child.mode & 0o170000) === S_IFDIR) this.nlink--;
+    this.children.delete(name);
+    this.#keys.delete(name);
+  }
+
+  override find(name: string): Inode | number {
+    return this.children.get(name) ?? -ENOENT;
+  }
+
+  override *list(fromKey: number): Iterable<KeyedEntry> {
+    for (const [name, child] of this.children) {
+      const key = this.#keys.get(name)!;
+      if (key >= fromKey) yield { name, ino: child.ino, type: direntType(child.mode), key };
+    }
+  }
+}
+
+/** An open directory; its only state is the file's offset. */
+class DirFile extends FileDescriptionImpl {
+  override read(): number {
+    return -EISDIR;
+  }
+
+  override iterate(f: FileDescription, sink: DirSink): number {
+    const dir = f.inode as DynamicDir;
+    if (f.offset === 0) {
+      if (!sink({ name: ".", ino: dir.ino, type: DT_DIR }, 1)) return 0;
+      f.offset = 1;
+    }
+    if (f.offset === 1) {
+      const parent = f.dentry.parent?.inode ?? dir;
+      if (!sink({ name: "..", ino: parent.ino, type: DT_DIR }, 2)) return 0;
+      f.offset = 2;
+    }
+    const entries = dir.list(f.offset);
+    if (typeof entries === "number") return entries;
+    for (const entry of entries) {
+      if (!sink(entry, entry.key + 1)) return 0;
+      f.offset = entry.key + 1;
+    }
+    return 0;
+  }
+
+  override seek(f: FileDescription, offset: number, whence: number): number {
+    const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
+    return base < 0 || base + offset < 0 ? -22 : base + offset; // EINVAL
+  }
+
+  override fsync(): number {
+    return 0;
+  }
+}
+
+const DIR_FILE = new DirFile();

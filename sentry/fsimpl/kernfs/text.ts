@@ -1,0 +1,94 @@
+/** Files whose text is generated when it is read (Linux: seq_file), and stored value by value. */
+import { EINVAL, EIO } from "../../../platform/abi/errno.ts";
+import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
+import { S_IFREG } from "../../../platform/abi/stat.ts";
+import { type FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import { type KernFilesystem, KernInode } from "./inode.ts";
+
+/** The text as a latin1 string or bytes, or -errno. */
+export type Generate = (file: FileDescription) => string | Uint8Array | number;
+/** Takes one written value. Returns 0 (all of it was taken) or -errno. */
+export type Store = (value: string, file: FileDescription) => number;
+
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+export function latin1Text(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  let text = "";
+  for (let i = start; i < end; i += 8192) {
+    text += String.fromCharCode(...bytes.subarray(i, Math.min(end, i + 8192)));
+  }
+  return text;
+}
+
+export class KernText extends KernInode {
+  constructor(
+    fs: KernFilesystem,
+    mode: number,
+    readonly generate: Generate,
+    readonly store: Store | null = null,
+    uid = 0,
+    gid = 0,
+  ) {
+    super(fs, S_IFREG | mode, uid, gid);
+  }
+
+  /** Checks beyond the permission bits, when the file is opened. */
+  checkOpen(_file: FileDescription): number {
+    return 0;
+  }
+
+  override open(file: FileDescription): number {
+    const err = this.checkOpen(file);
+    if (err < 0) return err;
+    file.impl = new TextFile();
+    return 0;
+  }
+}
+
+/** One open generated file and its snapshot. */
+class TextFile extends FileDescriptionImpl {
+  #snapshot: Uint8Array | null = null;
+
+  override read(f: FileDescription, dst: IoDst, offset: number): number {
+    if (this.#snapshot === null || offset === 0) {
+      const text = (f.inode as KernText).generate(f);
+      if (typeof text === "number") return text;
+      this.#snapshot = typeof text === "string" ? latin1Bytes(text) : text;
+    }
+    const bytes = this.#snapshot;
+    if (offset >= bytes.length) return 0;
+    return dst.put(bytes, offset, Math.min(bytes.length, offset + dst.remaining));
+  }
+
+  override write(f: FileDescription, src: IoSrc, _offset: number): number {
+    const store = (f.inode as KernText).store;
+    if (store === null) return -EIO;
+    const n = Math.min(src.remaining, PAGE_SIZE);
+    const bytes = new Uint8Array(n);
+    const taken = src.take(bytes, 0, n);
+    if (taken < 0) return taken;
+    const err = store(latin1Text(bytes, 0, taken), f);
+    return err < 0 ? err : taken;
+  }
+
+  override seek(f: FileDescription, offset: number, whence: number): number {
+    const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
+    return base < 0 || base + offset < 0 ? -EINVAL : base + offset;
+  }
+
+  override truncate(): number {
+    return 0;
+  }
+}
+
+/** A decimal integer as Linux's kstrtol takes it: optional sign, surrounding white space; NaN if bad. */
+export function parseInteger(value: string): number {
+  const text = value.trim();
+  if (!/^[-+]?(0[xX][0-9a-fA-F]+|[0-9]+)$/.test(text)) return NaN;
+  return text[0] === "-" ? -Number(text.slice(1)) : Number(text[0] === "+" ? text.slice(1) : text);
+}
