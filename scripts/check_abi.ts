@@ -22,13 +22,13 @@ const MODULES: Record<string, string[]> = {
   stat: ["linux/stat.h asm/stat.h"],
   signal: ["linux/signal.h", "linux/signalfd.h"],
   mman: ["linux/mman.h", "linux/memfd.h"],
-  sched: ["linux/types.h linux/sched.h linux/sched/types.h"],
+  sched: ["linux/types.h linux/sched.h linux/sched/types.h", "sched.h"],
   wait: ["linux/wait.h"],
   futex: ["linux/types.h linux/futex.h"],
-  time: ["linux/time.h linux/time_types.h linux/timerfd.h", "linux/timex.h"],
+  time: ["linux/time.h linux/time_types.h linux/timerfd.h", "linux/timex.h", "sys/stat.h"],
   resource: ["linux/time.h linux/resource.h"],
   epoll: ["linux/eventpoll.h", "sys/epoll.h"],
-  poll: ["linux/types.h asm/poll.h"],
+  poll: ["linux/types.h asm/poll.h", "sys/select.h"],
   eventfd: ["sys/eventfd.h"],
   ioctl: [
     "stddef.h asm/ioctls.h asm/ioctl.h asm/termios.h linux/fs.h linux/sockios.h",
@@ -45,7 +45,7 @@ const MODULES: Record<string, string[]> = {
   in: ["netinet/in.h"],
   uio: ["linux/uio.h", "linux/fs.h"],
   dirent: ["dirent.h"],
-  limits: ["linux/limits.h"],
+  limits: ["linux/limits.h", "limits.h"],
   unistd: ["unistd.h", "linux/fs.h"],
   fs: ["linux/fs.h", "linux/falloc.h"],
   capability: ["linux/capability.h"],
@@ -132,7 +132,7 @@ const STRUCTS: [string, string, string, string, string?][] = [
     "signal",
     "Sigevent",
     "struct sigevent",
-    "VALUE=sigev_value SIGNO=sigev_signo NOTIFY=sigev_notify THREAD_ID=sigev_notify_thread_id",
+    "VALUE=sigev_value.sival_ptr SIGNO=sigev_signo NOTIFY=sigev_notify THREAD_ID=sigev_notify_thread_id",
   ],
   [
     "signal",
@@ -405,7 +405,7 @@ const ABI_URL = new URL("../platform/abi/", import.meta.url);
 const PRELUDE = "#define _GNU_SOURCE 1\nint printf(const char *, ...);\n";
 
 const differences: string[] = [];
-const skipped: string[] = [];
+const skipped: string[] = []; // "module: NAME"
 let constantCount = 0;
 let fieldCount = 0;
 
@@ -460,9 +460,13 @@ function structProbe(
     c += ` printf("%d ", (int)__builtin_offsetof(${ctype}, ${member}));`;
   }
   scalars.forEach((member, i) => {
-    const type = `__typeof__(t.${member})`;
-    c += ` t.${member} = (${type})-1 < (${type})1 && sizeof t.${member} ? (${type})-${i + 2}`;
-    c += ` : (${type})0x1f0f0e0d0c0b0aULL + ${i}; printf("%.0Lf ", (long double)t.${member});`;
+    const m = `t.${member}`;
+    const type = `__typeof__(${m})`;
+    c += ` ${m} = (${type})-1 < (${type})1 ? (${type})-${
+      i + 2
+    } : (${type})0x1f0f0e0d0c0b0aULL + ${i};`;
+    c += ` printf("%.0Lf ", (long double)`;
+    c += `__builtin_choose_expr(__builtin_classify_type(${m}) == 5, (long)${m}, ${m}));`;
   });
   c += ` for (unsigned i = 0; i < sizeof t; i++) printf("%02x", p[i]); }`;
 
@@ -558,7 +562,7 @@ async function checkModule(dir: string, module: string): Promise<void> {
     else skipped.push(p.name);
   }
   checkNames(abi, "errnoName", /^E[A-Z0-9_]+$/, (n) => n);
-  checkNames(abi, "signalName", /^SIG(?!RT|EV)[A-Z0-9]+$/, (n) => n);
+  checkNames(abi, "signalName", /^SIG(?!RT|EV|STK(?!FLT))[A-Z0-9]+$/, (n) => n);
   checkNames(abi, "syscallName", /^SYS_/, (n) => n.slice(4));
 }
 
@@ -601,7 +605,9 @@ async function main(): Promise<number> {
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
-  for (const name of skipped.sort()) console.log(`skipped  ${name}`);
+  for (const [module, names] of Map.groupBy(skipped.sort(), (s) => s.split(": ")[0])) {
+    console.log(`skipped  ${module}: ${names.map((s) => s.split(": ")[1]).join(" ")}`);
+  }
   for (const line of differences.sort()) console.log(`differs  ${line}`);
   console.log(
     `check_abi: ${constantCount} constants, ${STRUCTS.length} structs with ${fieldCount} fields, ` +

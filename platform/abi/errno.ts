@@ -140,7 +140,6 @@ export const EHWPOISON = 133;
 export const ERESTARTSYS = 512;
 export const ERESTARTNOINTR = 513;
 export const ERESTARTNOHAND = 514;
-export const ENOIOCTLCMD = 515;
 export const ERESTART_RESTARTBLOCK = 516;
 
 const NAMES = `

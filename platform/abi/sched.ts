@@ -48,6 +48,7 @@ export const SCHED_BATCH = 3;
 export const SCHED_IDLE = 5;
 export const SCHED_DEADLINE = 6;
 export const SCHED_RESET_ON_FORK = 0x40000000;
+export const SCHED_ISO = 4;
 export const SCHED_OTHER = 0;
 export const SCHED_EXT = 7;
 
