@@ -1,0 +1,51 @@
+/**
+ * Loads libplatform.so, the one piece of native code. It is embedded in the compiled file.
+ *
+ * In a sandbox it lies in the minimal root. In the command it is copied into a memfd: Deno would
+ * unpack it into the host's temporary directory and leave it there.
+ */
+
+/** Where platform/native/host/spawn.c puts it. */
+const SANDBOX_LIBRARY = "/lib64/libplatform.so";
+
+let memfd = -1;
+
+/** The memfd that holds the library in the compiled command, for the sandbox to copy; -1 elsewhere. */
+export function libraryFd(): number {
+  return memfd;
+}
+
+/** Opens the library with these symbols. Any number of times, with any subsets; it is one instance. */
+export function openLibrary<const S extends Deno.ForeignLibraryInterface>(
+  symbols: S,
+): Deno.DynamicLibrary<S>["symbols"] {
+  return Deno.dlopen(libraryPath(), symbols).symbols;
+}
+
+function libraryPath(): string | URL {
+  if (inSandbox()) return SANDBOX_LIBRARY;
+  const embedded = new URL("../../dist/libplatform.so", import.meta.url);
+  if (!Deno.build.standalone) return embedded;
+  if (memfd < 0) memfd = copyToMemfd(embedded);
+  return `/proc/self/fd/${memfd}`;
+}
+
+/** The boot role and its Workers, which it names. No permission is needed to ask. */
+function inSandbox(): boolean {
+  const name = (globalThis as { name?: string }).name;
+  return name === "sentry" || name === "gofer" || Deno.args[0] === "boot";
+}
+
+function copyToMemfd(file: URL): number {
+  const bytes = Deno.readFileSync(file);
+  const libc = Deno.dlopen("libc.so.6", {
+    memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+    write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  }).symbols;
+  const fd = libc.memfd_create(new TextEncoder().encode("libplatform.so\0"), 1 /* MFD_CLOEXEC */);
+  if (fd < 0) throw new Error("memfd_create failed");
+  if (Number(libc.write(fd, bytes, BigInt(bytes.length))) !== bytes.length) {
+    throw new Error("cannot write a memfd: out of memory?");
+  }
+  return fd;
+}

@@ -1,0 +1,92 @@
+/**
+ * What a sandbox is told when it starts, and what it says and hears afterwards. Written by the
+ * runtime as JSON on the control socket; read once by the boot role and posted to the Workers.
+ * All strings that become guest bytes (paths, arguments, environment) are latin1: one char, one byte.
+ */
+
+/** A directory or file of the host that the guest sees. */
+export interface VolumeConfig {
+  /** O_PATH descriptor of the mount's root, opened before pivot_root. */
+  fd: number;
+  /** Absolute guest path. */
+  dst: string;
+  /** Writes go to the host; otherwise the mount is read-only, in the host kernel too. */
+  rw: boolean;
+  /** False: `fd` is a file, to be bound over a file. */
+  isDirectory: boolean;
+}
+
+export interface ConsoleConfig {
+  rows: number;
+  cols: number;
+}
+
+export interface SandboxConfig {
+  /** O_PATH descriptor of the root file system: the read-only lower of the overlay. */
+  rootFd: number;
+  volumes: VolumeConfig[];
+  /** At least one; argv[0] is looked up in PATH unless it has a slash. */
+  argv: string[];
+  /** "K=V". */
+  env: string[];
+  cwd: string;
+  uid: number;
+  gid: number;
+  groups: number[];
+  /**
+   * Host files owned by ids that the sandbox's user namespace does not map show as this id (65534).
+   * An ordinary user's sandbox maps that user alone, so there nearly all of them are root's in
+   * truth, and they are shown as root's. -1: everything is mapped.
+   */
+  unmappedId: number;
+  hostname: string;
+  platform: "auto" | "systrap" | "ptrace";
+  /** Null: no trace. Empty: all calls; otherwise these names. */
+  strace: string[] | null;
+  /** Where log lines and the trace go: a descriptor open for append; 2 is the command's stderr. */
+  straceFd: number;
+  /** -1: debug logging is off. */
+  debugLogFd: number;
+  logFormat: "text" | "json";
+  /** Host descriptors that become the init's 0, 1 and 2; -1 for a closed one. */
+  stdio: [number, number, number];
+  /** Which of them are host terminals. */
+  stdioIsTerminal: [boolean, boolean, boolean];
+  /**
+   * Set when stdin and stdout are one terminal, in raw mode on the host: 0, 1, 2 become a guest
+   * terminal whose line discipline is the Sentry's, pumped through stdio[0] and stdio[1].
+   */
+  console: ConsoleConfig | null;
+  /** Socket of control messages, newline-delimited JSON: {@link ControlRequest} in, {@link ControlEvent} out. */
+  controlFd: number;
+}
+
+/** From the CLI to the sandbox, after the configuration. End of file: the CLI is gone. */
+export type ControlRequest =
+  /** To the init, or to the foreground process group of the console when `foreground`. */
+  | { type: "signal"; signal: number; foreground: boolean }
+  | { type: "resize"; rows: number; cols: number };
+
+/** From the sandbox to the CLI. */
+export type ControlEvent =
+  /** Between clone and exec something failed; `step` names it (platform/native/host/spawn.c). */
+  | { type: "failed"; step: string; index: number; errno: number }
+  /** Both Workers run and the process has sealed itself: what start-up needed can be unmounted. */
+  | { type: "ready" }
+  /** The init could not be executed: `errno` is positive, of execve(2). */
+  | { type: "noexec"; errno: number; path: string }
+  /** The init's wait status, as wait(2) encodes it. */
+  | { type: "exit"; status: number }
+  /** A bug of ours ended the sandbox; the report says where. Exit status 128. */
+  | { type: "panic"; report: string };
+
+/** The first and only message from the main thread to the Sentry Worker. */
+export interface SentryStart {
+  config: SandboxConfig;
+  gofer: MessagePort;
+}
+
+/** From the Sentry or Gofer Worker to the main thread, once, when it has loaded all it needs. */
+export interface WorkerReady {
+  type: "ready";
+}
