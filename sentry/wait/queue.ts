@@ -41,11 +41,15 @@ export class WaitQueue {
     const n = entries.length;
     if (n === 0) return;
     this.#walking++;
+    let exclusiveWoken = false;
     for (let i = 0; i < n; i++) {
       const entry = entries[i];
       if ((entry.mask & events) === 0) continue;
+      if (entry.exclusive) {
+        if (exclusiveWoken) continue;
+        exclusiveWoken = true;
+      }
       entry.wake(events);
-      if (entry.exclusive) break;
     }
     if (--this.#walking === 0 && this.#holes) {
       this.#holes = false;

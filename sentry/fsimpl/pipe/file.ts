@@ -25,11 +25,11 @@ export class PipeFile extends FileDescriptionImpl {
     return this.pipe.queue;
   }
   /** Where open(2) of a FIFO waits for its peer. */
-  get openQueue(): WaitQueue {
+  override get openQueue(): WaitQueue {
     return this.pipe.queue;
   }
   /** True once the peer has opened, even if it has gone again (as Linux counts opens). */
-  openCompleted(): boolean {
+  override openCompleted(): boolean {
     if (this.awaitedOpens < 0) return true;
     return (this.reads ? this.pipe.writerOpens : this.pipe.readerOpens) !== this.awaitedOpens;
   }

@@ -13,13 +13,13 @@ import {
 } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../../platform/abi/errno.ts";
 import { PAGE_SIZE, PIPE_BUF, PIPE_DEF_SIZE, PIPE_MAX_SIZE } from "../../../platform/abi/limits.ts";
+import { ByteRing } from "../../vfs/byte_ring.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { WaitQueue } from "../../wait/queue.ts";
 
 const READABLE = EPOLLIN | EPOLLRDNORM;
 const WRITABLE = EPOLLOUT | EPOLLWRNORM;
 const EVERYTHING = READABLE | WRITABLE | EPOLLERR | EPOLLHUP;
-const EMPTY = new Uint8Array(0);
 
 /** A run of bytes in the ring: stream bytes, or one O_DIRECT packet. */
 interface Segment {
@@ -35,12 +35,14 @@ export class Pipe {
   readerOpens = 0;
   writerOpens = 0;
   capacity = PIPE_DEF_SIZE;
-  /** Bytes in the pipe. */
-  used = 0;
-  #buf: Uint8Array = EMPTY;
-  #head = 0;
+  readonly #ring = new ByteRing();
   /** Null until the first packet is written, and again when the pipe is empty. */
   #segments: Segment[] | null = null;
+
+  /** Bytes in the pipe. */
+  get used(): number {
+    return this.#ring.used;
+  }
 
   get full(): boolean {
     if (this.#segments !== null && this.#segments.length >= this.capacity / PAGE_SIZE) return true;
@@ -73,7 +75,7 @@ export class Pipe {
     if (this.used === 0) return this.writers === 0 ? 0 : -EAGAIN;
     if (this.#segments !== null) return this.#readSegments(dst, this.#segments);
     const n = want < this.used ? want : this.used;
-    const got = this.#drain(dst, n, 0);
+    const got = this.#ring.drain(dst, n, 0);
     if (got > 0) this.consume(got);
     return got;
   }
@@ -89,7 +91,7 @@ export class Pipe {
       if (n <= PIPE_BUF || free <= 0) return -EAGAIN;
       n = free;
     }
-    const got = this.#fill(src, n);
+    const got = this.#ring.fill(src, n);
     if (got > 0) this.queue.notify(READABLE);
     return got;
   }
@@ -98,14 +100,13 @@ export class Pipe {
   peek(dst: IoDst, n: number, skip = 0): number {
     n = Math.min(n, dst.remaining, this.used - skip);
     if (this.#segments !== null) n = Math.min(n, this.#segments[0].length);
-    return n <= 0 ? 0 : this.#drain(dst, n, skip);
+    return n <= 0 ? 0 : this.#ring.drain(dst, n, skip);
   }
 
   /** Drops `n` bytes that were peeked at, and wakes writers when that makes room. */
   consume(n: number): void {
     const wasFull = this.full;
-    this.used -= n;
-    this.#head = this.used === 0 ? 0 : (this.#head + n) & (this.#buf.length - 1);
+    this.#ring.consume(n);
     const segments = this.#segments;
     if (segments !== null) {
       while (n > 0) {
@@ -126,18 +127,14 @@ export class Pipe {
   unread(src: Uint8Array, start: number, end: number): void {
     const n = end - start;
     if (n === 0) return;
-    this.#reserve(this.used + n);
-    const mask = this.#buf.length - 1;
-    this.#head = (this.#head - n) & mask;
-    for (let i = 0; i < n; i++) this.#buf[(this.#head + i) & mask] = src[start + i];
-    this.used += n;
+    this.#ring.unread(src, start, end);
     if (this.#segments !== null) this.#segments.unshift({ length: n, packet: false });
     this.queue.notify(READABLE);
   }
 
   /** Appends bytes that were already taken from elsewhere, even above the capacity. */
   append(src: IoSrc): number {
-    const n = this.#fill(src, src.remaining);
+    const n = this.#ring.fill(src, src.remaining);
     if (n > 0 && this.#segments !== null) this.#addSegment(n, false);
     if (n > 0) this.queue.notify(READABLE);
     return n;
@@ -184,7 +181,7 @@ export class Pipe {
     let total = 0;
     while (segments.length > 0 && dst.remaining > 0) {
       const { length, packet } = segments[0];
-      const got = this.#drain(dst, Math.min(length, dst.remaining), 0);
+      const got = this.#ring.drain(dst, Math.min(length, dst.remaining), 0);
       if (got < 0) return total > 0 ? total : got;
       total += got;
       this.consume(packet ? length : got); // The rest of a packet is thrown away.
@@ -203,7 +200,7 @@ export class Pipe {
     while (src.remaining > 0 && this.#segments.length < slots) {
       const n = Math.min(src.remaining, PAGE_SIZE, this.capacity - this.used);
       if (n <= 0) break;
-      const got = this.#fill(src, n);
+      const got = this.#ring.fill(src, n);
       if (got < 0) {
         if (total === 0) {
           if (this.used === 0) this.#segments = null;
@@ -227,51 +224,8 @@ export class Pipe {
     else segments.push({ length, packet });
   }
 
-  #drain(dst: IoDst, n: number, skip: number): number {
-    const buf = this.#buf;
-    const start = (this.#head + skip) & (buf.length - 1);
-    if (start + n <= buf.length) return dst.put(buf, start, start + n);
-    const first = buf.length - start;
-    const got = dst.put(buf, start, buf.length);
-    if (got !== first) return got;
-    const more = dst.put(buf, 0, n - first);
-    return more > 0 ? got + more : got;
-  }
-
-  #fill(src: IoSrc, n: number): number {
-    this.#reserve(this.used + n);
-    const buf = this.#buf;
-    const tail = (this.#head + this.used) & (buf.length - 1);
-    const first = buf.length - tail;
-    let got: number;
-    if (n <= first) got = src.take(buf, tail, tail + n);
-    else {
-      got = src.take(buf, tail, buf.length);
-      if (got === first) {
-        const more = src.take(buf, 0, n - first);
-        if (more > 0) got += more;
-      }
-    }
-    if (got > 0) this.used += got;
-    return got;
-  }
-
-  #reserve(n: number): void {
-    const old = this.#buf;
-    if (n <= old.length) return;
-    let size = Math.max(PAGE_SIZE, old.length);
-    while (size < n) size *= 2;
-    const buf = new Uint8Array(size);
-    const first = Math.min(this.used, old.length - this.#head);
-    buf.set(old.subarray(this.#head, this.#head + first));
-    buf.set(old.subarray(0, this.used - first), first);
-    this.#buf = buf;
-    this.#head = 0;
-  }
-
   #discardAll(): void {
-    this.used = this.#head = 0;
-    this.#buf = EMPTY;
+    this.#ring.clear();
     this.#segments = null;
   }
 }

@@ -1,0 +1,284 @@
+/**
+ * epoll(7). Every watched file has one EpollItem, which lies in the file's wait queue for as long as it
+ * is watched. A notification puts the item on the ready list; waiting takes from that list alone, so
+ * a wait costs O(ready). Items on the list are re-polled before they are reported (Linux: ep_send_events).
+ */
+import {
+  EPOLLERR,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLONESHOT,
+  EPOLLOUT,
+  EPOLLRDNORM,
+  EPOLLWAKEUP,
+} from "../../../platform/abi/epoll.ts";
+import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../platform/abi/errno.ts";
+import { type FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import { type WaitEntry, WaitQueue } from "../../wait/queue.ts";
+
+/** Linux's EP_MAX_NESTS: epoll instances in one chain. */
+const MAX_CHAIN = 5;
+/** Sandbox-wide limit of watches: /proc/sys/fs/epoll/max_user_watches. */
+const MAX_WATCHES = 1_000_000;
+/** Bits that say how to watch, not what for. */
+const MODE_BITS = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
+const ALWAYS = EPOLLERR | EPOLLHUP;
+const EXCLUSIVE_ALLOWED = EPOLLIN | EPOLLOUT | ALWAYS | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+const FD_SPAN = 0x100000;
+
+let watches = 0;
+
+export class EpollItem implements WaitEntry {
+  /** Events to be woken for: 0 while a ONESHOT item is spent. */
+  mask = 0;
+  exclusive = false;
+  events = 0;
+  dataLo = 0;
+  dataHi = 0;
+  ready = false;
+  next: EpollItem | null = null;
+  prev: EpollItem | null = null;
+
+  constructor(readonly epoll: EpollFile, readonly file: FileDescription, readonly key: number) {}
+
+  set(events: number, dataLo: number, dataHi: number): void {
+    this.events = events;
+    this.mask = (events & ~MODE_BITS) | ALWAYS;
+    this.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
+    this.dataLo = dataLo;
+    this.dataHi = dataHi;
+  }
+  wake(_events: number): void {
+    this.epoll.itemReady(this);
+  }
+  poll(): number {
+    return this.mask === 0 ? 0 : this.file.impl.readiness() & this.mask;
+  }
+}
+
+export class EpollFile extends FileDescriptionImpl {
+  /** Pollers of this instance: poll(2), other epolls. */
+  readonly #queue = new WaitQueue();
+  /** Tasks in epoll_wait(2); one is woken for an event. */
+  readonly waiters = new WaitQueue();
+  readonly #items = new Map<number, EpollItem>();
+  #first: EpollItem | null = null;
+  #last: EpollItem | null = null;
+  /** Instances that watch this one, once per watch. */
+  readonly parents: EpollFile[] = [];
+  /** The items of the last harvest, until `settle`. */
+  readonly #harvest: EpollItem[] = [];
+
+  override get seekable(): boolean {
+    return false;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.#queue;
+  }
+  /** Readable when some item on the list really is ready; the others are taken off it. */
+  override readiness(): number {
+    for (let item = this.#first; item !== null; item = this.#first) {
+      if (item.poll() !== 0) return EPOLLIN | EPOLLRDNORM;
+      this.#unlink(item);
+    }
+    return 0;
+  }
+  get hasCandidates(): boolean {
+    return this.#first !== null;
+  }
+
+  add(
+    fd: number,
+    file: FileDescription,
+    events: number,
+    dataLo: number,
+    dataHi: number,
+  ): number {
+    const queue = file.impl.waitQueue;
+    if (queue === null) return -EPERM;
+    const target = file.impl instanceof EpollFile ? file.impl : null;
+    if (target === this) return -EINVAL;
+    if ((events & EPOLLEXCLUSIVE) !== 0) {
+      if (target !== null || (events & ~EXCLUSIVE_ALLOWED) !== 0) return -EINVAL;
+    }
+    const key = file.id * FD_SPAN + fd;
+    if (this.#items.has(key)) return -EEXIST;
+    if (watches >= MAX_WATCHES) return -ENOSPC;
+    if (target !== null) {
+      if (target.#reaches(this)) return -ELOOP;
+      if (this.#chainUp() + target.#chainDown() > MAX_CHAIN) return -ELOOP;
+      target.parents.push(this);
+    }
+    const item = new EpollItem(this, file, key);
+    item.set(events, dataLo, dataHi);
+    this.#items.set(key, item);
+    watches++;
+    watch(file, item);
+    queue.add(item);
+    if (item.poll() !== 0) this.itemReady(item);
+    return 0;
+  }
+
+  modify(
+    fd: number,
+    file: FileDescription,
+    events: number,
+    dataLo: number,
+    dataHi: number,
+  ): number {
+    if (file.impl.waitQueue === null) return -EPERM;
+    if (file.impl === this || (events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
+    const item = this.#items.get(file.id * FD_SPAN + fd);
+    if (item === undefined) return -ENOENT;
+    if (item.exclusive) return -EINVAL;
+    item.set(events, dataLo, dataHi);
+    if (item.poll() !== 0) this.itemReady(item);
+    return 0;
+  }
+
+  delete(fd: number, file: FileDescription): number {
+    if (file.impl.waitQueue === null) return -EPERM;
+    if (file.impl === this) return -EINVAL;
+    const item = this.#items.get(file.id * FD_SPAN + fd);
+    if (item === undefined) return -ENOENT;
+    unwatch(file, item);
+    this.forget(item);
+    return 0;
+  }
+
+  /** Drops an item whose file's watch list was dealt with. */
+  forget(item: EpollItem): void {
+    if (!this.#items.delete(item.key)) return;
+    watches--;
+    item.file.impl.waitQueue!.remove(item);
+    item.mask = 0;
+    if (item.ready) this.#unlink(item);
+    const target = item.file.impl;
+    if (target instanceof EpollFile) {
+      target.parents.splice(target.parents.indexOf(this), 1);
+    }
+  }
+
+  itemReady(item: EpollItem): void {
+    if (!item.ready) this.#append(item);
+    this.waiters.notify(EPOLLIN);
+    this.#queue.notify(EPOLLIN | EPOLLRDNORM);
+  }
+
+  /**
+   * Takes up to `max` ready items and gives them to `emit`. Then comes `settle(true)`, or
+   * `settle(false)` when the events could not be delivered and must be reported again.
+   */
+  harvest(max: number, emit: (item: EpollItem, events: number, index: number) => void): number {
+    const taken = this.#harvest;
+    const stop = this.#last;
+    let n = 0;
+    while (n < max) {
+      const item = this.#first;
+      if (item === null) break;
+      this.#unlink(item);
+      const events = item.poll();
+      if (events !== 0) {
+        taken.push(item);
+        emit(item, events, n++);
+      }
+      if (item === stop) break;
+    }
+    return n;
+  }
+
+  settle(delivered: boolean): void {
+    const taken = this.#harvest;
+    for (let i = 0; i < taken.length; i++) {
+      const item = taken[i];
+      if (delivered && (item.events & EPOLLONESHOT) !== 0) item.mask = 0;
+      else if (!delivered || (item.events & EPOLLET) === 0) {
+        if (!item.ready && this.#items.get(item.key) === item) this.#append(item);
+      }
+    }
+    taken.length = 0;
+    this.wakeNext();
+  }
+
+  /** What is on the list is there for the next waiter too: leftovers, or a waiter that was interrupted. */
+  wakeNext(): void {
+    if (this.#first !== null) this.waiters.notify(EPOLLIN);
+  }
+
+  /** The watches, for /proc/PID/fdinfo. */
+  items(): Iterable<EpollItem> {
+    return this.#items.values();
+  }
+
+  override release(): void {
+    for (const item of this.#items.values()) {
+      unwatch(item.file, item);
+      this.forget(item);
+    }
+  }
+
+  #append(item: EpollItem): void {
+    item.ready = true;
+    item.prev = this.#last;
+    item.next = null;
+    if (this.#last === null) this.#first = item;
+    else this.#last.next = item;
+    this.#last = item;
+  }
+
+  #unlink(item: EpollItem): void {
+    item.ready = false;
+    if (item.prev === null) this.#first = item.next;
+    else item.prev.next = item.next;
+    if (item.next === null) this.#last = item.prev;
+    else item.next.prev = item.prev;
+    item.next = item.prev = null;
+  }
+
+  #reaches(other: EpollFile): boolean {
+    if (this === other) return true;
+    for (const item of this.#items.values()) {
+      if (item.file.impl instanceof EpollFile && item.file.impl.#reaches(other)) return true;
+    }
+    return false;
+  }
+  /** Instances in the longest chain that ends here, this one included. */
+  #chainUp(): number {
+    let longest = 0;
+    for (const parent of this.parents) longest = Math.max(longest, parent.#chainUp());
+    return longest + 1;
+  }
+  #chainDown(): number {
+    let longest = 0;
+    for (const item of this.#items.values()) {
+      if (item.file.impl instanceof EpollFile) {
+        longest = Math.max(longest, item.file.impl.#chainDown());
+      }
+    }
+    return longest + 1;
+  }
+}
+
+/** Items by watched file: when its last reference goes, they go too (Linux: eventpoll_release). */
+const watched = new WeakMap<FileDescription, Set<EpollItem>>();
+
+function watch(file: FileDescription, item: EpollItem): void {
+  let items = watched.get(file);
+  if (items === undefined) {
+    items = new Set();
+    watched.set(file, items);
+    const before = file.onLastRelease;
+    file.onLastRelease = (f) => {
+      before?.(f);
+      for (const each of items!) each.epoll.forget(each);
+      items!.clear();
+    };
+  }
+  items.add(item);
+}
+
+function unwatch(file: FileDescription, item: EpollItem): void {
+  watched.get(file)?.delete(item);
+}
