@@ -9,7 +9,7 @@ import { readClock } from "./clock.ts";
 import { newRootDentry } from "./dentry.ts";
 import { FileDescription, type FileDescriptionImpl } from "./file.ts";
 import { type Attributes, type Filesystem, Inode, type StatFs } from "./inode.ts";
-import { Mount } from "./mount.ts";
+import { type Mount, newMount } from "./mount.ts";
 import { applyAttributes } from "./attributes.ts";
 
 let nextPseudoMinor = 1;
@@ -49,7 +49,7 @@ export class PseudoFilesystem implements Filesystem {
 
   constructor(readonly typeName: string, readonly magic: number) {
     this.root = this.newInode(0o040555, 0, 0);
-    this.mount = new Mount(this, newRootDentry(this, this.root), 0, "none");
+    this.mount = newMount(this, "none", 0);
   }
 
   newInode(mode: number, uid: number, gid: number): PseudoInode {
@@ -74,7 +74,12 @@ export class PseudoFilesystem implements Filesystem {
 
   statfs(out: StatFs): number {
     out.bsize = 4096;
-    out.blocks = out.bfree = out.bavail = out.files = out.ffree = 0;
+    out.blocks =
+      out.bfree =
+      out.bavail =
+      out.files =
+      out.ffree =
+        0;
     out.namelen = 255;
     return 0;
   }

@@ -4,12 +4,13 @@
  * unless O_NONBLOCK is set. Read and write may return a Promise when the host could block (gofer).
  */
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../platform/abi/errno.ts";
+import { O_APPEND } from "../../platform/abi/fcntl.ts";
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from "../../platform/abi/epoll.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import type { DirEntry, Inode } from "./inode.ts";
 import type { IoDst, IoSrc } from "./io.ts";
 import type { Dentry } from "./dentry.ts";
-import type { Mount } from "./mount.ts";
+import type { Mount, PathRef } from "./mount.ts";
 
 /** What ioctl handlers and magic files may know of their caller (a Task implements it). */
 export interface IoctlCaller {
@@ -95,6 +96,8 @@ export abstract class FileDescriptionImpl {
   /** Pipes: capacity in bytes, for F_GETPIPE_SZ and F_SETPIPE_SZ (returns the new size or -errno). */
   pipeSize?(): number;
   setPipeSize?(size: number, privileged: boolean): number;
+  /** open(2) succeeded for the task `caller` with all its flags: a tty may become the controlling one. */
+  opened?(f: FileDescription, caller: unknown, flags: number): void;
   /** O_APPEND, O_NONBLOCK, O_ASYNC or O_DIRECT changed by fcntl(F_SETFL). */
   flagsChanged(_f: FileDescription, _old: number): void {}
   /** close(2) of one descriptor (not the last): Linux's flush. */
@@ -113,6 +116,10 @@ export class FileDescription {
   refs = 1;
   /** F_SETOWN / O_ASYNC state, owned by fcntl. */
   owner: unknown = null;
+  /** A FIFO's open waits for its peer: see `FileDescriptionImpl.openQueue`. */
+  openPending = false;
+  /** Counted in `inode.writeCount`. */
+  countsAsWriter = false;
 
   constructor(
     readonly inode: Inode,
@@ -141,23 +148,42 @@ export class FileDescription {
     if (--this.refs !== 0) return;
     this.onLastRelease?.(this);
     this.impl.release(this);
+    if (this.inode.locks !== null) this.inode.locks.releaseFile(this);
+    if (this.countsAsWriter) this.inode.writeCount--;
     this.dentry.release();
     this.mount.release();
   }
   /** Set by epoll and locks to forget this file when it goes. */
   onLastRelease: ((f: FileDescription) => void) | null = null;
 
+  /** The place of this open file. */
+  get path(): PathRef {
+    return { mount: this.mount, dentry: this.dentry };
+  }
+
+  /** read(2) without its blocking: at the file's offset, which moves. */
   read(dst: IoDst): number | Promise<number> {
     if (!this.readable) return -EBADF;
     const n = this.impl.read(this, dst, this.offset);
-    if (typeof n !== "number") return this.#advance(n);
+    if (typeof n !== "number") return this.#advance(n, this.offset);
     if (n > 0) this.offset += n;
     return n;
   }
 
-  async #advance(pending: Promise<number>): Promise<number> {
+  /** write(2) without its blocking: at the file's offset, or its end with O_APPEND. */
+  write(src: IoSrc): number | Promise<number> {
+    if (!this.writable) return -EBADF;
+    let offset = this.offset;
+    if ((this.flags & O_APPEND) !== 0 && this.impl.seekable) offset = this.#end();
+    const n = this.impl.write(this, src, offset);
+    if (typeof n !== "number") return this.#advance(n, offset);
+    if (n > 0) this.offset = offset + n;
+    return n;
+  }
+
+  async #advance(pending: Promise<number>, offset: number): Promise<number> {
     const n = await pending;
-    if (n > 0) this.offset += n;
+    if (n > 0) this.offset = offset + n;
     return n;
   }
 
@@ -165,5 +191,18 @@ export class FileDescription {
     if (!this.readable) return -EBADF;
     if (!this.impl.seekable) return -ESPIPE;
     return this.impl.read(this, dst, offset);
+  }
+
+  /** pwrite(2); Linux appends with O_APPEND, whatever the offset (pwrite(2), BUGS). */
+  pwrite(src: IoSrc, offset: number): number | Promise<number> {
+    if (!this.writable) return -EBADF;
+    if (!this.impl.seekable) return -ESPIPE;
+    if ((this.flags & O_APPEND) !== 0) offset = this.#end();
+    return this.impl.write(this, src, offset);
+  }
+
+  #end(): number {
+    if (this.inode.fs.revalidates) this.inode.refresh();
+    return this.inode.size;
   }
 }

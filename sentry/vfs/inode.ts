@@ -160,8 +160,8 @@ export abstract class Inode {
   ): number {
     return -EPERM;
   }
-  /** An unnamed regular file (O_TMPFILE). */
-  tmpfile(_mode: number, _creds: Credentials): Inode | number {
+  /** An unnamed regular file (O_TMPFILE); `linkable` unless O_EXCL: link(2) may give it a name. */
+  tmpfile(_mode: number, _creds: Credentials, _linkable: boolean): Inode | number {
     return -EOPNOTSUPP;
   }
 

@@ -7,8 +7,22 @@ import type { IoDst, IoSrc } from "./io.ts";
 
 /** Host I/O on a plain buffer; installed at boot by the owner of the host calls, absent in unit tests. */
 export interface KernelHostIo {
-  read(fd: number, buf: Uint8Array, start: number, end: number, offset: number, rwf: number): number;
-  write(fd: number, buf: Uint8Array, start: number, end: number, offset: number, rwf: number): number;
+  read(
+    fd: number,
+    buf: Uint8Array,
+    start: number,
+    end: number,
+    offset: number,
+    rwf: number,
+  ): number;
+  write(
+    fd: number,
+    buf: Uint8Array,
+    start: number,
+    end: number,
+    offset: number,
+    rwf: number,
+  ): number;
 }
 
 let hostIo: KernelHostIo | null = null;

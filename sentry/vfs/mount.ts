@@ -6,7 +6,13 @@
  * Propagation is not done: every mount behaves as private.
  */
 import { EBUSY, EINVAL } from "../../platform/abi/errno.ts";
-import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID } from "../../platform/abi/mount.ts";
+import {
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+} from "../../platform/abi/mount.ts";
 import { MS_NOSYMFOLLOW, MS_RDONLY, MS_STRICTATIME } from "../../platform/abi/mount.ts";
 import { WaitQueue } from "../wait/queue.ts";
 import { Dentry, dropDentry, invalidatePaths, newRootDentry } from "./dentry.ts";

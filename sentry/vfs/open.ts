@@ -1,14 +1,335 @@
-import type { FileDescription } from "./file.ts";
-import type { PathRef } from "./mount.ts";
-import type { WalkContext } from "./walk.ts";
+/** open(2) from path to FileDescription (Linux: do_filp_open, may_open, do_dentry_open). */
+import {
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ELOOP,
+  ENOENT,
+} from "../../platform/abi/errno.ts";
+import { ENOTDIR, ENXIO, EPERM, EROFS, ETXTBSY } from "../../platform/abi/errno.ts";
+import { O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE } from "../../platform/abi/fcntl.ts";
+import { O_NOATIME, O_NOCTTY, O_NOFOLLOW, O_PATH, O_TRUNC } from "../../platform/abi/fcntl.ts";
+import { MS_NODEV } from "../../platform/abi/mount.ts";
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT } from "../../platform/abi/stat.ts";
+import { S_IFREG, S_IFSOCK } from "../../platform/abi/stat.ts";
+import { major, minor } from "../../platform/abi/sysmacros.ts";
+import type { Credentials } from "../auth/credentials.ts";
+import { Dentry } from "./dentry.ts";
+import { FileDescription, FileDescriptionImpl } from "./file.ts";
+import type { Inode } from "./inode.ts";
+import { setSizeOnOpen } from "./metadata.ts";
+import type { Mount, PathRef } from "./mount.ts";
+import { inodePermission, isOwnerOrCapable, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permission.ts";
+import { mayCreate, newFileMode } from "./permission.ts";
+import { blockDevices, charDevices, getFifoOpener } from "./special.ts";
+import { isDirectory, isLink, LAST_NORMAL, returnWalker, takeWalker, walk } from "./walk.ts";
+import {
+  WALK_DIRECTORY,
+  WALK_EMPTY,
+  WALK_NOFOLLOW,
+  type WalkContext,
+  type Walker,
+} from "./walk.ts";
+
+/** O_TMPFILE without O_DIRECTORY. */
+export const O_TMPFILE_BIT = 0o20000000;
+/** Flags O_PATH leaves meaning to. */
+export const O_PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+/** Flags of open(2) alone, not kept in the file. O_NOCTTY is, until the terminal has seen it. */
+const CREATION_FLAGS = O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC;
+
+/** By O_ACCMODE; 3 asks for both and gives neither (ioctl only). */
+const ACCESS_WANTED = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE];
+
+/** A file opened with O_PATH: a place, not its data. */
+class PathOnlyImpl extends FileDescriptionImpl {
+  override get seekable(): boolean {
+    return false;
+  }
+  override readiness(): number {
+    return 0;
+  }
+  override seek(): number {
+    return -EBADF;
+  }
+  override iterate(): number {
+    return -EBADF;
+  }
+  override truncate(): number {
+    return -EBADF;
+  }
+  override allocate(): number {
+    return -EBADF;
+  }
+  override fsync(): number {
+    return -EBADF;
+  }
+  override ioctl(): number {
+    return -EBADF;
+  }
+  override hostMapping(): number {
+    return -EBADF;
+  }
+}
+const pathOnly = new PathOnlyImpl();
+
 /**
  * open(2), openat2(2). `mode` is already masked by umask; `resolve` has RESOLVE_* flags. The caller
- * owns the file. A FIFO may come back with `openPending` set: then wait on `impl.openQueue`.
+ * owns the file. A FIFO may come back with `openPending` set: then wait on `impl.openQueue` until
+ * `impl.openCompleted(file)`.
  */
-export function openAt(_c: WalkContext, _start: PathRef, _path: string, _flags: number, _mode: number, _resolve = 0): FileDescription | number {
-  throw new Error("not yet");
+export function openAt(
+  ctx: WalkContext,
+  start: PathRef,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve = 0,
+): FileDescription | number {
+  if ((flags & O_PATH) !== 0) flags &= O_PATH_FLAGS;
+  else if ((flags & O_TMPFILE_BIT) !== 0) {
+    if ((flags & O_DIRECTORY) === 0 || (flags & O_CREAT) !== 0) return -EINVAL;
+    if ((ACCESS_WANTED[flags & 3] & MAY_WRITE) === 0) return -EINVAL;
+    return openTmpfile(ctx, start, path, flags, mode, resolve);
+  } else if ((flags & O_CREAT) !== 0) {
+    if ((flags & O_DIRECTORY) !== 0) return -EINVAL;
+    if (path.length === 0) return -ENOENT;
+    const w = takeWalker();
+    const file = openOrCreate(w, ctx, start, path, flags, mode, resolve);
+    returnWalker(w);
+    return file;
+  }
+  const follow = (flags & O_NOFOLLOW) !== 0 ? WALK_NOFOLLOW : 0;
+  const p = walk(ctx, start, path, follow | resolve);
+  if (typeof p === "number") return p;
+  return openFound(ctx.creds, p.mount, p.dentry, flags, false);
 }
+
 /** Opens the file at `p` (found before; exec, /proc) with `flags` and checks of permission. */
-export function openPath(_c: WalkContext, _p: PathRef, _flags: number): FileDescription | number {
-  throw new Error("not yet");
+export function openPath(ctx: WalkContext, p: PathRef, flags: number): FileDescription | number {
+  return openFound(ctx.creds, p.mount, p.dentry, flags, false);
+}
+
+/**
+ * Opens a regular file for execution (Linux: do_open_execat): -EACCES when it is not a regular file,
+ * not executable or on a noexec mount. `nofollow`: AT_SYMLINK_NOFOLLOW, `empty`: AT_EMPTY_PATH.
+ */
+export function openForExec(
+  ctx: WalkContext,
+  start: PathRef,
+  path: string,
+  nofollow: boolean,
+  empty: boolean,
+): FileDescription | number {
+  const p = walk(ctx, start, path, (nofollow ? WALK_NOFOLLOW : 0) | (empty ? WALK_EMPTY : 0));
+  if (typeof p === "number") return p;
+  const inode = p.dentry.inode!;
+  if (isLink(inode)) return -ELOOP;
+  if ((inode.mode & S_IFMT) !== S_IFREG || (p.mount.flags & 8) !== 0) return -EACCES; // MS_NOEXEC
+  const err = inodePermission(ctx.creds, inode, MAY_EXEC);
+  if (err < 0) return err;
+  // The kernel reads the file for the caller, who need not be able to.
+  return openUnchecked(p.mount, p.dentry, O_LARGEFILE);
+}
+
+function openOrCreate(
+  w: Walker,
+  ctx: WalkContext,
+  start: PathRef,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): FileDescription | number {
+  w.begin(ctx, start, resolve);
+  let err = w.resolveParent(path);
+  for (;;) {
+    if (err < 0) return err;
+    if (err > 0) break; // A magic link led to an existing file.
+    if (w.lastKind !== LAST_NORMAL) return (flags & O_EXCL) !== 0 ? -EEXIST : -EISDIR;
+    if (w.lastHasSlash) return -EISDIR;
+    const child = w.lookupLast();
+    if (typeof child === "number") return child;
+    if (child.inode === null) return create(ctx, w.mount, child, flags, mode);
+    if ((flags & O_EXCL) !== 0) return -EEXIST;
+    if (isLink(child.inode) && child.mountCount === 0) {
+      if ((flags & O_NOFOLLOW) !== 0) return -ELOOP;
+      err = w.followLastParent(child);
+      continue;
+    }
+    err = w.stepTo(child);
+    if (err < 0) return err;
+    break;
+  }
+  if (isDirectory(w.dentry.inode!)) return -EISDIR;
+  return openFound(ctx.creds, w.mount, w.dentry, flags, false);
+}
+
+/** `child` is negative; makes the file and opens it, whatever its mode says. */
+function create(
+  ctx: WalkContext,
+  mount: Mount,
+  child: Dentry,
+  flags: number,
+  mode: number,
+): FileDescription | number {
+  if (mount.isReadOnly) return -EROFS;
+  const dir = child.parent!;
+  const err = mayCreate(ctx.creds, dir);
+  if (err < 0) return err;
+  const dirInode = dir.inode!;
+  const fullMode = newFileMode(dirInode, (mode & 0o7777) | S_IFREG, ctx.creds);
+  const inode = dirInode.create(child.name, fullMode, ctx.creds);
+  if (typeof inode === "number") return inode;
+  child.instantiate(inode);
+  return openFound(ctx.creds, mount, child, flags, true);
+}
+
+function openTmpfile(
+  ctx: WalkContext,
+  start: PathRef,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): FileDescription | number {
+  const follow = (flags & O_NOFOLLOW) !== 0 ? WALK_NOFOLLOW : 0;
+  const p = walk(ctx, start, path, follow | WALK_DIRECTORY | resolve);
+  if (typeof p === "number") return p;
+  if (p.mount.isReadOnly) return -EROFS;
+  const dir = p.dentry.inode!;
+  const err = inodePermission(ctx.creds, dir, MAY_WRITE | MAY_EXEC);
+  if (err < 0) return err;
+  const fullMode = newFileMode(dir, (mode & 0o7777) | S_IFREG, ctx.creds);
+  const inode = dir.tmpfile(fullMode, ctx.creds, (flags & O_EXCL) === 0);
+  if (typeof inode === "number") return inode;
+  const dentry = newUnnamedDentry(p.dentry, inode);
+  const file = openFound(ctx.creds, p.mount, dentry, flags & ~O_DIRECTORY, true);
+  dentry.release();
+  return file;
+}
+
+/** A pinned dentry for a file without a name; shown as "/dir/#INO (deleted)". */
+function newUnnamedDentry(dir: Dentry, inode: Inode): Dentry {
+  const dentry = new Dentry(dir.fs, dir, "#" + inode.ino, inode).acquire();
+  dentry.unlinked = true;
+  return dentry;
+}
+
+function openFound(
+  creds: Credentials,
+  mount: Mount,
+  dentry: Dentry,
+  flags: number,
+  created: boolean,
+): FileDescription | number {
+  const inode = dentry.inode!;
+  const type = inode.mode & S_IFMT;
+  if ((flags & O_DIRECTORY) !== 0 && type !== S_IFDIR) return -ENOTDIR;
+  if ((flags & O_PATH) !== 0) {
+    const file = new FileDescription(inode, dentry.acquire(), mount.acquire(), flags & ~O_CLOEXEC);
+    file.impl = pathOnly;
+    return file;
+  }
+  if (!created) {
+    const err = mayOpen(creds, mount, dentry, flags);
+    if (err < 0) return err;
+  }
+  const file = openUnchecked(mount, dentry, (flags & ~CREATION_FLAGS) | O_LARGEFILE);
+  if (typeof file === "number" || created) return file;
+  if ((flags & O_TRUNC) !== 0 && type === S_IFREG) {
+    const err = setSizeOnOpen(creds, file);
+    if (err < 0) {
+      file.release();
+      return err;
+    }
+  }
+  return file;
+}
+
+function mayOpen(creds: Credentials, mount: Mount, dentry: Dentry, flags: number): number {
+  const inode = dentry.inode!;
+  if (dentry.fs.revalidates) {
+    const err = inode.refresh();
+    if (err < 0) return err;
+  }
+  let want = ACCESS_WANTED[flags & 3];
+  switch (inode.mode & S_IFMT) {
+    case S_IFLNK:
+      return -ELOOP;
+    case S_IFDIR:
+      if ((want & MAY_WRITE) !== 0 || (flags & O_TRUNC) !== 0) return -EISDIR;
+      break;
+    case S_IFCHR:
+    case S_IFBLK:
+      if ((mount.flags & MS_NODEV) !== 0) return -EACCES;
+      break;
+    case S_IFIFO:
+    case S_IFSOCK:
+      break;
+    default:
+      if ((flags & O_TRUNC) !== 0) want |= MAY_WRITE;
+      if ((want & MAY_WRITE) !== 0 && mount.isReadOnly) return -EROFS;
+  }
+  const err = inodePermission(creds, inode, want);
+  if (err < 0) return err;
+  if ((flags & O_NOATIME) !== 0 && !isOwnerOrCapable(creds, inode)) return -EPERM;
+  return 0;
+}
+
+/** Makes the FileDescription and lets the file system, device or FIFO install its half. */
+function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescription | number {
+  const inode = dentry.inode!;
+  const type = inode.mode & S_IFMT;
+  const writes = (flags & 3) !== 0 && type === S_IFREG;
+  if (writes && inode.writeCount < 0) return -ETXTBSY;
+  const file = new FileDescription(inode, dentry.acquire(), mount.acquire(), flags);
+  const err = inode.opensItself ? inode.open(file) : dispatchOpen(file, type);
+  if (err < 0) {
+    if (err === -EAGAIN && file.impl !== undefined) {
+      file.openPending = true;
+      return file;
+    }
+    dentry.release();
+    mount.release();
+    return err;
+  }
+  file.flags &= ~O_NOCTTY;
+  if (writes) {
+    inode.writeCount++;
+    file.countsAsWriter = true;
+  }
+  return file;
+}
+
+function dispatchOpen(file: FileDescription, type: number): number {
+  const inode = file.inode;
+  switch (type) {
+    case S_IFCHR:
+      return charDevices.lookup(major(inode.rdev), minor(inode.rdev))?.open(file) ?? -ENXIO;
+    case S_IFBLK:
+      return blockDevices.lookup(major(inode.rdev), minor(inode.rdev))?.open(file) ?? -ENXIO;
+    case S_IFIFO:
+      return getFifoOpener()?.(file) ?? -ENXIO;
+    case S_IFSOCK:
+      return -ENXIO;
+    case S_IFLNK:
+      return -ELOOP;
+    default:
+      return inode.open(file);
+  }
+}
+
+/** execve: nobody may write to the running program's file. Returns 0 or -ETXTBSY. */
+export function denyWrites(file: FileDescription): number {
+  if (file.inode.writeCount > 0) return -ETXTBSY;
+  file.inode.writeCount--;
+  return 0;
+}
+
+export function allowWrites(file: FileDescription): void {
+  file.inode.writeCount++;
 }

@@ -1,5 +1,11 @@
 /** Paths and mount tables as text: getcwd(2), /proc/PID/{fd,maps,mounts,mountinfo}. */
-import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID } from "../../platform/abi/mount.ts";
+import {
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+} from "../../platform/abi/mount.ts";
 import { MS_NOSYMFOLLOW, MS_RDONLY, MS_STRICTATIME } from "../../platform/abi/mount.ts";
 import { major, minor } from "../../platform/abi/sysmacros.ts";
 import type { FileDescription } from "./file.ts";

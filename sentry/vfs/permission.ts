@@ -1,14 +1,106 @@
-import type { Credentials } from "../auth/credentials.ts";
+/** Who may do what: generic_permission, may_create, may_delete of Linux; see path_resolution(7). */
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH } from "../../platform/abi/capability.ts";
+import { CAP_FOWNER, CAP_FSETID } from "../../platform/abi/capability.ts";
+import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../../platform/abi/errno.ts";
+import { MS_NOEXEC } from "../../platform/abi/mount.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX } from "../../platform/abi/stat.ts";
+import { S_IXGRP } from "../../platform/abi/stat.ts";
+import { type Credentials, hasCapability, inGroup } from "../auth/credentials.ts";
+import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
+
 export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;
 export const MAY_READ = 4;
+
 /** Whether `creds` may do `want` (MAY_*) to the inode: 0 or -EACCES. Mount flags are not looked at. */
-export function inodePermission(_creds: Credentials, _inode: Inode, _want: number): number {
-  throw new Error("not yet");
+export function inodePermission(creds: Credentials, inode: Inode, want: number): number {
+  const mode = inode.mode;
+  const everyone = mode & (mode >>> 3) & (mode >>> 6);
+  if ((want & ~everyone & 7) === 0) return 0; // Nobody is refused this.
+  const bits = creds.fsuid === inode.uid
+    ? mode >>> 6
+    : inGroup(creds, inode.gid)
+    ? mode >>> 3
+    : mode;
+  if ((want & ~bits & 7) === 0) return 0;
+  return overridesMode(creds, mode, want) ? 0 : -EACCES;
 }
+
+function overridesMode(creds: Credentials, mode: number, want: number): boolean {
+  const isDirectory = (mode & S_IFMT) === S_IFDIR;
+  const readsOnly = isDirectory ? (want & MAY_WRITE) === 0 : want === MAY_READ;
+  if (readsOnly && hasCapability(creds, CAP_DAC_READ_SEARCH)) return true;
+  if (!isDirectory && (want & MAY_EXEC) !== 0 && (mode & 0o111) === 0) return false;
+  return hasCapability(creds, CAP_DAC_OVERRIDE);
+}
+
+/** Search permission on a directory, for each step of a walk. */
+export function maySearch(creds: Credentials, inode: Inode): boolean {
+  return (inode.mode & 0o111) === 0o111 || inodePermission(creds, inode, MAY_EXEC) === 0;
+}
+
 /** As inodePermission, with -EROFS for writing and -EACCES for executing through `mount`. */
-export function pathPermission(_creds: Credentials, _mount: Mount, _inode: Inode, _want: number): number {
-  throw new Error("not yet");
+export function pathPermission(
+  creds: Credentials,
+  mount: Mount,
+  inode: Inode,
+  want: number,
+): number {
+  const type = inode.mode & S_IFMT;
+  if ((want & MAY_WRITE) !== 0 && mount.isReadOnly) {
+    if (type === S_IFREG || type === S_IFDIR || type === S_IFLNK) return -EROFS;
+  }
+  if ((want & MAY_EXEC) !== 0 && type === S_IFREG && (mount.flags & MS_NOEXEC) !== 0) {
+    return -EACCES;
+  }
+  return inodePermission(creds, inode, want);
+}
+
+/** Whether `creds` owns the inode or has CAP_FOWNER. */
+export function isOwnerOrCapable(creds: Credentials, inode: Inode): boolean {
+  return creds.fsuid === inode.uid || hasCapability(creds, CAP_FOWNER);
+}
+
+/** Whether a name may be created in `dir`: 0, -ENOENT (removed directory), -EACCES. */
+export function mayCreate(creds: Credentials, dir: Dentry): number {
+  if (dir.unlinked) return -ENOENT;
+  return inodePermission(creds, dir.inode!, MAY_WRITE | MAY_EXEC);
+}
+
+/** Whether the existing name `victim` may be removed from `dir` or replaced by a (non-)directory. */
+export function mayDelete(
+  creds: Credentials,
+  dir: Dentry,
+  victim: Dentry,
+  wantsDirectory: boolean,
+): number {
+  const err = inodePermission(creds, dir.inode!, MAY_WRITE | MAY_EXEC);
+  if (err < 0) return err;
+  if (refusedBySticky(creds, dir.inode!, victim.inode!)) return -EPERM;
+  const isDirectory = (victim.inode!.mode & S_IFMT) === S_IFDIR;
+  if (wantsDirectory && !isDirectory) return -ENOTDIR;
+  if (!wantsDirectory && isDirectory) return -EISDIR;
+  if (victim.parent === null) return -EBUSY;
+  return dir.unlinked ? -ENOENT : 0;
+}
+
+function refusedBySticky(creds: Credentials, dir: Inode, inode: Inode): boolean {
+  if ((dir.mode & S_ISVTX) === 0) return false;
+  if (creds.fsuid === inode.uid || creds.fsuid === dir.uid) return false;
+  return !hasCapability(creds, CAP_FOWNER);
+}
+
+/** Group of a new file in `dir`: the directory's when that is setgid, else the creator's. */
+export function newFileGid(dir: Inode, creds: Credentials): number {
+  return (dir.mode & S_ISGID) !== 0 ? dir.gid : creds.fsgid;
+}
+
+/** Mode of a new file in `dir`: directories inherit setgid, others may lose it. */
+export function newFileMode(dir: Inode, mode: number, creds: Credentials): number {
+  if ((dir.mode & S_ISGID) === 0) return mode;
+  if ((mode & S_IFMT) === S_IFDIR) return mode | S_ISGID;
+  if ((mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP)) return mode;
+  return inGroup(creds, dir.gid) || hasCapability(creds, CAP_FSETID) ? mode : mode & ~S_ISGID;
 }

@@ -1,6 +1,24 @@
-/** The path walk. Stub of the signatures; see the next commit. */
+/**
+ * The path walk (path_resolution(7); Linux: link_path_walk and what is around it in fs/namei.c).
+ */
+import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../platform/abi/errno.ts";
+import {
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+} from "../../platform/abi/fcntl.ts";
+import { RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from "../../platform/abi/fcntl.ts";
+import { MAX_SYMLINKS, NAME_MAX } from "../../platform/abi/limits.ts";
+import { MS_NOSYMFOLLOW } from "../../platform/abi/mount.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../../platform/abi/stat.ts";
 import type { Credentials } from "../auth/credentials.ts";
-import type { MountNamespace, PathRef } from "./mount.ts";
+import { wantsAtime } from "./attributes.ts";
+import { readClock } from "./clock.ts";
+import { dcache, type Dentry, lookupDentry, shrinkDcache } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
+import type { Mount, MountNamespace, PathRef } from "./mount.ts";
+import { lookupPath, rememberPath } from "./path_cache.ts";
+import { maySearch } from "./permission.ts";
 
 /** Whose walk it is. `creds.fsuid`, `fsgid`, groups and effective capabilities decide. */
 export interface WalkContext {
@@ -16,9 +34,342 @@ export const WALK_NOFOLLOW = 0x100;
 export const WALK_DIRECTORY = 0x200;
 /** AT_EMPTY_PATH: an empty path is `start` itself. */
 export const WALK_EMPTY = 0x400;
-// The low byte holds openat2's RESOLVE_* flags.
+/** The low byte holds openat2's RESOLVE_* flags. */
+const WALK_RESOLVE_MASK = 0xff;
 
-/** Borrowed result, see dentry.ts. `start` serves relative paths (ctx.cwd, or a dirfd's path). */
-export function walk(_c: WalkContext, _start: PathRef, _path: string, _flags: number): PathRef | number {
-  throw new Error("not yet");
+/** What the last component of a parent walk is. */
+export const LAST_NORMAL = 0;
+/** The path was "/" alone. */
+export const LAST_ROOT = 1;
+export const LAST_DOT = 2;
+export const LAST_DOTDOT = 3;
+
+const SLASH = 47;
+const DOT = 46;
+
+/**
+ * Borrowed result, see dentry.ts. `start` serves relative paths (ctx.cwd, or a dirfd's path).
+ * Errors: -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, -EXDEV, and those of the file system.
+ */
+export function walk(
+  ctx: WalkContext,
+  start: PathRef,
+  path: string,
+  flags: number,
+): PathRef | number {
+  const follow = (flags & WALK_NOFOLLOW) === 0;
+  const ref = (flags & WALK_RESOLVE_MASK) === 0
+    ? lookupPath(path, ctx.root, start, ctx.creds, follow)
+    : null;
+  if (ref !== null) {
+    return (flags & WALK_DIRECTORY) === 0 || isDirectory(ref.dentry.inode!) ? ref : -ENOTDIR;
+  }
+  if (path.length === 0) return (flags & WALK_EMPTY) === 0 ? -ENOENT : start;
+  const w = takeWalker();
+  const result = fullWalk(w, ctx, start, path, flags, follow);
+  returnWalker(w);
+  return result;
+}
+
+function fullWalk(
+  w: Walker,
+  ctx: WalkContext,
+  start: PathRef,
+  path: string,
+  flags: number,
+  follow: boolean,
+): PathRef | number {
+  w.begin(ctx, start, flags);
+  const err = w.resolve(path, follow);
+  if (err < 0) return err;
+  const dentry = w.dentry;
+  const inode = dentry.inode!;
+  if ((flags & WALK_DIRECTORY) !== 0 && !isDirectory(inode)) return -ENOTDIR;
+  const ref = { mount: w.mount, dentry };
+  if (w.isCacheable && (flags & WALK_RESOLVE_MASK) === 0) {
+    const isAbsolute = path.charCodeAt(0) === SLASH;
+    rememberPath(path, {
+      rootDentry: ctx.root.dentry,
+      rootMount: ctx.root.mount,
+      startDentry: isAbsolute ? null : start.dentry,
+      startMount: isAbsolute ? null : start.mount,
+      creds: ctx.creds,
+      generation: dcache.generation,
+      seq: dentry.seq,
+      followedLast: w.followedLast,
+      endsInLink: isLink(inode),
+      ref,
+    });
+  }
+  return ref;
+}
+
+/** The directory that holds the last component, and that component, not looked up yet. */
+export interface Parent {
+  readonly mount: Mount;
+  readonly dir: Dentry;
+  readonly name: string;
+  /** LAST_* */
+  readonly kind: number;
+  readonly hasTrailingSlash: boolean;
+}
+
+/** Walks to the parent of the last component. `flags`: RESOLVE_*. */
+export function walkParent(
+  ctx: WalkContext,
+  start: PathRef,
+  path: string,
+  flags = 0,
+): Parent | number {
+  if (path.length === 0) return -ENOENT;
+  const w = takeWalker();
+  w.begin(ctx, start, flags);
+  const err = w.resolveParent(path);
+  const parent = err < 0 ? err : {
+    mount: w.mount,
+    dir: w.dentry,
+    name: w.lastName,
+    kind: w.lastKind,
+    hasTrailingSlash: w.lastHasSlash,
+  };
+  returnWalker(w);
+  return parent;
+}
+
+export function isDirectory(inode: Inode): boolean {
+  return (inode.mode & S_IFMT) === S_IFDIR;
+}
+
+export function isLink(inode: Inode): boolean {
+  return (inode.mode & S_IFMT) === S_IFLNK;
+}
+
+/** State of one walk. open.ts drives it by hand; all others use the functions above. */
+export class Walker {
+  /** Where the walk is. */
+  mount!: Mount;
+  dentry!: Dentry;
+  lastName = "";
+  lastKind = LAST_NORMAL;
+  lastHasSlash = false;
+  /** Whether the last component was a symbolic link that was followed. */
+  followedLast = false;
+  isCacheable = true;
+  #ctx!: WalkContext;
+  #root!: PathRef;
+  #flags = 0;
+  #links = 0;
+
+  begin(ctx: WalkContext, start: PathRef, flags: number): void {
+    if (dcache.ring.length > dcache.limit) shrinkDcache();
+    this.#ctx = ctx;
+    this.#flags = flags & WALK_RESOLVE_MASK;
+    this.#root = (flags & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? start : ctx.root;
+    this.#links = 0;
+    this.mount = start.mount;
+    this.dentry = start.dentry;
+    this.isCacheable = !start.dentry.fs.revalidates;
+    this.followedLast = false;
+  }
+
+  /** Drops references to what was walked, so that an idle walker keeps nothing alive. */
+  end(): void {
+    this.mount = this.#ctx.root.mount;
+    this.dentry = this.#ctx.root.dentry;
+  }
+
+  /** Walks all of `path`. `follow`: also a symbolic link in the last component. */
+  resolve(path: string, follow: boolean): number {
+    return this.#components(path, follow, false);
+  }
+
+  /** Walks to the last component's directory and sets `lastName`, `lastKind`, `lastHasSlash`. */
+  resolveParent(path: string): number {
+    return this.#components(path, false, true);
+  }
+
+  /**
+   * After `resolveParent`: the last component is the symbolic link `link`; walks to the parent of
+   * what it leads to. Returns 1 when a magic link led to its end already, else 0 or -errno.
+   */
+  followLastParent(link: Dentry): number {
+    const target = this.#readLink(link);
+    if (typeof target === "number") return target;
+    return target.length === 0 ? -ENOENT : this.#components(target, false, true);
+  }
+
+  /** Looks up a name in the directory the walk is in. */
+  lookupLast(): Dentry | number {
+    if (this.lastName.length > NAME_MAX) return -ENAMETOOLONG;
+    return lookupDentry(this.dentry, this.lastName);
+  }
+
+  /** Goes to `child`, found in the present directory, and over mounts on it. */
+  stepTo(child: Dentry): number {
+    this.dentry = child;
+    return child.mountCount === 0 ? 0 : this.#crossMounts();
+  }
+
+  #components(path: string, follow: boolean, parentOnly: boolean): number {
+    const n = path.length;
+    let i = 0;
+    if (path.charCodeAt(0) === SLASH) {
+      const err = this.#jumpToRoot();
+      if (err < 0) return err;
+    }
+    for (;;) {
+      while (i < n && path.charCodeAt(i) === SLASH) i++;
+      if (i === n) { // Nothing but slashes.
+        this.lastKind = LAST_ROOT;
+        this.lastHasSlash = false;
+        return isDirectory(this.dentry.inode!) ? 0 : -ENOTDIR;
+      }
+      let end = path.indexOf("/", i);
+      if (end < 0) end = n;
+      let next = end;
+      while (next < n && path.charCodeAt(next) === SLASH) next++;
+      const isLast = next === n;
+      const dirInode = this.dentry.inode!;
+      if (!isDirectory(dirInode)) return -ENOTDIR;
+      if (!maySearch(this.#ctx.creds, dirInode)) {
+        // The permission bits may be old news.
+        if (!this.dentry.fs.revalidates || dirInode.refresh() < 0) return -EACCES;
+        if (!maySearch(this.#ctx.creds, dirInode)) return -EACCES;
+      }
+      const kind = componentKind(path, i, end);
+      if (isLast && parentOnly) {
+        this.lastKind = kind;
+        this.lastName = path.substring(i, end);
+        this.lastHasSlash = next > end;
+        return 0;
+      }
+      let err = 0;
+      if (kind === LAST_DOTDOT) err = this.#up();
+      else if (kind === LAST_NORMAL) {
+        const name = path.substring(i, end);
+        err = this.#step(name, !isLast || follow || next > end, isLast);
+      }
+      if (err < 0) return err;
+      i = next;
+      if (isLast) return next === end || isDirectory(this.dentry.inode!) ? 0 : -ENOTDIR;
+    }
+  }
+
+  #step(name: string, follow: boolean, isLast: boolean): number {
+    if (name.length > NAME_MAX) return -ENAMETOOLONG;
+    const dir = this.dentry;
+    if (dir.fs.revalidates) this.isCacheable = false;
+    const child = lookupDentry(dir, name);
+    if (typeof child === "number") return child;
+    const inode = child.inode;
+    if (inode === null) return -ENOENT;
+    if (follow && (inode.mode & S_IFMT) === S_IFLNK && child.mountCount === 0) {
+      if (isLast) this.followedLast = true;
+      return this.#follow(child);
+    }
+    this.dentry = child;
+    return child.mountCount === 0 ? 0 : this.#crossMounts();
+  }
+
+  /** The walk is in the link's directory; goes to what the link leads to. */
+  #follow(link: Dentry): number {
+    const target = this.#readLink(link);
+    if (typeof target === "number") return target < 0 ? target : 0;
+    return target.length === 0 ? -ENOENT : this.#components(target, true, false);
+  }
+
+  /** The link's text, -errno, or 1 when it is a magic link and the walk has jumped. */
+  #readLink(link: Dentry): string | number {
+    const inode = link.inode!;
+    if (++this.#links > MAX_SYMLINKS) return -ELOOP;
+    if ((this.#flags & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
+    if ((this.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
+    if (inode.followMagic !== undefined) return this.#jump(inode);
+    if (wantsAtime(inode, this.mount)) {
+      const now = readClock();
+      inode.atimeSec = now.sec;
+      inode.atimeNsec = now.nsec;
+    }
+    return inode.readlink();
+  }
+
+  #jump(inode: Inode): number {
+    if ((this.#flags & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+    const to = inode.followMagic!(this.#ctx.creds);
+    if (typeof to === "number") return to;
+    if ((this.#flags & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
+    if ((this.#flags & RESOLVE_NO_XDEV) !== 0 && to.mount !== this.mount) return -EXDEV;
+    this.isCacheable = false;
+    this.mount = to.mount;
+    this.dentry = to.dentry;
+    return 1;
+  }
+
+  #jumpToRoot(): number {
+    if ((this.#flags & RESOLVE_BENEATH) !== 0) return -EXDEV;
+    const root = this.#root;
+    if ((this.#flags & RESOLVE_NO_XDEV) !== 0 && this.#links > 0 && root.mount !== this.mount) {
+      return -EXDEV; // Of a link only; a path may start anywhere.
+    }
+    this.mount = root.mount;
+    this.dentry = root.dentry;
+    if (root.dentry.fs.revalidates) this.isCacheable = false;
+    return 0;
+  }
+
+  #up(): number {
+    const root = this.#root;
+    let mount = this.mount;
+    let dentry = this.dentry;
+    for (;;) {
+      if (dentry === root.dentry && mount === root.mount) {
+        if ((this.#flags & RESOLVE_BENEATH) !== 0) return -EXDEV;
+        break;
+      }
+      if (dentry !== mount.root) {
+        dentry = dentry.parent ?? dentry;
+        break;
+      }
+      if (mount.parent === null) break;
+      if ((this.#flags & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+      dentry = mount.mountpoint!;
+      mount = mount.parent;
+    }
+    this.mount = mount;
+    this.dentry = dentry;
+    return dentry.mountCount === 0 ? 0 : this.#crossMounts();
+  }
+
+  #crossMounts(): number {
+    while (this.dentry.mountCount > 0) {
+      const child = this.mount.children?.get(this.dentry);
+      if (child === undefined) break;
+      if ((this.#flags & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+      child.expiring = false;
+      this.mount = child;
+      this.dentry = child.root;
+    }
+    return 0;
+  }
+}
+
+function componentKind(path: string, start: number, end: number): number {
+  if (path.charCodeAt(start) !== DOT) return LAST_NORMAL;
+  if (end === start + 1) return LAST_DOT;
+  return end === start + 2 && path.charCodeAt(start + 1) === DOT ? LAST_DOTDOT : LAST_NORMAL;
+}
+
+let idleWalker: Walker | null = new Walker();
+
+/** A walker for one walk; magic links may walk inside of a walk. */
+export function takeWalker(): Walker {
+  const w = idleWalker;
+  if (w === null) return new Walker();
+  idleWalker = null;
+  return w;
+}
+
+export function returnWalker(w: Walker): void {
+  w.end();
+  idleWalker = w;
 }

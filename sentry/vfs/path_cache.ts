@@ -1,0 +1,72 @@
+/**
+ * Whole paths that were walked before, so that the second stat("/usr/bin/python3") costs one look-up.
+ *
+ * An entry is good while nothing on the way may have changed: `dcache.generation` covers mounts,
+ * directories, symbolic links and the permission to search; the result's own `seq` covers its name.
+ * Only walks through file systems that need no revalidation and without magic links get here.
+ */
+import type { Credentials } from "../auth/credentials.ts";
+import { dcache, type Dentry } from "./dentry.ts";
+import type { Mount, PathRef } from "./mount.ts";
+
+/** Entries of one of the two generations. */
+const CAPACITY = 4096;
+
+export interface PathCacheEntry {
+  readonly rootDentry: Dentry;
+  readonly rootMount: Mount;
+  /** Where a relative path started; null for an absolute path. */
+  readonly startDentry: Dentry | null;
+  readonly startMount: Mount | null;
+  readonly creds: Credentials;
+  readonly generation: number;
+  readonly seq: number;
+  /** The last component was a symbolic link and was followed. */
+  readonly followedLast: boolean;
+  /** The result is a symbolic link. */
+  readonly endsInLink: boolean;
+  readonly ref: PathRef;
+}
+
+let young = new Map<string, PathCacheEntry>();
+let old = new Map<string, PathCacheEntry>();
+
+/** The result cached for `path`, or null. */
+export function lookupPath(
+  path: string,
+  root: PathRef,
+  start: PathRef,
+  creds: Credentials,
+  follow: boolean,
+): PathRef | null {
+  let e = young.get(path);
+  if (e === undefined) {
+    e = old.get(path);
+    if (e === undefined) return null;
+    if (e.generation !== dcache.generation) return null;
+    insert(path, e);
+  }
+  if (e.generation !== dcache.generation || e.creds !== creds) return null;
+  const dentry = e.ref.dentry;
+  if (dentry.seq !== e.seq || e.rootDentry !== root.dentry || e.rootMount !== root.mount) {
+    return null;
+  }
+  if (e.startDentry !== null && (e.startDentry !== start.dentry || e.startMount !== start.mount)) {
+    return null;
+  }
+  if (follow ? e.endsInLink : e.followedLast) return null;
+  dentry.used = true;
+  return e.ref;
+}
+
+export function rememberPath(path: string, entry: PathCacheEntry): void {
+  insert(path, entry);
+}
+
+function insert(path: string, entry: PathCacheEntry): void {
+  if (young.size >= CAPACITY) {
+    old = young;
+    young = new Map();
+  }
+  young.set(path, entry);
+}
