@@ -53,7 +53,15 @@ export abstract class Context {
     offset: number,
   ): void;
   /** Any other allowed call by number (munmap, mprotect, mremap, madvise, msync, rseq, membarrier …). */
-  abstract queueCall(nr: number, a0: number, a1: number, a2: number, a3: number, a4: number): void;
+  abstract queueCall(
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+    a5?: number,
+  ): void;
   /** Copies bytes into guest memory after the calls queued before it. */
   abstract queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void;
   /** Zeroes guest memory after the calls queued before it. */
@@ -67,10 +75,52 @@ export abstract class Context {
    * negative errno, or -ESRCH when the host thread is gone.
    */
   abstract flush(): number;
+  /** Whether anything is queued. */
+  abstract readonly queued: boolean;
+  /** Whether the host thread has performed all that it was resumed with. */
+  abstract readonly performed: boolean;
+  /** Waits (shortly) until `performed`. */
+  abstract awaitPerformed(): void;
   /** Like `flush` for one call, whose result is returned (mincore, membarrier, mremap …). */
-  abstract callNow(nr: number, a0: number, a1: number, a2: number, a3: number, a4: number): number;
+  abstract callNow(
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+    a5?: number,
+  ): number;
 
-  /** Gives the thread back to the guest. `hintBlocked` tells a parked thread to sleep, see `park`. */
+  // The arena: memory shared with the stub, where a call's operands already lie and results may be left.
+  // A platform without one keeps these defaults.
+  /** All of it, or null. Offsets below are into this. */
+  get arena(): Uint8Array | null {
+    return null;
+  }
+  /** Where guest bytes [addr, addr + length) already lie, or -1. */
+  prefetchedAt(_addr: number, _length: number): number {
+    return -1;
+  }
+  /** As prefetchedAt for a string: fills [offset, bytes there]. */
+  prefetchedFrom(_addr: number, _out: Int32Array): boolean {
+    return false;
+  }
+  /** Bytes that `reserve` can still give before a flush. */
+  get arenaLeft(): number {
+    return 0;
+  }
+  reserve(_length: number): number {
+    return -1;
+  }
+  /** Copies `length` reserved bytes at offset `at` to guest memory at the next resume. */
+  queueArenaOut(_addr: number, _at: number, _length: number): void {}
+  /** Address of the arena in this process, for host calls straight into it. */
+  get arenaAddr(): number {
+    return 0;
+  }
+
+  /** Gives the thread back to the guest. */
   abstract resume(): void;
   /** The task will block: the host thread may sleep at once instead of spinning for the reply. */
   abstract park(): void;
@@ -96,6 +146,8 @@ export abstract class AddressSpace {
    * copies of `parent`'s. Returns its context, owned by the Sentry, or -EAGAIN.
    */
   abstract newThread(parent: Context): Context | number;
+  /** Host threads in it: with one, nothing happens behind the Sentry's back. */
+  abstract readonly threadCount: number;
   /** Host pid of the stub process; for debugging only. */
   abstract readonly hostPid: number;
   /** Kills every thread of it at once. */

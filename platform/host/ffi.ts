@@ -1,7 +1,9 @@
 /**
- * The one place where native code is loaded. libplatform.so (platform/native/host) is embedded in
- * the compiled file; every Worker of a process gets the same instance of it.
+ * What Sentry and Gofer call of libplatform.so (platform/native/host); every Worker of a process gets
+ * the same instance of it. The command's own part is in spawn.ts.
  */
+import { openLibrary } from "./library.ts";
+
 const symbols = {
   // host.c
   dv_syscall: { parameters: ["i32", "f64", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
@@ -40,10 +42,7 @@ const symbols = {
 
 export type PlatformLibrary = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-export const native: PlatformLibrary = Deno.dlopen(
-  new URL("../../dist/libplatform.so", import.meta.url),
-  symbols,
-).symbols;
+export const native: PlatformLibrary = openLibrary(symbols);
 
 /** The bytes at `pointer` as an ArrayBuffer that native code and TypeScript share. */
 export function viewMemory(pointer: Deno.PointerObject, length: number): ArrayBuffer {

@@ -9,7 +9,7 @@
 //   /empty      the stubs' root
 //   /mounts/N   clones of the root file system (0) and the volumes (1…); no set-user-ID, no devices,
 //               read-only unless asked otherwise; /proc, /sys and /dev in the first one are covered
-// Descriptors after exec: 0–2 as they were, 3 the control socket, 4 /empty, 5+N the mounts, then the
+// Descriptors after exec: 0–2 as they were or as the request says, 3 the control socket, 4 /empty, 5+N the mounts, then the
 // extra ones of the request. SECURITY.md says what each step is for.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -68,6 +68,7 @@ struct spawn {
   int argc;
   char *envp[MAX_STRINGS];
   int envc;
+  int stdio[3];
   int fds[MAX_FDS];
   int fd_count;
   uint32_t mapped;  // futex: 1 when the id maps are written
@@ -241,6 +242,10 @@ static void place_descriptors(struct spawn *s, const int *mounts) {
   for (int i = 0; i < s->fd_count; i++) wanted[n++] = s->fds[i];
   for (int i = 0; i < n; i++)
     wanted[i] = must(s, "descriptors", i, CALL(SYS_fcntl, wanted[i], F_DUPFD_CLOEXEC, 256));
+  for (int i = 0; i < 3; i++)
+    if (s->stdio[i] != i) s->stdio[i] = CALL(SYS_fcntl, s->stdio[i], F_DUPFD_CLOEXEC, 256);
+  for (int i = 0; i < 3; i++)
+    if (s->stdio[i] != i) must(s, "stdio", i, CALL(SYS_dup2, s->stdio[i], i));
   for (int i = 0; i < n; i++)
     must(s, "descriptors", i, CALL(SYS_dup2, wanted[i], FD_CONTROL + i));
   s->control = FD_CONTROL;
@@ -321,6 +326,8 @@ static int parse_request(struct spawn *s) {
     } else if (starts(p, "fd=", &value)) {
       if (s->fd_count == MAX_FDS) return -E2BIG;
       s->fds[s->fd_count++] = atoi(value);
+    } else if (starts(p, "stdio=", &value)) {
+      if (sscanf(value, "%d,%d,%d", s->stdio, s->stdio + 1, s->stdio + 2) != 3) return -EINVAL;
     } else if (starts(p, "exe=", &value)) {
       s->exe = value;
     } else if (starts(p, "library=", &value)) {
@@ -409,6 +416,7 @@ int dv_sandbox_spawn(const char *request, uint32_t length, int *out) {
   memcpy(s->text, request, length);
   s->text[length] = 0;
   out[3] = 1;
+  for (int i = 0; i < 3; i++) s->stdio[i] = i;
   int err = parse_request(s);
   if (err < 0) { free_spawn(s); return err; }
   dl_iterate_phdr(add_library, s);

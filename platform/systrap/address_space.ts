@@ -1,0 +1,126 @@
+/** A stub process: one guest address space and its host threads. */
+import { EAGAIN, EFAULT, ENOMEM, ESRCH } from "../abi/errno.ts";
+import { native } from "../host/ffi.ts";
+import { closeFd } from "../host/host.ts";
+import { AddressSpace, type Context } from "../platform.ts";
+import { SystrapContext } from "./context.ts";
+import type { ControlRegion } from "./region.ts";
+import { CMD_FORK, CMD_THREAD } from "./slot.ts";
+import type { SystrapPlatform } from "./systrap.ts";
+
+/** A fork's child greets within microseconds of its start; the host may be slow. */
+const GREETING_TIMEOUT_MS = 5000;
+
+export class SystrapAddressSpace extends AddressSpace {
+  readonly contexts = new Set<SystrapContext>();
+  #pid = 0;
+  /** All contexts were released; the process is about to end. */
+  released = false;
+
+  constructor(readonly platform: SystrapPlatform, readonly region: ControlRegion) {
+    super();
+  }
+
+  /** The stub's pid, which the kernel vouches for; 0 when it never came to life. */
+  override get hostPid(): number {
+    return this.#pid !== 0 ? this.#pid : this.learnPid(GREETING_TIMEOUT_MS);
+  }
+
+  override get threadCount(): number {
+    return this.contexts.size;
+  }
+
+  learnPid(timeoutMs: number): number {
+    if (this.#pid !== 0) return this.#pid;
+    const pid = native.dv_receive_pid(this.region.sock, timeoutMs);
+    if (pid <= 0) return 0;
+    this.#pid = pid;
+    this.platform.byPid.set(pid, this);
+    return pid;
+  }
+
+  override read(addr: number, dst: Uint8Array, start: number, end: number): number {
+    if (start === end) return 0;
+    const n = native.dv_read_guest(
+      this.hostPid,
+      addr,
+      dst as Uint8Array<ArrayBuffer>,
+      start,
+      end - start,
+    );
+    return n < 0 ? (n === -ESRCH ? n : -EFAULT) : n;
+  }
+
+  override write(addr: number, src: Uint8Array, start: number, end: number): number {
+    if (start === end) return 0;
+    const n = native.dv_write_guest(
+      this.hostPid,
+      addr,
+      src as Uint8Array<ArrayBuffer>,
+      start,
+      end - start,
+    );
+    return n < 0 ? (n === -ESRCH ? n : -EFAULT) : n;
+  }
+
+  /** Adds a context on a fresh slot, or -errno. */
+  addContext(): SystrapContext | number {
+    const slot = this.region.allocate();
+    if (typeof slot === "number") return -EAGAIN;
+    const ctx = this.platform.newContext(this, slot);
+    if (typeof ctx !== "number") this.contexts.add(ctx);
+    else this.region.free(slot);
+    return ctx;
+  }
+
+  override fork(parent: Context): Context | number {
+    const from = parent as SystrapContext;
+    const region = this.platform.takeRegion();
+    if (typeof region === "number") return -ENOMEM;
+    const stubEnd = region.connect();
+    if (stubEnd < 0) {
+      this.platform.giveRegion(region);
+      return -EAGAIN;
+    }
+    from.roomForFds();
+    const sent = native.dv_send_fds(this.region.sock, from.slot.index, region.fd, stubEnd);
+    closeFd(stubEnd);
+    const space = new SystrapAddressSpace(this.platform, region);
+    const child = sent < 0 ? -EAGAIN : space.addContext();
+    if (typeof child === "number") {
+      this.platform.giveRegion(region);
+      return -EAGAIN;
+    }
+    child.regs.set(from.regs);
+    from.queueCommand(CMD_FORK, 0);
+    from.fdsQueued++;
+    return child;
+  }
+
+  override newThread(parent: Context): Context | number {
+    const from = parent as SystrapContext;
+    const child = this.addContext();
+    if (typeof child === "number") return child;
+    child.regs.set(from.regs);
+    from.queueCommand(CMD_THREAD, child.slot.index);
+    return child;
+  }
+
+  dropContext(ctx: SystrapContext): void {
+    if (!this.contexts.delete(ctx)) return;
+    const last = this.contexts.size === 0;
+    if (last) {
+      this.released = true;
+      this.learnPid(0);
+    }
+    ctx.sendExit(last);
+    this.platform.freeContext(ctx);
+    if (last) this.platform.expectDeath(this);
+    else this.region.free(ctx.slot);
+  }
+
+  override kill(): void {
+    const pid = this.hostPid;
+    if (pid > 0) native.dv_kill(pid);
+  }
+}

@@ -1,0 +1,389 @@
+/** A guest thread under systrap: its slot, and the commands queued for its host thread. */
+import { EFAULT, ESRCH } from "../abi/errno.ts";
+import { setReg } from "../arch/amd64/registers.ts";
+import { native } from "../host/ffi.ts";
+import { mappingAddr, monoNs } from "../host/host.ts";
+import {
+  Context,
+  EVENT_CALL_FAILED,
+  EVENT_FAULT,
+  EVENT_INTERRUPT,
+  EVENT_LOST,
+  EVENT_SYSCALL,
+} from "../platform.ts";
+import type { SystrapAddressSpace } from "./address_space.ts";
+import type { Slot } from "./region.ts";
+import {
+  ARENA_IN,
+  ARENA_OUT,
+  CMD_CALL,
+  CMD_CALL_RESULT,
+  CMD_COPY_OUT,
+  CMD_EXIT,
+  CMD_LOAD_FP,
+  CMD_MMAP_FD,
+  CMD_SAVE_FP,
+  CMD_ZERO,
+  COMMAND_MAX,
+  COMMAND_WORDS,
+  I_COMMANDS,
+  I_EVENT,
+  I_FAILED,
+  I_FAULT_ADDR,
+  I_FAULT_CODE,
+  I_FAULT_ERROR,
+  I_FAULT_SIGNAL,
+  I_FAULT_TRAPNO,
+  I_HOST_TID,
+  I_INTERRUPTED,
+  I_NCOMMANDS,
+  I_NPREFETCHED,
+  I_PREFETCHED,
+  I_REPLY,
+  I_RESULT,
+  I_STATE,
+  PREFETCH_MAX,
+  REPLY_FLUSH,
+  REPLY_FULL,
+  REPLY_PARK,
+  SLOT_SIZE,
+  STATE_REPLY,
+  STATE_SENTRY,
+} from "./slot.ts";
+
+const SYS_ARCH_PRCTL = 158;
+const ARCH_SET_FS = 0x1002;
+const HIGH = 0x1_0000_0000;
+/** A parked stub answers in microseconds; one that does not is lost to its guest's own doing. */
+const FLUSH_TIMEOUT_NS = 5e9;
+/** Messages in flight on one stub's socket: below the smallest net.unix.max_dgram_qlen. */
+const SOCKET_QUEUE = 8;
+
+export class SystrapContext extends Context {
+  readonly regs: Int32Array;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  /** Address of the slot in this process, for host calls straight into the arena. */
+  readonly slotAddr: number;
+  override get arena(): Uint8Array {
+    return this.u8;
+  }
+  override get arenaAddr(): number {
+    return this.slotAddr;
+  }
+  lost = false;
+  #commands = 0;
+  #arenaUsed = ARENA_OUT;
+  #full = 0;
+
+  constructor(
+    readonly addressSpace: SystrapAddressSpace,
+    readonly slot: Slot,
+    readonly handle: number,
+  ) {
+    super();
+    this.u8 = slot.u8;
+    this.i32 = slot.i32;
+    this.regs = slot.regs;
+    this.slotAddr = mappingAddr(slot.u8);
+  }
+
+  /** Reads what the stub published. The guest may have forged it: only ranges are trusted. */
+  decode(): void {
+    const i32 = this.i32;
+    const event = i32[I_EVENT];
+    switch (event) {
+      case EVENT_SYSCALL:
+      case EVENT_INTERRUPT:
+        this.event = event;
+        return;
+      case EVENT_FAULT:
+        this.event = event;
+        this.faultSignal = i32[I_FAULT_SIGNAL];
+        this.faultCode = i32[I_FAULT_CODE];
+        this.faultAddr = (i32[I_FAULT_ADDR] >>> 0) + (i32[I_FAULT_ADDR + 1] >>> 0) * HIGH;
+        this.faultTrapno = i32[I_FAULT_TRAPNO];
+        this.faultError = i32[I_FAULT_ERROR];
+        if (this.faultSignal < 1 || this.faultSignal > 31) this.faultSignal = 11;
+        return;
+      case EVENT_CALL_FAILED:
+        this.event = event;
+        this.failedCall = i32[I_FAILED];
+        this.failedErrno = i32[I_RESULT];
+        if (!(this.failedErrno < 0 && this.failedErrno >= -4095)) this.failedErrno = -EFAULT;
+        return;
+      default:
+        this.event = EVENT_LOST;
+    }
+  }
+
+  override setReturn(value: number): void {
+    this.regs[0] = value % HIGH;
+    this.regs[1] = Math.floor(value / HIGH);
+  }
+
+  override setFullRegisters(): void {
+    this.#full = REPLY_FULL;
+  }
+
+  override setFsBase(addr: number): void {
+    setReg(this.regs, 18, addr);
+    this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_FS, addr, 0, 0, 0);
+  }
+
+  #queue(op: number, nr: number): number {
+    if (this.#commands === COMMAND_MAX) this.flush();
+    const at = I_COMMANDS + COMMAND_WORDS * this.#commands++;
+    this.i32[at] = op;
+    this.i32[at + 1] = nr;
+    return at + 2;
+  }
+
+  #word(at: number, value: number): void {
+    this.i32[at] = value % HIGH;
+    this.i32[at + 1] = Math.floor(value / HIGH);
+  }
+
+  /** For AddressSpace: fork and thread commands. */
+  queueCommand(op: number, a0: number): void {
+    this.#word(this.#queue(op, 0), a0);
+  }
+
+  override queueMmap(
+    addr: number,
+    length: number,
+    prot: number,
+    flags: number,
+    hostFd: number,
+    offset: number,
+  ): void {
+    if (hostFd >= 0) this.roomForFds();
+    const at = this.#queue(hostFd < 0 ? CMD_CALL : CMD_MMAP_FD, 9);
+    this.#word(at, addr);
+    this.#word(at + 2, length);
+    this.#word(at + 4, prot);
+    this.#word(at + 6, flags);
+    this.#word(at + 8, -1);
+    this.#word(at + 10, offset);
+    if (hostFd < 0) return;
+    if (native.dv_send_fds(this.addressSpace.region.sock, this.slot.index, hostFd, -1) < 0) {
+      this.lost = true;
+    }
+    this.fdsQueued++;
+  }
+  /** Descriptors on their way with the queued commands. */
+  fdsQueued = 0;
+
+  /**
+   * Makes room for one more descriptor. Threads that share the socket take each other's messages, and
+   * a slot keeps one message; a process's only thread takes them in order, up to the socket's limit.
+   */
+  roomForFds(): void {
+    const limit = this.addressSpace.contexts.size === 1 ? SOCKET_QUEUE : 1;
+    if (this.fdsQueued >= limit) this.flush();
+  }
+
+  override queueCall(
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+    a5 = 0,
+  ): void {
+    this.#call(CMD_CALL, nr, a0, a1, a2, a3, a4, a5);
+  }
+
+  #call(
+    op: number,
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+    a5: number,
+  ): void {
+    const at = this.#queue(op, nr);
+    this.#word(at, a0);
+    this.#word(at + 2, a1);
+    this.#word(at + 4, a2);
+    this.#word(at + 6, a3);
+    this.#word(at + 8, a4);
+    this.#word(at + 10, a5);
+  }
+
+  /** Room in the outgoing arena, without a flush. */
+  override get arenaLeft(): number {
+    return SLOT_SIZE - this.#arenaUsed;
+  }
+
+  /** Reserves outgoing arena bytes; the offset in the slot. At most `arenaLeft`. */
+  override reserve(length: number): number {
+    const at = this.#arenaUsed;
+    this.#arenaUsed += (length + 7) & ~7;
+    return at;
+  }
+
+  /** Queues a copy of `length` bytes, already at slot offset `at`, to guest memory. */
+  override queueArenaOut(addr: number, at: number, length: number): void {
+    const w = this.#queue(CMD_COPY_OUT, 0);
+    this.#word(w, addr);
+    this.#word(w + 2, length);
+    this.#word(w + 4, at);
+  }
+
+  override queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void {
+    for (let from = start; from < end;) {
+      const n = Math.min(end - from, SLOT_SIZE - ARENA_OUT);
+      if (n > this.arenaLeft || this.#commands === COMMAND_MAX) this.flush();
+      const at = this.reserve(n);
+      if (n <= 64) { for (let i = 0; i < n; i++) this.u8[at + i] = src[from + i]; }
+      else this.u8.set(src.subarray(from, from + n), at);
+      this.queueArenaOut(addr + (from - start), at, n);
+      from += n;
+    }
+  }
+
+  override queueZero(addr: number, length: number): void {
+    const at = this.#queue(CMD_ZERO, 0);
+    this.#word(at, addr);
+    this.#word(at + 2, length);
+  }
+
+  override queueSaveFp(addr: number): void {
+    this.#word(this.#queue(CMD_SAVE_FP, 0), addr);
+  }
+
+  override queueLoadFp(addr: number): void {
+    this.#word(this.#queue(CMD_LOAD_FP, 0), addr);
+  }
+
+  #send(reply: number): void {
+    this.i32[I_REPLY] = reply;
+    this.i32[I_NCOMMANDS] = this.#commands;
+    this.#commands = 0;
+    this.#arenaUsed = ARENA_OUT;
+    this.fdsQueued = 0;
+    native.dv_resume(this.handle);
+  }
+
+  override flush(): number {
+    if (this.lost) return -ESRCH;
+    if (this.#commands === 0) return 0;
+    this.#send(REPLY_FLUSH);
+    if (native.dv_wait_slot(this.handle, FLUSH_TIMEOUT_NS) < 0) {
+      native.dv_slot_deactivate(this.handle);
+      this.lost = true;
+      this.addressSpace.kill();
+      return -ESRCH;
+    }
+    const event = this.i32[I_EVENT];
+    if (event === EVENT_CALL_FAILED) {
+      const errno = this.i32[I_RESULT];
+      return errno < 0 && errno >= -4095 ? errno : -EFAULT;
+    }
+    return 0;
+  }
+
+  override get queued(): boolean {
+    return this.#commands > 0;
+  }
+
+  override get performed(): boolean {
+    return this.lost || this.i32[I_STATE] !== STATE_REPLY;
+  }
+
+  override awaitPerformed(): void {
+    // A thread at work on its queue never blocks for long; a killed one is found by its death.
+    const deadline = monoNs() + FLUSH_TIMEOUT_NS;
+    while (!this.performed && monoNs() < deadline);
+  }
+
+  override callNow(
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+    a5 = 0,
+  ): number {
+    this.#call(CMD_CALL_RESULT, nr, a0, a1, a2, a3, a4, a5);
+    const err = this.flush();
+    if (err < 0) return err;
+    return (this.i32[I_RESULT] >>> 0) + this.i32[I_RESULT + 1] * HIGH;
+  }
+
+  override resume(): void {
+    this.i32[I_NPREFETCHED] = 0;
+    const full = this.#full;
+    this.#full = 0;
+    this.#send(full);
+  }
+
+  override park(): void {
+    this.i32[I_REPLY] = REPLY_PARK;
+  }
+
+  override interrupt(): void {
+    if (this.i32[I_STATE] === STATE_SENTRY) return;
+    // The flag is for a thread still inside the stub, the signal for one in guest code.
+    this.i32[I_INTERRUPTED] = 1;
+    const tid = this.i32[I_HOST_TID];
+    const pid = this.addressSpace.hostPid;
+    if (tid > 0 && pid > 0) native.dv_interrupt(pid, tid);
+  }
+
+  override release(): void {
+    this.addressSpace.dropContext(this);
+  }
+
+  /** For dropContext: orders the host thread's end. */
+  sendExit(wholeProcess: boolean): void {
+    this.#commands = 0;
+    if (this.lost) return;
+    this.queueCommand(CMD_EXIT, wholeProcess ? 1 : 0);
+    this.#send(0);
+    native.dv_slot_deactivate(this.handle);
+  }
+
+  /**
+   * The slot offset at which the stub has already put guest bytes [addr, addr + length), or -1.
+   * The ranges are the guest's word, so they are checked against the arena.
+   */
+  override prefetchedAt(addr: number, length: number): number {
+    const i32 = this.i32;
+    const n = Math.min(i32[I_NPREFETCHED] >>> 0, PREFETCH_MAX);
+    for (let i = 0, at = I_PREFETCHED; i < n; i++, at += 4) {
+      const base = (i32[at] >>> 0) + (i32[at + 1] >>> 0) * HIGH;
+      const delta = addr - base;
+      if (delta < 0) continue;
+      const size = i32[at + 2] >>> 0;
+      if (delta + length > size) continue;
+      const offset = (i32[at + 3] >>> 0) + delta;
+      if (offset < ARENA_IN || offset + length > ARENA_OUT) return -1;
+      return offset;
+    }
+    return -1;
+  }
+
+  /** As prefetchedAt, for a string of unknown length: [offset, bytes available] in `out`. */
+  override prefetchedFrom(addr: number, out: Int32Array): boolean {
+    const i32 = this.i32;
+    const n = Math.min(i32[I_NPREFETCHED] >>> 0, PREFETCH_MAX);
+    for (let i = 0, at = I_PREFETCHED; i < n; i++, at += 4) {
+      const base = (i32[at] >>> 0) + (i32[at + 1] >>> 0) * HIGH;
+      const size = i32[at + 2] >>> 0;
+      const delta = addr - base;
+      if (delta < 0 || delta >= size) continue;
+      const offset = (i32[at + 3] >>> 0) + delta;
+      if (offset < ARENA_IN || offset + (size - delta) > ARENA_OUT) return false;
+      out[0] = offset;
+      out[1] = size - delta;
+      return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The control memory of one stub process: a memfd cut into slots, and the socket over which it gets
+ * descriptors. A region outlives its stub and is used again, since making one costs five calls.
+ */
+import { EMFILE } from "../abi/errno.ts";
+import { native } from "../host/ffi.ts";
+import { closeFd, ftruncate, mapShared, memfdCreate } from "../host/host.ts";
+import { I_ALIVE, I_FD_READY, I_REGS, SLOT_MAX, SLOT_SIZE } from "./slot.ts";
+import { REG_COUNT } from "../arch/amd64/registers.ts";
+
+/** One host thread's slot, as the Sentry sees it. */
+export class Slot {
+  readonly i32: Int32Array;
+  readonly regs: Int32Array;
+  constructor(readonly index: number, readonly u8: Uint8Array) {
+    this.i32 = new Int32Array(u8.buffer, 0, SLOT_SIZE / 4);
+    this.regs = new Int32Array(u8.buffer, 4 * I_REGS, 2 * REG_COUNT);
+  }
+
+  /** Makes it ready for a new host thread, owned by the Sentry. */
+  reset(): void {
+    this.i32.fill(0, 0, 128);
+    this.i32[0] = 1; // STATE_SENTRY
+    this.i32[I_FD_READY] = -1;
+    this.i32[I_FD_READY + 1] = -1;
+  }
+}
+
+const INITIAL_SLOTS = 4;
+const pair = new Int32Array(2);
+
+export class ControlRegion {
+  /** The Sentry's end of the socketpair; -1 while unused. */
+  sock = -1;
+  #slots: (Slot | undefined)[] = [];
+  #sizeSlots = INITIAL_SLOTS;
+  #free: number[] = [];
+  #next = 0;
+
+  private constructor(readonly fd: number) {}
+
+  static create(): ControlRegion | number {
+    const fd = memfdCreate("dvisor-control");
+    if (fd < 0) return fd;
+    const err = ftruncate(fd, INITIAL_SLOTS * SLOT_SIZE);
+    if (err < 0) {
+      closeFd(fd);
+      return err;
+    }
+    return new ControlRegion(fd);
+  }
+
+  /** Opens a fresh socketpair. Returns the stub's end, which the caller sends and closes, or -errno. */
+  connect(): number {
+    const err = native.dv_socketpair(pair);
+    if (err < 0) return err;
+    this.sock = pair[0];
+    return pair[1];
+  }
+
+  /** A slot for a new host thread, or -EMFILE / -ENOMEM. */
+  allocate(): Slot | number {
+    for (let i = 0; i < this.#free.length; i++) {
+      // The kernel clears `alive` when the thread that had the slot is really gone.
+      const slot = this.#slots[this.#free[i]]!;
+      if (slot.i32[I_ALIVE] !== 0) continue;
+      this.#free.splice(i, 1);
+      slot.reset();
+      return slot;
+    }
+    if (this.#next >= SLOT_MAX) return -EMFILE;
+    const index = this.#next;
+    if (index >= this.#sizeSlots) {
+      const err = ftruncate(this.fd, 2 * this.#sizeSlots * SLOT_SIZE);
+      if (err < 0) return err;
+      this.#sizeSlots *= 2;
+    }
+    let slot = this.#slots[index];
+    if (slot === undefined) {
+      const u8 = mapShared(this.fd, index * SLOT_SIZE, SLOT_SIZE);
+      if (typeof u8 === "number") return u8;
+      slot = this.#slots[index] = new Slot(index, u8);
+    }
+    this.#next++;
+    slot.reset();
+    return slot;
+  }
+
+  free(slot: Slot): void {
+    this.#free.push(slot.index);
+  }
+
+  /** Its stub is dead: everything may be used again. */
+  recycle(): void {
+    if (this.sock >= 0) closeFd(this.sock);
+    this.sock = -1;
+    this.#free.length = 0;
+    this.#next = 0;
+  }
+}

@@ -1,0 +1,64 @@
+/** Offsets of platform/native/stub/slot.h; slot_test.ts compares the two. */
+export const TASK_SIZE_GUEST = 0x7ffd_0000_0000;
+export const SLOT_SIZE = 0x4_0000;
+export const SLOT_MAX = 16384;
+
+export const STATE_GUEST = 0;
+export const STATE_SENTRY = 1;
+export const STATE_REPLY = 2;
+
+export const STUB_EVENT_LOST = 5;
+export const STUB_EVENT_CALL_FAILED = 4;
+
+export const REPLY_FULL = 1;
+export const REPLY_FLUSH = 2;
+export const REPLY_PARK = 4;
+
+export const CMD_CALL = 1;
+export const CMD_MMAP_FD = 2;
+export const CMD_COPY_OUT = 3;
+export const CMD_ZERO = 4;
+export const CMD_SAVE_FP = 5;
+export const CMD_LOAD_FP = 6;
+export const CMD_FORK = 7;
+export const CMD_THREAD = 8;
+export const CMD_EXIT = 9;
+export const CMD_CALL_RESULT = 10;
+
+// Indexes into an Int32Array over the slot.
+export const I_STATE = 0;
+export const I_SLEEPING = 1;
+export const I_EVENT = 2;
+export const I_REPLY = 3;
+export const I_NCOMMANDS = 4;
+export const I_FAILED = 5;
+export const I_RESULT = 6;
+export const I_FAULT_SIGNAL = 8;
+export const I_FAULT_CODE = 9;
+export const I_FAULT_ADDR = 10;
+export const I_FAULT_TRAPNO = 12;
+export const I_FAULT_ERROR = 13;
+export const I_SIGNAL_PATH = 14;
+export const I_REGS = 16;
+export const I_FP_IMAGE = 60;
+export const I_INTERRUPTED = 66;
+export const I_ALIVE = 67;
+export const I_NPREFETCHED = 68;
+export const I_PREFETCHED = 70;
+export const I_HOST_TID = 102;
+export const I_FD_READY = 104;
+export const I_FD_LOCK = 106;
+export const I_VDSO = 108;
+export const I_XSAVE_SIZE = 110;
+export const I_COMMANDS = 128;
+
+export const COMMAND_WORDS = 16;
+export const COMMAND_MAX = 48;
+export const PREFETCH_MAX = 8;
+export const ARENA_IN = 0x1_0000;
+export const ARENA_OUT = 0x2_8000;
+
+// Shared page.
+export const SHARED_SIZE = 0x2000;
+export const SHARED_SPIN = 0x40;
+export const SHARED_PREFETCH = 0x400;

@@ -1,0 +1,188 @@
+/** The systrap platform: see DESIGN and platform/systrap/README.md. */
+import { EAGAIN } from "../abi/errno.ts";
+import { addressOf, native, viewMemory } from "../host/ffi.ts";
+import { closeFd } from "../host/host.ts";
+import { type Context, EVENT_LOST, type Platform } from "../platform.ts";
+import { SystrapAddressSpace } from "./address_space.ts";
+import { SystrapContext } from "./context.ts";
+import { ControlRegion, type Slot } from "./region.ts";
+import {
+  I_VDSO,
+  I_XSAVE_SIZE,
+  SHARED_PREFETCH,
+  SHARED_SIZE,
+  SHARED_SPIN,
+  TASK_SIZE_GUEST,
+} from "./slot.ts";
+import { prefetchTable } from "./prefetch.ts";
+
+const HANDLE_MAX = 16384;
+/** Pause iterations (some 40 cycles each) that a stub spins for an answer before it sleeps. */
+const STUB_SPIN = 2000;
+const SPARE_MIN = 2;
+
+export interface SystrapOptions {
+  /** Directory fd of an empty directory that becomes the stubs' root; -1 keeps the current one. */
+  emptyRootFd: number;
+  /** CLONE_NEW* flags for the zygote. */
+  namespaces: number;
+}
+
+export class SystrapPlatform implements Platform {
+  readonly name = "systrap";
+  readonly taskSize = TASK_SIZE_GUEST;
+  fpStateSize = 0;
+  vdsoAddr = 0;
+  readonly byPid = new Map<number, SystrapAddressSpace>();
+  #contexts: (SystrapContext | null)[] = [];
+  #freeHandles: number[] = [];
+  #regions: ControlRegion[] = [];
+  #dying = new Set<SystrapAddressSpace>();
+  #lost: SystrapContext[] = [];
+  #zygote!: SystrapContext;
+  #spares: SystrapContext[] = [];
+  #status = new Int32Array(2);
+  #sinceReap = 0;
+
+  /** Starts the zygote. Throws with a clear message when the host forbids it. */
+  static start(options: SystrapOptions): SystrapPlatform {
+    const platform = new SystrapPlatform();
+    platform.#startZygote(options);
+    return platform;
+  }
+
+  #startZygote(options: SystrapOptions): void {
+    const shared = native.dv_shared_page();
+    if (shared === null) throw new Error("cannot make the shared page (memfd_create)");
+    const page = new Int32Array(viewMemory(shared, SHARED_SIZE));
+    page[SHARED_SPIN / 4] = native.dv_cpus() > 1 ? STUB_SPIN : 0;
+    page.set(prefetchTable(), SHARED_PREFETCH / 4);
+    const region = this.takeRegion();
+    if (typeof region === "number") throw new Error(`cannot make control memory (errno ${-region})`);
+    const stubEnd = region.connect();
+    if (stubEnd < 0) throw new Error(`socketpair failed (errno ${-stubEnd})`);
+    const space = new SystrapAddressSpace(this, region);
+    const zygote = space.addContext();
+    if (typeof zygote === "number") throw new Error("no slot for the zygote");
+    const pid = native.dv_spawn_zygote(
+      region.fd,
+      stubEnd,
+      options.emptyRootFd,
+      options.namespaces,
+    );
+    closeFd(stubEnd);
+    if (pid < 0) throw new Error(`cannot start the stub process (errno ${-pid})`);
+    if (space.hostPid === 0) throw new Error("the stub process did not start");
+    this.#zygote = zygote;
+    this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
+    this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;
+    this.#makeSpares();
+  }
+
+  takeRegion(): ControlRegion | number {
+    return this.#regions.pop() ?? ControlRegion.create();
+  }
+
+  giveRegion(region: ControlRegion): void {
+    region.recycle();
+    this.#regions.push(region);
+  }
+
+  newContext(space: SystrapAddressSpace, slot: Slot): SystrapContext | number {
+    const handle = this.#freeHandles.pop() ?? this.#contexts.length;
+    if (handle >= HANDLE_MAX) return -EAGAIN;
+    const ctx = new SystrapContext(space, slot, handle);
+    this.#contexts[handle] = ctx;
+    native.dv_slot_register(handle, Deno.UnsafePointer.create(BigInt(ctx.slotAddr)));
+    return ctx;
+  }
+
+  freeContext(ctx: SystrapContext): void {
+    this.#contexts[ctx.handle] = null;
+    this.#freeHandles.push(ctx.handle);
+  }
+
+  /** Forks spare stubs from the zygote, so that exec finds one ready. */
+  #makeSpares(): number {
+    while (this.#spares.length < SPARE_MIN) {
+      const spare = this.#zygote.addressSpace.fork(this.#zygote);
+      if (typeof spare === "number") return spare;
+      const err = this.#zygote.flush();
+      if (err < 0) {
+        spare.release();
+        return err;
+      }
+      this.#spares.push(spare as SystrapContext);
+    }
+    return 0;
+  }
+
+  newAddressSpace(): Context | number {
+    if (this.#spares.length === 0) {
+      const err = this.#makeSpares();
+      if (err < 0) return -EAGAIN;
+    }
+    return this.#spares.shift()!;
+  }
+
+  wait(timeoutNs: number): Context | null {
+    if (this.#lost.length > 0) return this.#takeLost();
+    let handle = native.dv_wait(0);
+    if (handle === -2 && timeoutNs !== 0) {
+      // Nothing to serve: the time for chores.
+      if (this.#spares.length < SPARE_MIN) this.#makeSpares();
+      this.#reap();
+      if (this.#lost.length > 0) return this.#takeLost();
+      handle = native.dv_wait(timeoutNs);
+    } else if (++this.#sinceReap > 256) this.#reap();
+    if (handle === -2) {
+      this.#reap();
+      return this.#lost.length > 0 ? this.#takeLost() : null;
+    }
+    if (handle < 0) return null;
+    const ctx = this.#contexts[handle];
+    if (ctx === null) return null;
+    ctx.decode();
+    if (ctx.event === EVENT_LOST) ctx.lost = true;
+    return ctx;
+  }
+
+  #takeLost(): SystrapContext {
+    const ctx = this.#lost.pop()!;
+    ctx.event = EVENT_LOST;
+    return ctx;
+  }
+
+  /** All contexts of it are gone; its region returns to the pool when the host process is dead. */
+  expectDeath(space: SystrapAddressSpace): void {
+    this.#dying.add(space);
+  }
+
+  #reap(): void {
+    this.#sinceReap = 0;
+    for (;;) {
+      const pid = native.dv_reap(this.#status);
+      if (pid === 0) return;
+      let space = this.byPid.get(pid);
+      if (space === undefined) {
+        for (const ctx of this.#contexts) ctx?.addressSpace.learnPid(0);
+        for (const dying of this.#dying) dying.learnPid(0);
+        space = this.byPid.get(pid);
+        if (space === undefined) continue;
+      }
+      this.byPid.delete(pid);
+      for (const ctx of space.contexts) {
+        native.dv_slot_deactivate(ctx.handle);
+        ctx.lost = true;
+        this.#lost.push(ctx);
+      }
+      if (this.#dying.delete(space)) this.giveRegion(space.region);
+    }
+  }
+
+  shutdown(): void {
+    for (const space of this.byPid.values()) space.kill();
+    if (this.#zygote !== undefined) this.#zygote.addressSpace.kill();
+    void addressOf;
+  }
+}
