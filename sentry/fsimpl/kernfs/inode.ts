@@ -32,7 +32,12 @@ export abstract class KernFilesystem implements Filesystem {
 
   statfs(out: StatFs): number {
     out.bsize = 4096;
-    out.blocks = out.bfree = out.bavail = out.files = out.ffree = 0;
+    out.blocks =
+      out.bfree =
+      out.bavail =
+      out.files =
+      out.ffree =
+        0;
     out.namelen = 255;
     return 0;
   }
@@ -49,8 +54,16 @@ export abstract class KernInode extends Inode {
     this.uid = uid;
     this.gid = gid;
     const now = readClock();
-    this.atimeSec = this.mtimeSec = this.ctimeSec = this.btimeSec = now.sec;
-    this.atimeNsec = this.mtimeNsec = this.ctimeNsec = this.btimeNsec = now.nsec;
+    this.atimeSec =
+      this.mtimeSec =
+      this.ctimeSec =
+      this.btimeSec =
+        now.sec;
+    this.atimeNsec =
+      this.mtimeNsec =
+      this.ctimeNsec =
+      this.btimeNsec =
+        now.nsec;
   }
 
   /** Mode and owner may be changed and last while the inode does; truncation is accepted and ignored. */

@@ -1,0 +1,295 @@
+/**
+ * One pseudo terminal: the line discipline between a master and its slave files, and what both share.
+ * It is a session's controlling terminal (sentry/kernel/session.ts).
+ */
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "../../../platform/abi/epoll.ts";
+import { EPOLLRDNORM, EPOLLWRNORM } from "../../../platform/abi/epoll.ts";
+import { EAGAIN } from "../../../platform/abi/errno.ts";
+import {
+  TIOCPKT_DOSTOP,
+  TIOCPKT_FLUSHREAD,
+  TIOCPKT_FLUSHWRITE,
+  TIOCPKT_IOCTL,
+  TIOCPKT_NOSTOP,
+  TIOCPKT_START,
+  TIOCPKT_STOP,
+} from "../../../platform/abi/ioctl.ts";
+import { SIGCONT, SIGHUP, SIGWINCH } from "../../../platform/abi/signal.ts";
+import {
+  EXTPROC,
+  IXON,
+  OPOST,
+  TABDLY,
+  type Termios,
+  VSTART,
+  VSTOP,
+  XTABS,
+} from "../../../platform/abi/termios.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { ControllingTty, ProcessGroup, Session } from "../../kernel/session.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import { WaitQueue } from "../../wait/queue.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import { signalGroup, signalLeader } from "./job_control.ts";
+import { type LineDevice, LineDiscipline } from "./line_discipline.ts";
+import type { SlaveFile } from "./slave.ts";
+
+/** Output that the master has not read. */
+const OUTPUT_LIMIT = 16384;
+/** Of it, what a flush (^C) does not take back: on Linux it would have reached the master's buffer. */
+const OUTPUT_SAFE = 4096;
+/** Input that the line discipline has no room for. */
+const BACKLOG_LIMIT = 8192;
+
+const READABLE = EPOLLIN | EPOLLRDNORM;
+const WRITABLE = EPOLLOUT | EPOLLWRNORM;
+
+export class Tty implements LineDevice, ControllingTty {
+  session: Session | null = null;
+  foreground: ProcessGroup | null = null;
+
+  readonly discipline: LineDiscipline;
+  readonly output = new ByteQueue(OUTPUT_LIMIT);
+  readonly #backlog = new ByteQueue(BACKLOG_LIMIT);
+  readonly slaveQueue = new WaitQueue();
+  readonly masterQueue = new WaitQueue();
+  readonly slaves = new Set<SlaveFile>();
+
+  row = 0;
+  col = 0;
+  xpixel = 0;
+  ypixel = 0;
+  /** TIOCSPTLCK: the slave cannot be opened. */
+  locked = true;
+  /** TIOCEXCL. */
+  exclusive = false;
+  /** TIOCPKT, and the status the next read of the master tells. */
+  packet = false;
+  packetStatus = 0;
+  masterOpen = true;
+  /** The slave was open and is not any more: the master reads EIO. */
+  slaveClosed = false;
+  /** Called when the terminal can go: master and all slaves are closed. */
+  onGone: (() => void) | null = null;
+  #announcing = false;
+
+  constructor(readonly kernel: Kernel, readonly index: number, readonly rdev: number) {
+    this.discipline = new LineDiscipline(this);
+  }
+
+  // LineDevice
+
+  outputRoom(): number {
+    return this.discipline.stopped ? 0 : this.output.room;
+  }
+
+  emit(byte: number): void {
+    this.output.push(byte);
+    this.#announcing = true;
+  }
+
+  flushOutput(): void {
+    this.output.truncate(OUTPUT_SAFE);
+    this.tellPacket(TIOCPKT_FLUSHWRITE | TIOCPKT_FLUSHREAD);
+  }
+
+  setStopped(stopped: boolean): void {
+    const status = this.packetStatus;
+    if (this.packet) {
+      this.packetStatus = stopped
+        ? (status & ~TIOCPKT_START) | TIOCPKT_STOP
+        : (status & ~TIOCPKT_STOP) | TIOCPKT_START;
+      this.masterQueue.notify(EPOLLPRI | READABLE);
+    }
+    if (!stopped) this.slaveQueue.notify(WRITABLE);
+  }
+
+  signal(signo: number): void {
+    if (this.foreground !== null) signalGroup(this.kernel, this.foreground, signo);
+  }
+
+  wakeReaders(): void {
+    this.slaveQueue.notify(READABLE);
+  }
+
+  // Master side
+
+  /** Input from the master. Returns the bytes taken, or -EAGAIN. */
+  receive(src: IoSrc): number {
+    let total = 0;
+    const chunk = new Uint8Array(Math.min(src.remaining, BACKLOG_LIMIT));
+    while (src.remaining > 0) {
+      const n = Math.min(src.remaining, this.#backlog.room, chunk.length);
+      if (n === 0) break;
+      const taken = src.take(chunk, 0, n);
+      if (taken < 0) return total > 0 ? total : taken;
+      this.#backlog.pushAll(chunk, 0, taken);
+      total += taken;
+      this.pump();
+      if (taken < n) break;
+    }
+    return total === 0 && src.remaining > 0 ? -EAGAIN : total;
+  }
+
+  get inputRoom(): number {
+    return this.#backlog.room;
+  }
+
+  /** One byte as if it were typed (TIOCSTI). */
+  inject(byte: number): void {
+    this.discipline.receive(Uint8Array.of(byte), 0, 1);
+    this.announce();
+  }
+
+  /** Gives the line discipline what waits for it. */
+  pump(): void {
+    const wasFull = this.#backlog.room === 0;
+    this.#backlog.drain(
+      BACKLOG_LIMIT,
+      (src, start, end) => this.discipline.receive(src, start, end),
+    );
+    this.announce();
+    if (wasFull && this.#backlog.room > 0) this.masterQueue.notify(WRITABLE);
+  }
+
+  /** Output for the master. Returns the bytes given, 0 when there are none. */
+  takeOutput(dst: IoDst): number {
+    const n = this.output.drain(dst.remaining, (src, start, end) => dst.put(src, start, end));
+    if (n > 0) {
+      this.discipline.echo.flush();
+      this.announce();
+      if (this.output.room >= OUTPUT_LIMIT / 2) this.slaveQueue.notify(WRITABLE);
+    }
+    return n;
+  }
+
+  // Slave side
+
+  /** Output of the slave. Returns the bytes taken, or -EAGAIN. */
+  write(src: IoSrc): number {
+    const discipline = this.discipline;
+    discipline.echo.flush();
+    let total = 0;
+    const chunk = writeChunk;
+    while (src.remaining > 0) {
+      const oflag = discipline.termios.oflag;
+      // Only what surely fits is taken from `src`, whatever it expands to.
+      const worst = (oflag & OPOST) === 0 ? 1 : (oflag & TABDLY) === XTABS ? 8 : 2;
+      const n = Math.min(src.remaining, Math.floor(this.outputRoom() / worst), chunk.length);
+      if (n === 0) break;
+      const taken = src.take(chunk, 0, n);
+      if (taken < 0) {
+        this.announce();
+        return total > 0 ? total : taken;
+      }
+      discipline.output.write(chunk, 0, taken);
+      total += taken;
+      if (taken < n) break;
+    }
+    this.announce();
+    return total === 0 && src.remaining > 0 ? -EAGAIN : total;
+  }
+
+  /** Tells the master of output made since the last call. */
+  announce(): void {
+    if (!this.#announcing) return;
+    this.#announcing = false;
+    this.masterQueue.notify(READABLE);
+  }
+
+  // Both
+
+  changeTermios(apply: (s: Termios) => void): void {
+    const s = this.discipline.termios;
+    const old = { iflag: s.iflag, lflag: s.lflag, start: s.cc[VSTART], stop: s.cc[VSTOP] };
+    this.discipline.changeTermios(apply);
+    this.announce();
+    if (!this.packet) return;
+    // Linux: pty_set_termios.
+    const flowWas = (old.iflag & IXON) !== 0 && old.stop === 19 && old.start === 17;
+    const flowIs = (s.iflag & IXON) !== 0 && s.cc[VSTOP] === 19 && s.cc[VSTART] === 17;
+    if (((old.lflag ^ s.lflag) & EXTPROC) !== 0 || (s.lflag & EXTPROC) !== 0) {
+      this.tellPacket(TIOCPKT_IOCTL);
+    }
+    if (flowWas !== flowIs) {
+      this.packetStatus &= ~(TIOCPKT_DOSTOP | TIOCPKT_NOSTOP);
+      this.tellPacket(flowIs ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP);
+    }
+  }
+
+  tellPacket(status: number): void {
+    if (!this.packet) return;
+    this.packetStatus |= status;
+    this.masterQueue.notify(EPOLLPRI | READABLE);
+  }
+
+  setWinsize(row: number, col: number, xpixel: number, ypixel: number): void {
+    if (row === this.row && col === this.col && xpixel === this.xpixel && ypixel === this.ypixel) {
+      return;
+    }
+    this.row = row;
+    this.col = col;
+    this.xpixel = xpixel;
+    this.ypixel = ypixel;
+    this.signal(SIGWINCH);
+  }
+
+  /** tcflush(3): `input` what was typed, `output` what was written. */
+  flush(input: boolean, output: boolean): void {
+    if (input) {
+      this.discipline.flushInput();
+      this.tellPacket(TIOCPKT_FLUSHREAD);
+      this.pump();
+    }
+    if (output) {
+      this.output.truncate(0);
+      this.tellPacket(TIOCPKT_FLUSHWRITE);
+      this.slaveQueue.notify(WRITABLE);
+    }
+  }
+
+  slaveOpened(slave: SlaveFile): void {
+    this.slaves.add(slave);
+    this.slaveClosed = false;
+  }
+
+  slaveReleased(slave: SlaveFile): void {
+    this.slaves.delete(slave);
+    if (this.slaves.size > 0) return;
+    this.exclusive = false;
+    this.slaveClosed = true;
+    this.masterQueue.notify(EPOLLHUP | READABLE);
+    if (!this.masterOpen) this.onGone?.();
+  }
+
+  masterReleased(): void {
+    this.masterOpen = false;
+    this.hangup();
+    if (this.slaves.size === 0) this.onGone?.();
+  }
+
+  /** vhangup(2): the session loses its terminal, the slave files end (Linux: __tty_hangup). */
+  hangup(): void {
+    const session = this.session;
+    if (session !== null) {
+      const leader = session.leader;
+      this.detachSession();
+      if (leader !== null) {
+        signalLeader(this.kernel, leader, SIGHUP);
+        signalLeader(this.kernel, leader, SIGCONT);
+      }
+    }
+    for (const slave of this.slaves) slave.hungUp = true;
+    this.slaveQueue.notify(EPOLLHUP | EPOLLERR | READABLE | WRITABLE);
+  }
+
+  /** The session has no terminal from now on; nobody is told. */
+  detachSession(): void {
+    if (this.session !== null && this.session.tty === this) this.session.tty = null;
+    this.session = null;
+    this.foreground = null;
+  }
+}
+
+/** Output bytes on their way; never kept across calls. */
+const writeChunk = new Uint8Array(4096);
