@@ -24,6 +24,8 @@ export interface ConsoleConfig {
 export interface SandboxConfig {
   /** O_PATH descriptor of the root file system: the read-only lower of the overlay. */
   rootFd: number;
+  /** O_PATH descriptor of an empty directory: the root of the stubs. */
+  emptyRootFd: number;
   volumes: VolumeConfig[];
   /** At least one; argv[0] is looked up in PATH unless it has a slash. */
   argv: string[];
@@ -73,14 +75,17 @@ export type ControlEvent =
   | { type: "failed"; step: string; index: number; errno: number }
   /** Both Workers run and the process has sealed itself: what start-up needed can be unmounted. */
   | { type: "ready" }
-  /** The init could not be executed: `errno` is positive, of execve(2). */
-  | { type: "noexec"; errno: number; path: string }
+  /** The init could not be started: the command exits with `code` (127 not found, 126 not executable, 2). */
+  | { type: "refused"; code: number; message: string }
   /** The init's wait status, as wait(2) encodes it. */
   | { type: "exit"; status: number }
   /** A bug of ours ended the sandbox; the report says where. Exit status 128. */
   | { type: "panic"; report: string };
 
-/** The first and only message from the main thread to the Sentry Worker. */
+/**
+ * The first and only message from the main thread to the Sentry Worker. The Gofer knows the root file
+ * system as root 0 and volume i as root 1 + i.
+ */
 export interface SentryStart {
   config: SandboxConfig;
   gofer: MessagePort;

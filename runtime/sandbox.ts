@@ -1,0 +1,368 @@
+/**
+ * A sandbox: options in, streams and exit status out. The command's `do` is the first user of it.
+ *
+ * The sandbox process is cloned before anything else happens; its configuration follows through the
+ * control socket while it boots.
+ */
+import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
+import { libraryFd } from "../platform/host/library.ts";
+import { spawnLibrary } from "../platform/host/spawn.ts";
+import { ControlConnection, EMPTY_ROOT_FD, FIRST_MOUNT_FD, SENTRY_BUG_STATUS } from "./control.ts";
+import { SandboxError } from "./errors.ts";
+import type { Log } from "./log.ts";
+
+/** A directory or file of the host that the guest sees at `target`. */
+export interface Volume {
+  /** Path on the host. */
+  source: string;
+  /** Absolute path in the sandbox. */
+  target: string;
+  /** True: the guest's writes go to the host. Default: read-only. */
+  writable?: boolean;
+}
+
+/** Where a standard stream of the guest leads. */
+export type Stdio = "inherit" | "null" | "piped";
+
+/** What {@link Sandbox.start} is told. */
+export interface SandboxOptions {
+  /** The program and its arguments; a name without a slash is looked up in the guest's PATH. */
+  command: string[];
+  /** Host directory that is the guest's root file system, under an in-memory overlay. Default "/". */
+  root?: string;
+  /** Working directory in the sandbox. Default "/". */
+  cwd?: string;
+  /** The guest's environment, whole. Default: a PATH and nothing else. */
+  env?: Record<string, string>;
+  /** User and group of the first process; default: the caller's, with its groups. */
+  user?: { uid: number; gid: number };
+  volumes?: Volume[];
+  hostname?: string;
+  /** How guest code runs. Default: systrap where the host allows it, else ptrace. */
+  platform?: "systrap" | "ptrace";
+  /** Trace system calls: true for all, or names. Lines go to the caller's stderr or the debug log. */
+  strace?: boolean | string[];
+  stdin?: Stdio;
+  stdout?: Stdio;
+  stderr?: Stdio;
+  /** The caller's terminal, already in raw mode, becomes the guest's: stdin and stdout must be "inherit". */
+  console?: { rows: number; cols: number };
+  /** A directory for logs, which exists. */
+  debugLog?: string;
+  logFormat?: "text" | "json";
+  /** The dvisor executable; needed only where the caller is not one itself. */
+  binary?: string;
+}
+
+/** How the guest's first process ended. */
+export interface SandboxStatus {
+  success: boolean;
+  /** Exit status; 128 + n when signal n ended it. */
+  code: number;
+  /** Number of the signal that ended it, or null. */
+  signal: number | null;
+}
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** What host files of unmapped owners show as (/proc/sys/kernel/overflowuid). */
+const OVERFLOW_ID = 65534;
+/** An owner of all files may read them: CAP_DAC_READ_SEARCH. */
+const CAPS_READ = 1 << 2;
+/** Writable volumes: CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID besides. */
+const CAPS_WRITE = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4;
+
+/** A running sandbox. */
+export class Sandbox {
+  /** Host pid of the sandbox process. Killing it ends the sandbox and leaves nothing behind. */
+  readonly pid: number;
+  /** Settles when the sandbox is gone. Rejects with a {@link SandboxError} when it could not start. */
+  readonly status: Promise<SandboxStatus>;
+  /** The guest's standard streams where they are "piped", else null. */
+  readonly stdin: WritableStream<Uint8Array> | null = null;
+  readonly stdout: ReadableStream<Uint8Array> | null = null;
+  readonly stderr: ReadableStream<Uint8Array> | null = null;
+  readonly #control: ControlConnection;
+  readonly #pidfd: number;
+  readonly #log: Log | null;
+
+  /** Starts it. Returns at once, while it boots; throws a {@link SandboxError} if it cannot. */
+  static start(options: SandboxOptions, log: Log | null = null): Sandbox {
+    return new Sandbox(options, log);
+  }
+
+  private constructor(options: SandboxOptions, log: Log | null) {
+    const files = openFiles(options);
+    const native = spawnLibrary();
+    const request = new TextEncoder().encode(spawnRequest(options, files));
+    const out = new Int32Array(4);
+    const pid = native.dv_sandbox_spawn(request, request.length, out);
+    for (const fd of files.close) closeFd(fd);
+    if (pid < 0) throw SandboxError.ofSpawn(out[3], -pid);
+    this.pid = pid;
+    this.#log = log;
+    this.#control = new ControlConnection(out[0]);
+    this.#pidfd = out[1];
+    log?.debug("cloned the sandbox process", { pid, allIdsMapped: out[2] !== 0 });
+    this.#control.sendConfig(makeConfig(options, files, out[2] !== 0));
+    this.status = this.#follow(options);
+    if (files.pipes !== null) {
+      this.stdin = files.pipes.stdin;
+      this.stdout = files.pipes.stdout;
+      this.stderr = files.pipes.stderr;
+    }
+  }
+
+  /** Sends a signal to the guest's first process, or with `group` to its whole process group. */
+  signal(signal: number, group = false): void {
+    this.#control.send({ type: "signal", signal, foreground: group });
+  }
+
+  /** Tells a sandbox with a console that its window has another size. */
+  resize(rows: number, cols: number): void {
+    this.#control.send({ type: "resize", rows, cols });
+  }
+
+  /** Ends the sandbox at once. */
+  kill(): void {
+    try {
+      Deno.kill(this.pid, "SIGKILL");
+    } catch { /* gone already */ }
+  }
+
+  async #follow(options: SandboxOptions): Promise<SandboxStatus> {
+    const native = spawnLibrary();
+    let status: SandboxStatus | null = null;
+    let error: SandboxError | null = null;
+    for await (const event of this.#control.events()) {
+      this.#log?.debug("event", event as unknown as Record<string, unknown>);
+      if (event.type === "ready") native.dv_sandbox_strip(this.#pidfd);
+      else if (event.type === "exit") status = decodeStatus(event.status);
+      else error ??= errorOf(event, options);
+    }
+    // A sandbox that closed its control socket has nothing more to do.
+    this.kill();
+    const hostStatus = await native.dv_sandbox_wait(this.pid);
+    closeFd(this.#control.fd);
+    closeFd(this.#pidfd);
+    if (error !== null) throw error;
+    if (status !== null) return status;
+    throw SandboxError.ofLoss(hostStatus);
+  }
+}
+
+function decodeStatus(status: number): SandboxStatus {
+  const signal = status & 0x7f;
+  if (signal !== 0) return { success: false, code: 128 + signal, signal };
+  const code = status >> 8 & 0xff;
+  return { success: code === 0, code, signal: null };
+}
+
+function errorOf(event: ControlEvent, options: SandboxOptions): SandboxError | null {
+  switch (event.type) {
+    case "failed":
+      return SandboxError.ofStep(event, mountSources(options));
+    case "refused":
+      return new SandboxError(event.message, event.code);
+    case "panic":
+      return new SandboxError(event.report, SENTRY_BUG_STATUS);
+    default:
+      return null;
+  }
+}
+
+function mountSources(options: SandboxOptions): string[] {
+  return [options.root ?? "/", ...(options.volumes ?? []).map((v) => v.source)];
+}
+
+// --- Before the clone -------------------------------------------------------------------------------
+
+interface Pipes {
+  stdin: WritableStream<Uint8Array> | null;
+  stdout: ReadableStream<Uint8Array> | null;
+  stderr: ReadableStream<Uint8Array> | null;
+}
+
+interface Files {
+  stdio: [number, number, number];
+  pipes: Pipes | null;
+  /** Descriptors that the sandbox inherits after its mounts, in order. */
+  extra: number[];
+  /** Their positions in `extra`, or -1. */
+  sentryLog: number;
+  strace: number;
+  /** Ours until the clone. */
+  close: number[];
+}
+
+function openFiles(options: SandboxOptions): Files {
+  const files: Files = {
+    stdio: [0, 1, 2],
+    pipes: null,
+    extra: [],
+    sentryLog: -1,
+    strace: -1,
+    close: [],
+  };
+  const kinds = [options.stdin, options.stdout, options.stderr];
+  if (kinds.includes("null") || kinds.includes("piped")) openStdio(kinds, files);
+  if (options.debugLog !== undefined) {
+    files.sentryLog = openLog(`${options.debugLog}/sentry.log`, files);
+    if (options.strace) files.strace = openLog(`${options.debugLog}/strace.log`, files);
+  }
+  return files;
+}
+
+function openLog(path: string, files: Files): number {
+  const fd = openHost(path, O_WRONLY | O_CREAT | O_APPEND);
+  files.close.push(fd);
+  return files.extra.push(fd) - 1;
+}
+
+function openStdio(kinds: (Stdio | undefined)[], files: Files): void {
+  const pipes: Pipes = { stdin: null, stdout: null, stderr: null };
+  kinds.forEach((kind, i) => {
+    if (kind === "null") files.stdio[i] = openHost("/dev/null", O_RDWR);
+    else if (kind === "piped") {
+      const [readEnd, writeEnd] = openPipe();
+      files.stdio[i] = i === 0 ? readEnd : writeEnd;
+      const ours = i === 0 ? writeEnd : readEnd;
+      const file = Deno.openSync(`/proc/self/fd/${ours}`, { read: i !== 0, write: i === 0 });
+      closeFd(ours);
+      if (i === 0) pipes.stdin = file.writable;
+      else if (i === 1) pipes.stdout = file.readable;
+      else pipes.stderr = file.readable;
+    } else return;
+    files.close.push(files.stdio[i]);
+  });
+  files.pipes = pipes;
+}
+
+function spawnRequest(options: SandboxOptions, files: Files): string {
+  const binary = options.binary ?? (Deno.build.standalone ? null : Deno.env.get("DVISOR_BINARY"));
+  if (binary === undefined) {
+    throw new SandboxError("set `binary` (or DVISOR_BINARY) to the dvisor executable", 2);
+  }
+  let caps = 0;
+  if (Deno.uid() === 0) {
+    caps = CAPS_READ;
+    if (options.volumes?.some((v) => v.writable)) caps |= CAPS_WRITE;
+  }
+  const lines = [
+    `ro=${options.root ?? "/"}`,
+    ...(options.volumes ?? []).map((v) => `${v.writable ? "rw" : "ro"}=${v.source}`),
+    ...files.extra.map((fd) => `fd=${fd}`),
+    `library=${libraryFd()}`,
+    `caps=${caps.toString(16)}`,
+    `stdio=${files.stdio.join(",")}`,
+    "arg=dvisor-sandbox",
+    "arg=boot",
+    "env=LD_LIBRARY_PATH=/lib64",
+  ];
+  if (binary !== null) lines.push(`exe=${binary}`);
+  return lines.join("\0") + "\0";
+}
+
+// --- After it ---------------------------------------------------------------------------------------
+
+function makeConfig(options: SandboxOptions, files: Files, allIdsMapped: boolean): SandboxConfig {
+  const volumes = options.volumes ?? [];
+  const firstExtraFd = FIRST_MOUNT_FD + 1 + volumes.length;
+  const extraFd = (i: number) => i < 0 ? -1 : firstExtraFd + i;
+  const env = options.env ?? { PATH: DEFAULT_PATH };
+  const user = options.user ?? { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+  const strace = options.strace === true ? [] : options.strace || null;
+  return {
+    rootFd: FIRST_MOUNT_FD,
+    emptyRootFd: EMPTY_ROOT_FD,
+    volumes: volumes.map((v, i): VolumeConfig => ({
+      fd: FIRST_MOUNT_FD + 1 + i,
+      dst: toLatin1(v.target),
+      rw: v.writable ?? false,
+      isDirectory: isDirectory(v.source),
+    })),
+    argv: options.command.map(toLatin1),
+    env: Object.keys(env).map((key) => toLatin1(`${key}=${env[key]}`)),
+    cwd: toLatin1(options.cwd ?? "/"),
+    uid: user.uid,
+    gid: user.gid,
+    groups: options.user === undefined ? ownGroups() : [],
+    unmappedId: allIdsMapped ? -1 : OVERFLOW_ID,
+    hostname: toLatin1(options.hostname ?? "dvisor"),
+    platform: options.platform ?? "auto",
+    strace,
+    straceFd: files.strace < 0 ? 2 : extraFd(files.strace),
+    debugLogFd: extraFd(files.sentryLog),
+    logFormat: options.logFormat ?? "text",
+    stdio: [0, 1, 2],
+    stdioIsTerminal: [
+      files.stdio[0] === 0 && Deno.stdin.isTerminal(),
+      files.stdio[1] === 1 && Deno.stdout.isTerminal(),
+      files.stdio[2] === 2 && Deno.stderr.isTerminal(),
+    ],
+    console: options.console ?? null,
+    controlFd: 3,
+  };
+}
+
+/** A source that is not there is reported by the child, which fails to clone it. */
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return true;
+  }
+}
+
+/** The string's UTF-8 bytes, one char each. */
+function toLatin1(s: string): string {
+  // deno-lint-ignore no-control-regex
+  if (/^[\x00-\x7f]*$/.test(s)) return s;
+  let out = "";
+  for (const byte of new TextEncoder().encode(s)) out += String.fromCharCode(byte);
+  return out;
+}
+
+// --- Host calls -------------------------------------------------------------------------------------
+
+const SYS_open = 2;
+const SYS_close = 3;
+const SYS_getgroups = 115;
+const SYS_pipe2 = 293;
+const O_WRONLY = 1;
+const O_RDWR = 2;
+const O_CREAT = 0o100;
+const O_APPEND = 0o2000;
+const O_CLOEXEC = 0o2000000;
+const MAX_GROUPS = 1024;
+
+function host(nr: number, a0: number, a1: number, a2: number): number {
+  return spawnLibrary().dv_syscall(nr, a0, a1, a2, 0, 0, 0);
+}
+
+function addressOf(buffer: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
+}
+
+function openHost(path: string, flags: number): number {
+  const bytes = new TextEncoder().encode(path + "\0");
+  const fd = host(SYS_open, addressOf(bytes), flags | O_CLOEXEC, 0o644);
+  if (fd < 0) throw new SandboxError(`cannot open ${path} (errno ${-fd})`, 2);
+  return fd;
+}
+
+function openPipe(): [number, number] {
+  const fds = new Int32Array(2);
+  const err = host(SYS_pipe2, addressOf(fds), O_CLOEXEC, 0);
+  if (err < 0) throw new SandboxError(`cannot make a pipe (errno ${-err})`, 125);
+  return [fds[0], fds[1]];
+}
+
+function closeFd(fd: number): void {
+  host(SYS_close, fd, 0, 0);
+}
+
+function ownGroups(): number[] {
+  const groups = new Int32Array(MAX_GROUPS);
+  const n = host(SYS_getgroups, MAX_GROUPS, addressOf(groups), 0);
+  return n < 0 ? [] : Array.from(groups.subarray(0, n));
+}
