@@ -238,7 +238,8 @@ export function hostReadDir(
       const start = at + DIRENT64_OFF_NAME;
       let end = start;
       while (u8[end] !== 0) end++;
-      const dots = u8[start] === 0x2e && (end - start === 1 || end - start === 2 && u8[start + 1] === 0x2e);
+      const dots = u8[start] === 0x2e &&
+        (end - start === 1 || end - start === 2 && u8[start + 1] === 0x2e);
       if (!dots) {
         each(
           latin1(u8, start, end),

@@ -1,0 +1,165 @@
+/**
+ * goferfs: host files as a file system, with directfs: the Sentry opens below a directory fd that
+ * the Gofer donated, one name at a time, and never follows a host link. What could block on the disk goes
+ * to the Gofer. See README.md.
+ */
+import {
+  hostClose,
+  hostFstatfs,
+  hostFstatx,
+  statfsView,
+  statxWords,
+} from "../../../platform/host/files.ts";
+import { getI64 } from "../../../platform/abi/bytes.ts";
+import {
+  STATFS_OFF_BAVAIL,
+  STATFS_OFF_BFREE,
+  STATFS_OFF_BLOCKS,
+  STATFS_OFF_BSIZE,
+  STATFS_OFF_FFREE,
+  STATFS_OFF_FILES,
+  STATFS_OFF_NAMELEN,
+  STATFS_OFF_TYPE,
+  V9FS_MAGIC,
+} from "../../../platform/abi/mount.ts";
+import type { Filesystem, StatFs } from "../../vfs/inode.ts";
+import type { GoferClient } from "./client.ts";
+import { ContentCache } from "./content_cache.ts";
+import { FdCache } from "./fd_cache.ts";
+import { GoferInode } from "./inode.ts";
+
+export interface GoferFsOptions {
+  /** The donated root: a directory, or a file open as the volume shall be used. Owned from now on. */
+  rootFd: number;
+  /** st_dev as the guest sees it. */
+  dev: number;
+  /** Nobody but this sandbox changes the files: attributes, names and contents may be cached. */
+  exclusive: boolean;
+  readonly: boolean;
+  /** Takes the I/O that would block; without it (unit tests) such I/O blocks. */
+  client?: GoferClient;
+  dirFdLimit?: number;
+  fileFdLimit?: number;
+  contentLimitBytes?: number;
+}
+
+/** Inode numbers of other host devices below the root get a base of their own, this far apart. */
+const DEVICE_STRIDE = 2 ** 40;
+/** Most devices with a base; numbers of later ones, and large ones, are mapped one by one. */
+const MAX_BASES = 1024;
+const MAPPED_BASE = DEVICE_STRIDE * MAX_BASES;
+
+export class GoferFs implements Filesystem {
+  readonly typeName = "9p"; // What gVisor shows; programs know it as a remote file system.
+  readonly dev: number;
+  readonly magic = V9FS_MAGIC;
+  readonly root: GoferInode;
+  readonly revalidates: boolean;
+  readonly exclusive: boolean;
+  readonly readonly: boolean;
+  readonly client: GoferClient | null;
+  readonly dirFds: FdCache;
+  readonly fileFds: FdCache;
+  readonly contents: ContentCache;
+  /** Inodes that can be met under several names, or (shared mode) again: by inode number. */
+  readonly inodes = new Map<number, GoferInode>();
+  /** False once a read with RWF_NOWAIT was refused: the host file system cannot tell. */
+  readsWithoutWaiting = true;
+  readonly #deviceBases = new Map<number, number>();
+  readonly #mapped = new Map<string, number>();
+  readonly #rootFd: number;
+
+  constructor(options: GoferFsOptions) {
+    this.dev = options.dev;
+    this.exclusive = options.exclusive;
+    this.revalidates = !options.exclusive;
+    this.readonly = options.readonly;
+    this.client = options.client ?? null;
+    this.dirFds = new FdCache(options.dirFdLimit ?? 2048);
+    this.fileFds = new FdCache(options.fileFdLimit ?? 1024);
+    this.contents = new ContentCache(options.contentLimitBytes ?? 16 << 20);
+    this.#rootFd = options.rootFd;
+    const err = hostFstatx(options.rootFd);
+    if (err < 0) throw new Error(`goferfs: the root's fd is not usable (errno ${-err})`);
+    this.root = new GoferInode(this, null, "");
+    this.root.fill();
+    this.root.adoptRootFd(options.rootFd);
+  }
+
+  /** The guest's inode number for a host inode in `statxWords`. */
+  inoFromStatx(): number {
+    const device = statxWords[34] * 0x10_0000 + statxWords[35];
+    return this.ino(device, statxWords[8], statxWords[9]);
+  }
+
+  /** The guest's inode number; the first device met (the root's) keeps its numbers. */
+  ino(device: number, low: number, high: number): number {
+    let base = this.#deviceBases.get(device);
+    if (base === undefined && this.#deviceBases.size < MAX_BASES) {
+      base = this.#deviceBases.size * DEVICE_STRIDE;
+      this.#deviceBases.set(device, base);
+    }
+    if (base !== undefined && high < 0x100) return base + high * 0x1_0000_0000 + low;
+    const key = `${device}:${high}:${low}`;
+    let ino = this.#mapped.get(key);
+    if (ino === undefined) {
+      ino = MAPPED_BASE + this.#mapped.size;
+      this.#mapped.set(key, ino);
+    }
+    return ino;
+  }
+
+  /** The inode at `name` in `dir` that `statxWords` describes: the known object or a new one. */
+  inodeAt(dir: GoferInode, name: string): GoferInode {
+    const type = statxWords[7] & 0o170000;
+    const keep = !this.exclusive || (statxWords[4] > 1 && type !== 0o040000);
+    if (!keep) {
+      const inode = new GoferInode(this, dir, name);
+      inode.fill();
+      return inode;
+    }
+    const ino = this.inoFromStatx();
+    const known = this.inodes.get(ino);
+    if (known !== undefined && (known.mode & 0o170000) === type) {
+      known.addName(dir, name);
+      known.fill();
+      return known;
+    }
+    const inode = new GoferInode(this, dir, name);
+    inode.fill();
+    this.inodes.set(ino, inode);
+    return inode;
+  }
+
+  statfs(out: StatFs): number {
+    const err = hostFstatfs(this.#rootFd);
+    if (err < 0) return err;
+    out.bsize = getI64(statfsView, STATFS_OFF_BSIZE);
+    out.blocks = getI64(statfsView, STATFS_OFF_BLOCKS);
+    out.bfree = getI64(statfsView, STATFS_OFF_BFREE);
+    out.bavail = getI64(statfsView, STATFS_OFF_BAVAIL);
+    out.files = getI64(statfsView, STATFS_OFF_FILES);
+    out.ffree = getI64(statfsView, STATFS_OFF_FFREE);
+    out.namelen = getI64(statfsView, STATFS_OFF_NAMELEN);
+    return 0;
+  }
+
+  /** f_type of the host, for those that ask. */
+  hostMagic(): number {
+    const err = hostFstatfs(this.#rootFd);
+    return err < 0 ? err : getI64(statfsView, STATFS_OFF_TYPE);
+  }
+
+  optionsText(): string {
+    return this.exclusive ? "trans=fd,directfs,cache=exclusive" : "trans=fd,directfs,cache=none";
+  }
+
+  /** Closes every fd; open files of it must be gone. */
+  release(): void {
+    this.dirFds.clear(true);
+    this.fileFds.clear(true);
+    this.contents.clear();
+    this.inodes.clear();
+    hostClose(this.#rootFd);
+  }
+}

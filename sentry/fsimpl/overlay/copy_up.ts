@@ -1,0 +1,198 @@
+/** Copies a lower file's attributes, extended attributes and data to its new upper inode. */
+import { EIO } from "../../../platform/abi/errno.ts";
+import { O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
+import { PROT_READ, PROT_WRITE } from "../../../platform/abi/mman.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
+import { SEEK_DATA, SEEK_HOLE, SEEK_SET } from "../../../platform/abi/unistd.ts";
+import {
+  HOST_DATA_SIZE,
+  hostData,
+  hostLseek,
+  hostPreadData,
+  hostSendfile,
+} from "../../../platform/host/files.ts";
+import { type Credentials, initialCredentials } from "../../auth/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import { FileDescription } from "../../vfs/file.ts";
+import {
+  ATTR_ATIME,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_UID,
+  type Attributes,
+  type DirEntry,
+  type Inode,
+} from "../../vfs/inode.ts";
+import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
+import type { Mount } from "../../vfs/mount.ts";
+
+export const OVERLAY_XATTR_PREFIX = "trusted.overlay.";
+
+/** What the overlay itself does to the upper file system, it does as root. */
+export const MOUNTER: Credentials = initialCredentials(0, 0, []);
+/** Up to this size data is copied through a buffer, which lets tmpfs choose how to keep it. */
+const BUFFERED_MAX = HOST_DATA_SIZE;
+/** Bytes of one sendfile(2). */
+const SENDFILE_STEP = 1 << 30;
+
+/** An open file of a layer that no guest descriptor leads to. End it with `closeReal`. */
+export function openReal(
+  inode: Inode,
+  flags: number,
+  dentry: Dentry,
+  mount: Mount,
+): FileDescription | number {
+  const file = new FileDescription(inode, dentry, mount, flags);
+  const err = inode.open(file);
+  return err < 0 ? err : file;
+}
+
+/** Ends a file of `openReal`. It never held its dentry and mount. */
+export function closeReal(file: FileDescription): void {
+  file.impl.release(file);
+}
+
+/** A mount without options, for files that only the overlay sees. */
+const NO_MOUNT = { flags: 0 } as Mount;
+const NO_DENTRY = { parent: null, name: "" } as unknown as Dentry;
+
+/** Mode, owner and times. */
+export function copyAttributes(from: Inode, to: Inode): number {
+  const link = (from.mode & S_IFMT) === S_IFLNK;
+  const attr: Attributes = {
+    mask: (link ? 0 : ATTR_MODE) | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME,
+    mode: from.mode & 0o7777,
+    uid: from.uid,
+    gid: from.gid,
+    size: 0,
+    atimeSec: from.atimeSec,
+    atimeNsec: from.atimeNsec,
+    mtimeSec: from.mtimeSec,
+    mtimeNsec: from.mtimeNsec,
+  };
+  return to.setattr(attr, MOUNTER);
+}
+
+/** What the upper file system cannot keep is left behind, as Linux does for unsupported ones. */
+export function copyXattrs(from: Inode, to: Inode): void {
+  const type = from.mode & S_IFMT;
+  if (type !== S_IFREG && type !== S_IFDIR) return;
+  const names = from.listxattr();
+  if (typeof names === "number") return;
+  for (const name of names) {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) continue;
+    const value = from.getxattr(name);
+    if (typeof value !== "number") to.setxattr(name, value, 0);
+  }
+}
+
+/** The first `length` bytes. Blocks on the disk; holes stay holes where the host copies. */
+export function copyData(from: Inode, to: Inode, length: number): number {
+  if (length === 0) return 0;
+  const src = openReal(from, O_RDONLY, NO_DENTRY, NO_MOUNT);
+  if (typeof src === "number") return src;
+  const dst = openReal(to, O_RDWR, NO_DENTRY, NO_MOUNT);
+  if (typeof dst === "number") {
+    closeReal(src);
+    return dst;
+  }
+  const err = copyOpenFiles(src, dst, length);
+  closeReal(src);
+  closeReal(dst);
+  return err;
+}
+
+function copyOpenFiles(src: FileDescription, dst: FileDescription, length: number): number {
+  const from = src.impl.hostMapping(src, 0, length, PROT_READ, false);
+  if (typeof from === "number") return copyThroughBuffer(src, dst, length);
+  const fromFd = from.fd, fromOffset = from.offset;
+  if (length <= BUFFERED_MAX) return copySmall(fromFd, fromOffset, dst, length);
+  const err = dst.impl.truncate(dst, length);
+  if (err < 0) return err;
+  const to = dst.impl.hostMapping(dst, 0, length, PROT_READ | PROT_WRITE, true);
+  if (typeof to === "number") return copyThroughBuffer(src, dst, length);
+  return sendData(fromFd, fromOffset, to.fd, to.offset, length);
+}
+
+function copySmall(fd: number, offset: number, dst: FileDescription, length: number): number {
+  for (let done = 0; done < length;) {
+    const n = hostPreadData(fd, length - done, offset + done, 0);
+    if (n < 0) return n;
+    if (n === 0) return 0; // It became shorter.
+    const put = dst.impl.write(dst, new KernelSrc(hostData, 0, n), done);
+    if (typeof put !== "number") return -EIO;
+    if (put < 0) return put;
+    done += put;
+  }
+  return 0;
+}
+
+function sendData(
+  inFd: number,
+  inOffset: number,
+  outFd: number,
+  outOffset: number,
+  length: number,
+): number {
+  for (let at = 0; at < length;) {
+    const data = hostLseek(inFd, inOffset + at, SEEK_DATA);
+    if (data < 0) return 0; // ENXIO: a hole up to the end.
+    at = data - inOffset;
+    const hole = hostLseek(inFd, data, SEEK_HOLE);
+    const end = hole < 0 ? length : Math.min(length, hole - inOffset);
+    if (at >= end) return 0;
+    const set = hostLseek(inFd, inOffset + at, SEEK_SET);
+    const out = hostLseek(outFd, outOffset + at, SEEK_SET);
+    if (set < 0 || out < 0) return Math.min(set, out);
+    while (at < end) {
+      const n = hostSendfile(outFd, inFd, Math.min(end - at, SENDFILE_STEP));
+      if (n < 0) return n;
+      if (n === 0) return 0;
+      at += n;
+    }
+  }
+  return 0;
+}
+
+/** For lower files without a host fd: these live in the Sentry, so nothing waits. */
+function copyThroughBuffer(src: FileDescription, dst: FileDescription, length: number): number {
+  const buffer = new Uint8Array(Math.min(length, 1 << 20));
+  for (let done = 0; done < length;) {
+    const n = src.impl.read(
+      src,
+      new KernelDst(buffer, 0, Math.min(buffer.length, length - done)),
+      done,
+    );
+    if (typeof n !== "number") return -EIO;
+    if (n <= 0) return n;
+    for (let at = 0; at < n;) {
+      const put = dst.impl.write(dst, new KernelSrc(buffer, at, n), done + at);
+      if (typeof put !== "number") return -EIO;
+      if (put < 0) return put;
+      at += put;
+    }
+    done += n;
+  }
+  return 0;
+}
+
+/** A file system that can list a directory at once (goferfs). */
+interface ListsItself {
+  listing(): DirEntry[] | number;
+}
+
+/** The entries of a directory of a layer, without "." and "..". Not the caller's to change. */
+export function listLayer(dir: Inode): DirEntry[] | number {
+  if ("listing" in dir) return (dir as unknown as ListsItself).listing();
+  const file = openReal(dir, O_RDONLY, NO_DENTRY, NO_MOUNT);
+  if (typeof file === "number") return file;
+  const entries: DirEntry[] = [];
+  const err = file.impl.iterate(file, (entry) => {
+    const { name } = entry;
+    if (name !== "." && name !== "..") entries.push({ name, ino: entry.ino, type: entry.type });
+    return true;
+  });
+  closeReal(file);
+  return err < 0 ? err : entries;
+}

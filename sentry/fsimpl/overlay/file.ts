@@ -1,0 +1,208 @@
+/** Open files and directories of an overlay. */
+import { EBADF, EINVAL, EISDIR, ENODEV } from "../../../platform/abi/errno.ts";
+import { DT_DIR } from "../../../platform/abi/dirent.ts";
+import { O_ACCMODE, O_RDONLY, O_WRONLY } from "../../../platform/abi/fcntl.ts";
+import {
+  type DirSink,
+  type FileDescription,
+  FileDescriptionImpl,
+  type HostMapping,
+  type IoctlCaller,
+} from "../../vfs/file.ts";
+import type { DirEntry } from "../../vfs/inode.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import { closeReal, openReal } from "./copy_up.ts";
+import type { OverlayInode } from "./inode.ts";
+
+/**
+ * A regular file. It works on the layer's own open file (Linux: the real file). A lower file opened for
+ * writing is copied up by the first change, not by open(2), so that O_TRUNC copies nothing; after a
+ * copy-up, whoever caused it, the next call goes to the upper file, and mappings stay as they are.
+ */
+export class OverlayFile extends FileDescriptionImpl {
+  #real: FileDescription | null = null;
+  #realIsUpper = false;
+
+  constructor(readonly inode: OverlayInode) {
+    super();
+  }
+
+  /** Opens the layer's file. Returns 0 or -errno. */
+  start(f: FileDescription): number {
+    const { upper } = this.inode;
+    if (upper === null && (f.flags & O_ACCMODE) === O_WRONLY) return 0; // Opened when copied up.
+    const flags = upper === null ? (f.flags & ~O_ACCMODE) | O_RDONLY : f.flags;
+    const real = openReal(upper ?? this.inode.lowers[0], flags, f.dentry, f.mount);
+    if (typeof real === "number") return real;
+    this.#real = real;
+    this.#realIsUpper = upper !== null;
+    return 0;
+  }
+
+  /** The file to read from now, or -errno. */
+  #current(f: FileDescription): FileDescription | number {
+    const real = this.#real;
+    if (real !== null && (this.#realIsUpper || this.inode.upper === null)) return real;
+    const { upper } = this.inode;
+    if (upper === null) return -EBADF; // Open for writing only, and nothing written yet.
+    const opened = openReal(upper, f.flags, f.dentry, f.mount);
+    if (typeof opened === "number") return opened;
+    if (real !== null) closeReal(real);
+    this.#real = opened;
+    this.#realIsUpper = true;
+    return opened;
+  }
+
+  /** The upper file, copied up if need be with `dataLength` bytes; or -errno. */
+  #writable(f: FileDescription, dataLength = Infinity): FileDescription | number {
+    if (!this.#realIsUpper) {
+      const err = this.inode.copyUp(dataLength);
+      if (err < 0) return err;
+    }
+    return this.#current(f);
+  }
+
+  override read(f: FileDescription, dst: IoDst, offset: number): number | Promise<number> {
+    const real = this.#current(f);
+    if (typeof real === "number") return real;
+    return real.impl.read(real, dst, offset);
+  }
+
+  override write(f: FileDescription, src: IoSrc, offset: number): number | Promise<number> {
+    const real = this.#writable(f);
+    if (typeof real === "number") return real;
+    const n = real.impl.write(real, src, offset);
+    if (typeof n !== "number") return this.#written(n);
+    this.inode.size = real.inode.size;
+    return n;
+  }
+
+  async #written(pending: Promise<number>): Promise<number> {
+    const n = await pending;
+    this.inode.sync();
+    return n;
+  }
+
+  override seek(f: FileDescription, offset: number, whence: number): number {
+    if (whence === 0) return offset < 0 ? -EINVAL : offset;
+    if (whence === 1) return f.offset + offset < 0 ? -EINVAL : f.offset + offset;
+    const real = this.#current(f);
+    if (typeof real === "number") {
+      if (whence !== 2) return real;
+      return this.inode.size + offset < 0 ? -EINVAL : this.inode.size + offset;
+    }
+    real.offset = f.offset;
+    return real.impl.seek(real, offset, whence);
+  }
+
+  override truncate(f: FileDescription, size: number): number {
+    const real = this.#writable(f, size);
+    if (typeof real === "number") return real;
+    const err = real.impl.truncate(real, size);
+    this.inode.sync();
+    return err;
+  }
+
+  override allocate(f: FileDescription, mode: number, offset: number, length: number): number {
+    const real = this.#writable(f);
+    if (typeof real === "number") return real;
+    const err = real.impl.allocate(real, mode, offset, length);
+    this.inode.sync();
+    return err;
+  }
+
+  override fsync(f: FileDescription, dataOnly: boolean): number | Promise<number> {
+    if (this.inode.upper === null) return 0;
+    const real = this.#current(f);
+    return typeof real === "number" ? real : real.impl.fsync(real, dataOnly);
+  }
+
+  override ioctl(
+    f: FileDescription,
+    caller: IoctlCaller,
+    cmd: number,
+    arg: number,
+  ): number | Promise<number> {
+    const real = this.#current(f);
+    return typeof real === "number" ? real : real.impl.ioctl(real, caller, cmd, arg);
+  }
+
+  /** A shared mapping of a file open for writing may be written at any time: it needs the upper file. */
+  override hostMapping(
+    f: FileDescription,
+    offset: number,
+    length: number,
+    prot: number,
+    shared: boolean,
+  ): HostMapping | number {
+    const real = shared && f.writable ? this.#writable(f) : this.#current(f);
+    if (typeof real === "number") return real;
+    return real.impl.hostMapping(real, offset, length, prot, shared);
+  }
+
+  override flagsChanged(f: FileDescription, old: number): void {
+    const real = this.#real;
+    if (real === null) return;
+    real.flags = (f.flags & ~O_ACCMODE) | (real.flags & O_ACCMODE);
+    real.impl.flagsChanged(real, old);
+  }
+
+  override flush(): void {
+    if (this.#real !== null) this.#real.impl.flush(this.#real);
+  }
+
+  override release(): void {
+    if (this.#real !== null) closeReal(this.#real);
+    this.#real = null;
+  }
+}
+
+/** An open directory: entries as they were when reading began. */
+export class OverlayDirFile extends FileDescriptionImpl {
+  #entries: DirEntry[] | null = null;
+
+  constructor(readonly inode: OverlayInode) {
+    super();
+  }
+
+  override read(): number {
+    return -EISDIR;
+  }
+
+  override iterate(f: FileDescription, sink: DirSink): number {
+    if (f.offset === 0) {
+      this.#entries = null;
+      if (!sink({ name: ".", ino: this.inode.ino, type: DT_DIR }, 1)) return 0;
+      f.offset = 1;
+    }
+    if (f.offset === 1) {
+      const parent = f.dentry.parent?.inode ?? this.inode;
+      if (!sink({ name: "..", ino: parent.ino, type: DT_DIR }, 2)) return 0;
+      f.offset = 2;
+    }
+    if (this.#entries === null) {
+      const listing = this.inode.listing();
+      if (typeof listing === "number") return listing;
+      this.#entries = listing;
+    }
+    const entries = this.#entries;
+    for (let i = f.offset - 2; i < entries.length; i++) {
+      if (!sink(entries[i], i + 3)) return 0;
+      f.offset = i + 3;
+    }
+    return 0;
+  }
+
+  override seek(f: FileDescription, offset: number, whence: number): number {
+    const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
+    return base < 0 || base + offset < 0 ? -EINVAL : base + offset;
+  }
+
+  override fsync(): number {
+    return 0;
+  }
+
+  override hostMapping(): HostMapping | number {
+    return -ENODEV;
+  }
+}
