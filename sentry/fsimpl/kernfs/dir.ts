@@ -57,12 +57,11 @@ export class KernDir extends DynamicDir {
 
   /** Adds a chain of directories as needed: `path("kernel/random")`. */
   path(path: string): KernDir {
-    let dir: KernDir = this;
-    for (const name of path.split("/")) {
-      const child = dir.children.get(name);
-      dir = child instanceof KernDir ? child : dir.add(name, new KernDir(this.fs));
-    }
-    return dir;
+    const slash = path.indexOf("/");
+    const name = slash < 0 ? path : path.slice(0, slash);
+    const child = this.children.get(name);
+    const dir = child instanceof KernDir ? child : this.add(name, new KernDir(this.fs));
+    return slash < 0 ? dir : dir.path(path.slice(slash + 1));
   }
 
   remove(name: string): void {

@@ -1,0 +1,163 @@
+/**
+ * The terminal of the sandbox's first process: a pseudo terminal whose master is two descriptors of
+ * the host, which carry what is typed and what is shown. Their other end is in raw mode: editing, echo
+ * and signals are the line discipline's here.
+ */
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../../platform/abi/epoll.ts";
+import { EAGAIN } from "../../../platform/abi/errno.ts";
+import { O_NOCTTY, O_RDWR } from "../../../platform/abi/fcntl.ts";
+import { preadFd, pwriteFd } from "../../../platform/host/host.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { Task } from "../../kernel/task.ts";
+import type { FileDescription } from "../../vfs/file.ts";
+import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
+import type { WaitEntry } from "../../wait/queue.ts";
+import { pollNow } from "../host/host_poll.ts";
+import { HostWatch } from "../host/watch.ts";
+import type { DevptsFilesystem } from "./filesystem.ts";
+import { setControlling } from "./job_control.ts";
+import type { Tty } from "./tty.ts";
+
+const CHUNK = 4096;
+
+export class Console {
+  readonly #buf = new Uint8Array(CHUNK);
+  /** Output taken from the terminal that the host has not taken: #out[#from, #to). */
+  readonly #out = new Uint8Array(CHUNK);
+  #from = 0;
+  #to = 0;
+  readonly #inWatch: HostWatch;
+  readonly #outWatch: HostWatch;
+  readonly #entry: WaitEntry;
+  #open = true;
+  /** Pumping tells the terminal, which tells us: each direction runs once at a time. */
+  #pumpingIn = false;
+  #pumpingOut = false;
+
+  constructor(
+    kernel: Kernel,
+    readonly devpts: DevptsFilesystem,
+    readonly tty: Tty,
+    readonly hostFdIn: number,
+    readonly hostFdOut: number,
+  ) {
+    this.#inWatch = new HostWatch(kernel, hostFdIn, () => this.#pumpIn());
+    // One descriptor for both ways has one watch.
+    this.#outWatch = hostFdIn === hostFdOut
+      ? new HostWatch(kernel, hostFdOut, () => {
+        this.#pumpOut();
+        this.#pumpIn();
+      })
+      : new HostWatch(kernel, hostFdOut, () => this.#pumpOut());
+    this.#inWatch = hostFdIn === hostFdOut ? this.#outWatch : this.#inWatch;
+    this.#entry = {
+      mask: EPOLLIN | EPOLLOUT,
+      wake: (events) => {
+        if ((events & EPOLLIN) !== 0) this.#pumpOut();
+        if ((events & EPOLLOUT) !== 0) this.#pumpIn();
+      },
+    };
+    tty.masterQueue.add(this.#entry);
+  }
+
+  /** Starts taking input; to be called when the kernel's hostEvents are there. */
+  start(): void {
+    this.#pumpIn();
+  }
+
+  /** An open slave for a descriptor of the first process; the caller owns it. Or -errno. */
+  openSlave(): FileDescription | number {
+    return this.devpts.openSlaveFile(this.tty, O_RDWR | O_NOCTTY);
+  }
+
+  /** Makes it the controlling terminal of the session that `t` leads. */
+  attach(t: Task): void {
+    setControlling(t, this.tty);
+  }
+
+  setWinsize(rows: number, cols: number): void {
+    this.tty.setWinsize(rows, cols, 0, 0);
+  }
+
+  /** What was shown and is still here can be waited for at the end of the sandbox. */
+  get drained(): boolean {
+    return this.#from === this.#to && this.tty.output.size === 0;
+  }
+
+  /** The terminal outside is gone. */
+  hangup(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#inWatch.disarm();
+    this.#outWatch.disarm();
+    this.tty.masterQueue.remove(this.#entry);
+    this.tty.masterReleased();
+  }
+
+  #pumpIn(): void {
+    if (this.#pumpingIn) return;
+    this.#pumpingIn = true;
+    this.#moveInput();
+    this.#pumpingIn = false;
+  }
+
+  #moveInput(): void {
+    while (this.#open && this.tty.inputRoom > 0) {
+      const events = pollNow(this.hostFdIn, EPOLLIN);
+      if (events === 0) {
+        this.#inWatch.arm(EPOLLIN);
+        return;
+      }
+      const room = Math.min(CHUNK, this.tty.inputRoom);
+      const n = preadFd(this.hostFdIn, this.#buf, 0, room, -1);
+      if (n === -EAGAIN) continue;
+      if (n <= 0) return this.hangup();
+      this.tty.receive(new KernelSrc(this.#buf, 0, n));
+    }
+  }
+
+  #pumpOut(): void {
+    if (this.#pumpingOut) return;
+    this.#pumpingOut = true;
+    this.#moveOutput();
+    this.#pumpingOut = false;
+  }
+
+  #moveOutput(): void {
+    while (this.#open) {
+      if (this.#from === this.#to) {
+        const dst = new KernelDst(this.#out);
+        const n = this.tty.takeOutput(dst);
+        if (n <= 0) return;
+        this.#from = 0;
+        this.#to = n;
+      }
+      const events = pollNow(this.hostFdOut, EPOLLOUT);
+      if ((events & (EPOLLERR | EPOLLHUP)) !== 0) return this.hangup();
+      if (events === 0) {
+        this.#outWatch.arm(EPOLLOUT);
+        return;
+      }
+      const n = pwriteFd(this.hostFdOut, this.#out, this.#from, this.#to, -1);
+      if (n === -EAGAIN) continue;
+      if (n < 0) return this.hangup();
+      this.#from += n;
+    }
+  }
+}
+
+/**
+ * Makes the console's terminal in `devpts` (which must be mounted before `openSlave`). Both
+ * descriptors stay the caller's and may be the same.
+ */
+export function newConsole(
+  kernel: Kernel,
+  devpts: DevptsFilesystem,
+  hostFdIn: number,
+  hostFdOut: number,
+): Console | number {
+  const tty = devpts.newTty(null);
+  if (typeof tty === "number") return tty;
+  tty.locked = false;
+  return new Console(kernel, devpts, tty, hostFdIn, hostFdOut);
+}

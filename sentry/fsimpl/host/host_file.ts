@@ -1,0 +1,236 @@
+/** An open file of the host that the sandbox was given: a pipe, a regular file, a socket, a device. */
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  EPOLLRDNORM,
+  EPOLLWRNORM,
+} from "../../../platform/abi/epoll.ts";
+import { EAGAIN, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, ESPIPE } from "../../../platform/abi/errno.ts";
+import { O_ACCMODE, O_APPEND } from "../../../platform/abi/fcntl.ts";
+import { FIONREAD } from "../../../platform/abi/ioctl.ts";
+import { S_IFDIR, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
+import { RWF_NOWAIT } from "../../../platform/abi/uio.ts";
+import {
+  SYS_fdatasync,
+  SYS_fsync,
+  SYS_ftruncate,
+  SYS_ioctl,
+  SYS_lseek,
+} from "../../../platform/abi/amd64/syscalls.ts";
+import { closeFd, hostAlloc, hostSyscall } from "../../../platform/host/host.ts";
+import { hostFstatx, statxWords } from "../../../platform/host/files.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import { PseudoFilesystem, PseudoInode } from "../../vfs/anon.ts";
+import {
+  type FileDescription,
+  FileDescriptionImpl,
+  type HostMapping,
+  type IoctlCaller,
+} from "../../vfs/file.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import { WaitQueue } from "../../wait/queue.ts";
+import { pollNow } from "./host_poll.ts";
+import { HostWatch } from "./watch.ts";
+
+const HOSTFS_MAGIC = 0x00c0ffee;
+/** What poll(2)'s "writable" promises of a pipe: a write of this size does not block. */
+const PIPE_CHUNK = 4096;
+/** Most that is moved by one call of a file, which may be slow. */
+const FILE_CHUNK = 1 << 20;
+
+const hostFs = new PseudoFilesystem("host", HOSTFS_MAGIC);
+const number = hostAlloc(8);
+
+/**
+ * Makes an open file of host descriptor `fd`, which it takes over, with O_* `flags`. Its /proc/PID/fd
+ * link reads `name`. Returns -errno when the descriptor is not open.
+ */
+export function newHostFile(
+  kernel: Kernel,
+  fd: number,
+  flags: number,
+  name: string,
+): FileDescription | number {
+  const inode = new HostInode(fd);
+  const err = inode.refresh();
+  if (err < 0) return err;
+  const type = inode.mode & S_IFMT;
+  if (type === S_IFDIR) flags &= ~O_ACCMODE;
+  const impl = type === S_IFREG ? new HostRegularFile(kernel, fd) : new HostStream(kernel, fd);
+  const file = hostFs.newFile(inode, name, impl, flags);
+  if (type === S_IFREG) file.offset = Math.max(0, hostSyscall(SYS_lseek, fd, 0, 1));
+  return file;
+}
+
+/** Attributes are the host's; they cannot be changed from inside. */
+class HostInode extends PseudoInode {
+  constructor(readonly fd: number) {
+    super(hostFs, 0, 0, 0, 0);
+  }
+  override refresh(): number {
+    const err = hostFstatx(this.fd);
+    if (err < 0) return err;
+    const w = statxWords;
+    const u64 = (i: number): number => w[i] + w[i + 1] * 0x1_0000_0000;
+    this.blksize = w[1];
+    this.nlink = w[4];
+    this.mode = w[7] & 0xffff;
+    this.ino = u64(8);
+    this.size = u64(10);
+    this.blocks = u64(12);
+    this.rdev = ((w[33] & 0xff) | ((w[32] & 0xfff) << 8) | ((w[33] & 0xfff00) << 12)) >>> 0;
+    this.atimeSec = u64(16);
+    this.atimeNsec = w[18];
+    this.ctimeSec = u64(24);
+    this.ctimeNsec = w[26];
+    this.mtimeSec = u64(28);
+    this.mtimeNsec = w[30];
+    return 0;
+  }
+  override setattr(): number {
+    return 0; // fchmod and fchown of a stdio file: taken, without effect outside.
+  }
+}
+
+abstract class HostFile extends FileDescriptionImpl {
+  constructor(readonly kernel: Kernel, readonly fd: number) {
+    super();
+  }
+
+  protected fionread(caller: IoctlCaller, arg: number): number {
+    const err = hostSyscall(SYS_ioctl, this.fd, FIONREAD, number.addr);
+    return err < 0 ? err : caller.copyOut(arg, number.u8, 0, 4);
+  }
+
+  override fsync(_f: FileDescription, dataOnly: boolean): number {
+    return hostSyscall(dataOnly ? SYS_fdatasync : SYS_fsync, this.fd);
+  }
+
+  override release(_f: FileDescription): void {
+    closeFd(this.fd);
+  }
+}
+
+/** Its position is the host's, which other descriptors and processes share (2>&1). */
+class HostRegularFile extends HostFile {
+  override read(f: FileDescription, dst: IoDst, offset: number): number {
+    const n = Math.min(dst.remaining, FILE_CHUNK);
+    return dst.readHost(this.fd, n, offset === f.offset ? -1 : offset, 0);
+  }
+
+  override write(f: FileDescription, src: IoSrc, offset: number): number {
+    const own = offset === f.offset || (f.flags & O_APPEND) !== 0;
+    return src.writeHost(this.fd, Math.min(src.remaining, FILE_CHUNK), own ? -1 : offset, 0);
+  }
+
+  override seek(_f: FileDescription, offset: number, whence: number): number {
+    return hostSyscall(SYS_lseek, this.fd, offset, whence);
+  }
+
+  override truncate(_f: FileDescription, size: number): number {
+    return hostSyscall(SYS_ftruncate, this.fd, size);
+  }
+
+  override ioctl(f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    if (cmd !== FIONREAD || f.inode.refresh() < 0) return -ENOTTY;
+    return this.fionread(caller, arg);
+  }
+
+  override hostMapping(_f: FileDescription, offset: number): HostMapping | number {
+    return { fd: this.fd, offset };
+  }
+}
+
+/** A pipe, socket or character device. */
+class HostStream extends HostFile {
+  readonly #queue = new WaitQueue();
+  readonly #watch: HostWatch;
+  /** The host takes RWF_NOWAIT for it, as far as is known. */
+  #nowait = true;
+
+  constructor(kernel: Kernel, fd: number) {
+    super(kernel, fd);
+    this.#watch = new HostWatch(kernel, fd, (events) => {
+      if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) !== 0) events |= EPOLLRDNORM;
+      if ((events & (EPOLLOUT | EPOLLERR)) !== 0) events |= EPOLLWRNORM;
+      this.#queue.notify(events);
+    });
+  }
+
+  override get seekable(): boolean {
+    return false;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.#queue;
+  }
+
+  override readiness(): number {
+    let events = pollNow(this.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+    if ((events & EPOLLIN) !== 0) events |= EPOLLRDNORM;
+    if ((events & EPOLLOUT) !== 0) events |= EPOLLWRNORM;
+    const lacking = (EPOLLIN | EPOLLOUT) & ~events;
+    // Only one direction may exist: waiting for the other in vain costs nothing.
+    if (lacking !== 0 && (events & (EPOLLHUP | EPOLLERR)) === 0) this.#watch.arm(lacking);
+    return events;
+  }
+
+  override read(_f: FileDescription, dst: IoDst, _offset: number): number {
+    if (this.#nowait) {
+      const n = dst.readHost(this.fd, dst.remaining, -1, RWF_NOWAIT);
+      if (n === -EAGAIN) return this.#lacks(EPOLLIN);
+      if (!isUnsupported(n)) return n;
+      this.#nowait = false;
+    }
+    if (pollNow(this.fd, EPOLLIN) === 0) return this.#lacks(EPOLLIN);
+    return dst.readHost(this.fd, dst.remaining, -1, 0);
+  }
+
+  override write(_f: FileDescription, src: IoSrc, _offset: number): number {
+    if (this.#nowait) {
+      const n = src.writeHost(this.fd, src.remaining, -1, RWF_NOWAIT);
+      if (n === -EAGAIN) return this.#lacks(EPOLLOUT);
+      if (!isUnsupported(n)) return n;
+      this.#nowait = false;
+    }
+    let total = 0;
+    while (src.remaining > 0) {
+      if (pollNow(this.fd, EPOLLOUT) === 0) break;
+      const n = src.writeHost(this.fd, Math.min(src.remaining, PIPE_CHUNK), -1, 0);
+      if (n <= 0) return total > 0 ? total : n;
+      total += n;
+    }
+    return total === 0 && src.remaining > 0 ? this.#lacks(EPOLLOUT) : total;
+  }
+
+  #lacks(events: number): number {
+    // A descriptor that cannot be watched is always ready by poll's account: try once more then.
+    this.#watch.arm(events);
+    return -EAGAIN;
+  }
+
+  override seek(): number {
+    return -ESPIPE;
+  }
+  override hostMapping(): number {
+    return -ENODEV;
+  }
+  override fsync(): number {
+    return -EINVAL;
+  }
+
+  override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    return cmd === FIONREAD ? this.fionread(caller, arg) : -ENOTTY;
+  }
+
+  override release(f: FileDescription): void {
+    this.#watch.disarm();
+    super.release(f);
+  }
+}
+
+function isUnsupported(n: number): boolean {
+  return n === -EOPNOTSUPP || n === -EINVAL;
+}
