@@ -38,6 +38,8 @@ const symbols = {
   dv_poller_watch: { parameters: ["i32", "u32", "u32"], result: "i32" },
   dv_poller_forget: { parameters: ["i32"], result: "i32" },
   dv_poller_take: { parameters: ["buffer"], result: "i32" },
+  // seccomp.c
+  dv_seal: { parameters: ["i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type PlatformLibrary = Deno.DynamicLibrary<typeof symbols>["symbols"];
