@@ -41,7 +41,13 @@ export class EpollItem implements WaitEntry {
   next: EpollItem | null = null;
   prev: EpollItem | null = null;
 
-  constructor(readonly epoll: EpollFile, readonly file: FileDescription, readonly key: number) {}
+  constructor(
+    readonly epoll: EpollFile,
+    readonly file: FileDescription,
+    readonly key: number,
+    /** Where it is queued: that of a signalfd depends on who asks. */
+    readonly queue: WaitQueue,
+  ) {}
 
   set(events: number, dataLo: number, dataHi: number): void {
     this.events = events;
@@ -111,7 +117,7 @@ export class EpollFile extends FileDescriptionImpl {
       if (this.#chainUp() + target.#chainDown() > MAX_CHAIN) return -ELOOP;
       target.parents.push(this);
     }
-    const item = new EpollItem(this, file, key);
+    const item = new EpollItem(this, file, key, queue);
     item.set(events, dataLo, dataHi);
     this.#items.set(key, item);
     watches++;
@@ -152,7 +158,7 @@ export class EpollFile extends FileDescriptionImpl {
   forget(item: EpollItem): void {
     if (!this.#items.delete(item.key)) return;
     watches--;
-    item.file.impl.waitQueue!.remove(item);
+    item.queue.remove(item);
     item.mask = 0;
     if (item.ready) this.#unlink(item);
     const target = item.file.impl;

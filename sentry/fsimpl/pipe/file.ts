@@ -52,6 +52,12 @@ export class PipeFile extends FileDescriptionImpl {
     new DataView(out.buffer).setInt32(0, this.pipe.used, true);
     return caller.copyOut(arg, out, 0, 4);
   }
+  override pipeSize(): number {
+    return this.pipe.capacity;
+  }
+  override setPipeSize(size: number, privileged: boolean): number {
+    return this.pipe.resize(size, privileged);
+  }
   override release(f: FileDescription): void {
     if (this.reads) this.pipe.removeReader();
     if (this.writes) this.pipe.removeWriter();

@@ -1,0 +1,180 @@
+/**
+ * What every socket family implements. Linux's words: struct socket with proto_ops. A socket is an open
+ * file (FileDescriptionImpl) with more calls; like all of them it never blocks: -EAGAIN, and the
+ * system call waits. Addresses are the raw bytes of a sockaddr, family included.
+ */
+import { EOPNOTSUPP, ESPIPE } from "../../platform/abi/errno.ts";
+import { MSG_EOR, SOCK_SEQPACKET } from "../../platform/abi/socket.ts";
+import type { Credentials } from "../auth/credentials.ts";
+import { current } from "../kernel/current.ts";
+import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
+import type { IoDst, IoSrc } from "../vfs/io.ts";
+import type { WalkContext } from "../vfs/namei.ts";
+import { WaitQueue } from "../wait/queue.ts";
+import { SocketOptions } from "./options.ts";
+
+/** Identity of a sender or peer (struct ucred). Immutable. */
+export interface Ucred {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+/** What SO_PEERCRED shows of a socket without a peer. */
+export const NO_PEER: Ucred = { pid: 0, uid: 0xffffffff, gid: 0xffffffff };
+/** What SCM_CREDENTIALS shows of a message without credentials: the overflow ids. */
+export const NOBODY: Ucred = { pid: 0, uid: 65534, gid: 65534 };
+
+/** Who makes a call on a socket, as far as sockets need to know. */
+export interface SocketCaller {
+  readonly creds: Credentials;
+  /** Process id. */
+  readonly pid: number;
+  readonly umask: number;
+  walkContext(): WalkContext;
+}
+
+/** The ancillary part of a message to be sent. */
+export interface OutMessage {
+  /** Destination, for unconnected datagram sockets. */
+  address: Uint8Array | null;
+  creds: Ucred;
+  /** The sender gave SCM_CREDENTIALS itself: they are passed on whether asked for or not. */
+  credsExplicit: boolean;
+  /** Files in flight (SCM_RIGHTS). The message owns a reference of each once `rights` is taken (null). */
+  rights: FileDescription[] | null;
+  caller: SocketCaller | null;
+}
+
+/** A message of data alone. */
+export function outMessage(creds: Ucred): OutMessage {
+  return { address: null, creds, credsExplicit: false, rights: null, caller: null };
+}
+
+/** What a receive fills in. */
+export interface InMessage {
+  /** MSG_TRUNC, MSG_EOR. */
+  flags: number;
+  /** Sender's address; null when the call has none to give. */
+  address: Uint8Array | null;
+  /** Set when the receiver has SO_PASSCRED. */
+  creds: Ucred | null;
+  /** Files; the caller owns a reference of each. */
+  rights: FileDescription[] | null;
+  caller: SocketCaller | null;
+}
+
+export function emptyInMessage(): InMessage {
+  return { flags: 0, address: null, creds: null, rights: null, caller: null };
+}
+
+let nextCookie = 1;
+
+export abstract class SocketImpl extends FileDescriptionImpl {
+  /** SO_COOKIE. */
+  readonly cookie = nextCookie++;
+  readonly queue = new WaitQueue();
+  readonly options = new SocketOptions();
+  /** Where a send or connect that returned -EAGAIN waits for EPOLLOUT. */
+  blockedOn: WaitQueue = this.queue;
+
+  constructor(
+    readonly family: number,
+    readonly type: number,
+    readonly protocol: number,
+    /** Who made it: the sender of plain writes when nobody else is known. */
+    public owner: Ucred,
+  ) {
+    super();
+  }
+  override get seekable(): boolean {
+    return false;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
+  override seek(): number {
+    return -ESPIPE;
+  }
+
+  abstract bind(caller: SocketCaller, address: Uint8Array): number;
+  /** -EAGAIN: wait on `blockedOn` and call again. */
+  abstract connect(caller: SocketCaller, address: Uint8Array): number;
+  listen(_caller: SocketCaller, _backlog: number): number {
+    return -EOPNOTSUPP;
+  }
+  /** The next connection, not yet a file; -EAGAIN. */
+  accept(): SocketImpl | number {
+    return -EOPNOTSUPP;
+  }
+  /** SO_SNDBUF changed: there may be room now. */
+  sendBufferChanged(): void {}
+  /** Undoes an accept whose file could not be made. */
+  abandon(): void {}
+  abstract getsockname(): Uint8Array | number;
+  abstract getpeername(): Uint8Array | number;
+  /** `how` is SHUT_*. */
+  abstract shutdown(how: number): number;
+  abstract sendMessage(src: IoSrc, msg: OutMessage, flags: number): number;
+  abstract recvMessage(dst: IoDst, msg: InMessage, flags: number): number;
+  /** Options beyond those of SocketOptions. Returns the value or -errno. */
+  getOption(_level: number, _name: number): Uint8Array | number {
+    return -EOPNOTSUPP;
+  }
+  setOption(_level: number, _name: number, _value: DataView): number {
+    return -EOPNOTSUPP;
+  }
+  /** SO_PEERCRED. */
+  get peerCreds(): Ucred {
+    return NO_PEER;
+  }
+  get peerGroups(): readonly number[] | null {
+    return null;
+  }
+  get isListening(): boolean {
+    return false;
+  }
+  /** Takes the pending error (SO_ERROR), a positive errno or 0. */
+  takeError(): number {
+    return 0;
+  }
+  /** Whether a blocked send goes on until all is sent. */
+  abstract readonly isStream: boolean;
+
+  override read(_f: FileDescription, dst: IoDst): number {
+    if (dst.remaining === 0) return 0;
+    const msg = emptyInMessage();
+    const n = this.recvMessage(dst, msg, 0);
+    releaseRights(msg.rights);
+    return n;
+  }
+  override write(_f: FileDescription, src: IoSrc): number {
+    const creds = currentUcred() ?? this.owner;
+    const flags = this.type === SOCK_SEQPACKET ? MSG_EOR : 0;
+    return this.sendMessage(src, outMessage(creds), flags);
+  }
+}
+
+/** Drops files in flight that nobody will receive. */
+export function releaseRights(rights: FileDescription[] | null): void {
+  if (rights === null) return;
+  for (const file of rights) file.release();
+}
+
+let lastUcred: Ucred = NO_PEER;
+
+/** A Ucred with these ids; the same object again for the same sender, so that senders compare fast. */
+export function ucredOf(pid: number, uid: number, gid: number): Ucred {
+  if (lastUcred.pid !== pid || lastUcred.uid !== uid || lastUcred.gid !== gid) {
+    lastUcred = { pid, uid, gid };
+  }
+  return lastUcred;
+}
+
+function currentUcred(): Ucred | null {
+  const t = current.task;
+  return t === null ? null : ucredOf(t.tg.pid, t.creds.euid, t.creds.egid);
+}
+
+export function sameUcred(a: Ucred, b: Ucred): boolean {
+  return a === b || (a.pid === b.pid && a.uid === b.uid && a.gid === b.gid);
+}

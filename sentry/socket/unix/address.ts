@@ -1,0 +1,101 @@
+/** unix(7) addresses: paths, whose sockets are found by their inode, and abstract names. */
+import {
+  EADDRINUSE,
+  ECONNREFUSED,
+  EINVAL,
+  EPROTOTYPE,
+} from "../../../platform/abi/errno.ts";
+import { AF_UNIX } from "../../../platform/abi/socket.ts";
+import { SOCKADDR_UN_OFF_PATH, SOCKADDR_UN_SIZE } from "../../../platform/abi/un.ts";
+import { acquirePath, type PathRef } from "../../vfs/mount.ts";
+import { bindSocketAt, MAY_WRITE, pathPermission, walk } from "../../vfs/namei.ts";
+import type { SocketCaller } from "../socket.ts";
+import type { UnixSocket } from "./unix.ts";
+
+/** A sockaddr of only the family: asks bind(2) for a name of the kernel's choice. */
+export const FAMILY_ONLY = Uint8Array.of(AF_UNIX, 0);
+
+/** Abstract names of one network namespace. */
+export class AbstractNames {
+  readonly sockets = new Map<string, UnixSocket>();
+  #next = 0;
+
+  /** A free name of autobind's form: a zero byte and five hex digits. Null when all are taken. */
+  freeName(): string | null {
+    for (let i = 0; i < 0x100000; i++) {
+      this.#next = (this.#next + 1) & 0xfffff;
+      const name = "\0" + this.#next.toString(16).padStart(5, "0");
+      if (!this.sockets.has(name)) return name;
+    }
+    return null;
+  }
+}
+
+const namespaces = new WeakMap<object, AbstractNames>();
+
+export function abstractNames(netNs: object): AbstractNames {
+  let names = namespaces.get(netNs);
+  if (names === undefined) namespaces.set(netNs, names = new AbstractNames());
+  return names;
+}
+
+/** The name in a sockaddr_un: a path, or an abstract name with its zero byte. -EINVAL. */
+export function parseName(address: Uint8Array): string | number {
+  const n = address.length;
+  if (n <= SOCKADDR_UN_OFF_PATH || n > SOCKADDR_UN_SIZE) return -EINVAL;
+  if ((address[0] | address[1] << 8) !== AF_UNIX) return -EINVAL;
+  const abstract = address[SOCKADDR_UN_OFF_PATH] === 0;
+  let name = "";
+  for (let i = SOCKADDR_UN_OFF_PATH; i < n; i++) {
+    if (!abstract && address[i] === 0) break;
+    name += String.fromCharCode(address[i]);
+  }
+  return name;
+}
+
+/** The sockaddr_un of a name as getsockname(2) shows it: a path has its zero byte at the end. */
+export function nameAddress(name: string | null): Uint8Array {
+  if (name === null) return FAMILY_ONLY;
+  const isPath = name.charCodeAt(0) !== 0;
+  const out = new Uint8Array(SOCKADDR_UN_OFF_PATH + name.length + (isPath ? 1 : 0));
+  out[0] = AF_UNIX;
+  for (let i = 0; i < name.length; i++) out[SOCKADDR_UN_OFF_PATH + i] = name.charCodeAt(i);
+  return out;
+}
+
+/** The bound socket of that name and type; -ECONNREFUSED, -EPROTOTYPE, or an error of the path walk. */
+export function findSocket(
+  caller: SocketCaller,
+  names: AbstractNames,
+  name: string,
+  type: number,
+): UnixSocket | number {
+  let found: UnixSocket | undefined | null;
+  if (name.charCodeAt(0) === 0) found = names.sockets.get(name);
+  else {
+    const ctx = caller.walkContext();
+    const path = walk(ctx, ctx.cwd, name, 0);
+    if (typeof path === "number") return path;
+    const inode = path.dentry.inode!;
+    const err = pathPermission(caller.creds, path.mount, inode, MAY_WRITE);
+    if (err < 0) return err;
+    if ((inode.mode & 0o170000) !== 0o140000) return -ECONNREFUSED;
+    found = inode.special as UnixSocket | null;
+  }
+  if (found === undefined || found === null) return -ECONNREFUSED;
+  return found.type === type ? found : -EPROTOTYPE;
+}
+
+/** Makes the socket's inode; the path stays pinned as long as the socket lives. */
+export function bindPath(caller: SocketCaller, name: string, socket: UnixSocket): PathRef | number {
+  const made = bindSocketAt(caller.walkContext(), name, 0o777 & ~caller.umask);
+  if (typeof made === "number") return made;
+  made.dentry.inode!.special = socket;
+  return acquirePath(made);
+}
+
+export function bindAbstract(names: AbstractNames, name: string, socket: UnixSocket): number {
+  if (names.sockets.has(name)) return -EADDRINUSE;
+  names.sockets.set(name, socket);
+  return 0;
+}

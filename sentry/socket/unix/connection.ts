@@ -1,0 +1,185 @@
+/** Sockets that connect, listen and accept: the common half of SOCK_STREAM and SOCK_SEQPACKET. */
+import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../../../platform/abi/epoll.ts";
+import {
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EINVAL,
+  EISCONN,
+} from "../../../platform/abi/errno.ts";
+import { SOMAXCONN } from "../../../platform/abi/socket.ts";
+import { NO_PEER, type SocketCaller, type Ucred, ucredOf } from "../socket.ts";
+import type { AbstractNames } from "./address.ts";
+import {
+  EVERYTHING,
+  READABLE,
+  SHUTDOWN_BOTH,
+  SHUTDOWN_RECV,
+  SHUTDOWN_SEND,
+  UnixSocket,
+  WRITABLE,
+} from "./unix.ts";
+
+export const STATE_CLOSED = 0;
+export const STATE_LISTENING = 1;
+export const STATE_CONNECTED = 2;
+
+export abstract class ConnectionSocket extends UnixSocket {
+  state = STATE_CLOSED;
+  /** Connections not accepted yet. */
+  readonly #pending: ConnectionSocket[] = [];
+  #backlog = 0;
+  /** True until accepted. */
+  isEmbryo = false;
+  /** Identity of the other side at connect or listen, for SO_PEERCRED. */
+  protected peerIdentity: Ucred = NO_PEER;
+  protected peerGroupList: readonly number[] | null = null;
+  #listenGroups: readonly number[] = [];
+
+  constructor(type: number, owner: Ucred, names: AbstractNames) {
+    super(type, owner, names);
+  }
+
+  protected abstract sibling(owner: Ucred): ConnectionSocket;
+  protected abstract get hasData(): boolean;
+  protected abstract get isWritable(): boolean;
+  /** Frees what was received and not read. */
+  protected abstract discard(): void;
+
+  override get peerCreds(): Ucred {
+    return this.peerIdentity;
+  }
+  override get peerGroups(): readonly number[] | null {
+    return this.peerGroupList;
+  }
+  override get isListening(): boolean {
+    return this.state === STATE_LISTENING;
+  }
+
+  override readiness(): number {
+    let events = 0;
+    if (this.error !== 0) events |= EPOLLERR;
+    if (this.shutdownMask === SHUTDOWN_BOTH) events |= EPOLLHUP;
+    if ((this.shutdownMask & SHUTDOWN_RECV) !== 0) events |= EPOLLRDHUP | READABLE;
+    if (this.#pending.length > 0 || this.hasData) events |= READABLE;
+    if (this.state === STATE_CLOSED) events |= EPOLLHUP;
+    if (this.state !== STATE_LISTENING && this.isWritable) events |= WRITABLE;
+    return events;
+  }
+
+  /** socketpair(2). */
+  pairWith(other: ConnectionSocket, groups: readonly number[]): void {
+    this.#establish(other, other.owner, groups);
+    other.#establish(this, this.owner, groups);
+  }
+
+  #establish(peer: ConnectionSocket, identity: Ucred, groups: readonly number[]): void {
+    this.peer = peer;
+    this.state = STATE_CONNECTED;
+    this.peerIdentity = identity;
+    this.peerGroupList = groups;
+  }
+
+  override listen(caller: SocketCaller, backlog: number): number {
+    if (this.name === null || this.state === STATE_CONNECTED) return -EINVAL;
+    this.#backlog = backlog < 0 || backlog > SOMAXCONN ? SOMAXCONN : backlog;
+    this.state = STATE_LISTENING;
+    // Those who connect see who listened: listen(2) renews it.
+    this.peerIdentity = identityOf(caller);
+    this.#listenGroups = caller.creds.groups;
+    this.queue.notify(WRITABLE);
+    return 0;
+  }
+
+  connect(caller: SocketCaller, address: Uint8Array): number {
+    const other = this.find(caller, address);
+    if (typeof other === "number") return other;
+    if (this.options.passCred) this.autobind();
+    if (!(other instanceof ConnectionSocket) || other.state !== STATE_LISTENING) {
+      return -ECONNREFUSED;
+    }
+    if ((other.shutdownMask & SHUTDOWN_RECV) !== 0) return -ECONNREFUSED;
+    if (this.state === STATE_CONNECTED) return -EISCONN;
+    if (this.state !== STATE_CLOSED) return -EINVAL;
+    if (other.#pending.length > other.#backlog) {
+      this.blockedOn = other.queue;
+      return -EAGAIN;
+    }
+    const embryo = this.sibling(other.owner);
+    embryo.isEmbryo = true;
+    embryo.name = other.name;
+    embryo.#establish(this, identityOf(caller), caller.creds.groups);
+    this.#establish(embryo, other.peerIdentity, other.#listenGroups);
+    other.#pending.push(embryo);
+    this.queue.notify(WRITABLE);
+    other.queue.notify(READABLE);
+    return 0;
+  }
+
+  override accept(): ConnectionSocket | number {
+    if (this.state !== STATE_LISTENING) return -EINVAL;
+    const embryo = this.#pending.shift();
+    if (embryo === undefined) {
+      return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? -EINVAL : -EAGAIN;
+    }
+    embryo.isEmbryo = false;
+    embryo.options.passCred = this.options.passCred;
+    this.queue.notify(WRITABLE); // Who waits to connect.
+    return embryo;
+  }
+
+  override abandon(): void {
+    this.release();
+  }
+
+  shutdown(how: number): number {
+    if (how < 0 || how > 2) return -EINVAL;
+    const mask = how + 1;
+    this.shutdownMask |= mask;
+    const peer = this.peer as ConnectionSocket | null;
+    if (peer !== null) {
+      if ((mask & SHUTDOWN_RECV) !== 0) peer.shutdownMask |= SHUTDOWN_SEND;
+      if ((mask & SHUTDOWN_SEND) !== 0) peer.shutdownMask |= SHUTDOWN_RECV;
+      peer.queue.notify(EVERYTHING);
+    }
+    this.queue.notify(EVERYTHING);
+    return 0;
+  }
+
+  override release(): void {
+    if (this.dead) return;
+    super.release();
+    const unread = this.hasData || this.isEmbryo;
+    this.shutdownMask = SHUTDOWN_BOTH;
+    const peer = this.peer as ConnectionSocket | null;
+    if (peer !== null && !peer.dead) {
+      peer.shutdownMask = SHUTDOWN_BOTH;
+      if (unread) peer.error = ECONNRESET;
+    }
+    this.discard();
+    if (this.state === STATE_LISTENING) {
+      for (const embryo of this.#pending) embryo.release();
+      this.#pending.length = 0;
+      this.queue.notify(EVERYTHING);
+    }
+    peer?.queue.notify(EVERYTHING);
+  }
+
+  /** The peer has read: tells this side when it became writable by that. */
+  roomMade(wasWritable: boolean): void {
+    if (!wasWritable && this.isWritable) this.queue.notify(WRITABLE);
+  }
+
+  /** Whether this side was writable, to be asked before a read of its peer. */
+  get writableNow(): boolean {
+    return this.isWritable;
+  }
+
+  override sendBufferChanged(): void {
+    if (this.isWritable) this.queue.notify(WRITABLE);
+  }
+}
+
+export function identityOf(caller: SocketCaller): Ucred {
+  return ucredOf(caller.pid, caller.creds.euid, caller.creds.egid);
+}

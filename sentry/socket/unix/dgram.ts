@@ -1,0 +1,243 @@
+/** SOCK_DGRAM: messages to a named or connected socket. */
+import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../../../platform/abi/epoll.ts";
+import {
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EINVAL,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPERM,
+  EPIPE,
+} from "../../../platform/abi/errno.ts";
+import { AF_UNSPEC, MSG_OOB, MSG_PEEK, SOCK_DGRAM } from "../../../platform/abi/socket.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import { WaitQueue } from "../../wait/queue.ts";
+import {
+  type InMessage,
+  NO_PEER,
+  NOBODY,
+  type OutMessage,
+  type SocketCaller,
+  type Ucred,
+} from "../socket.ts";
+import { type AbstractNames, nameAddress } from "./address.ts";
+import { type Charged, messageCost, MessageQueue, takeBytes } from "./messages.ts";
+import {
+  EVERYTHING,
+  READABLE,
+  SHUTDOWN_BOTH,
+  SHUTDOWN_RECV,
+  SHUTDOWN_SEND,
+  UnixSocket,
+  WRITABLE,
+} from "./unix.ts";
+
+/** net.unix.max_dgram_qlen: messages a socket holds from those it is not connected to. */
+const MAX_QUEUED = 10;
+
+export class UnixDgram extends UnixSocket implements Charged {
+  readonly isStream = false;
+  readonly #messages = new MessageQueue();
+  #inFlight = 0;
+  /** Sockets connected to this one. */
+  readonly #clients = new Set<UnixDgram>();
+  /** Senders that found the queue full (Linux: peer_wait). */
+  readonly #roomQueue = new WaitQueue();
+  #peerIdentity: Ucred = NO_PEER;
+  #peerGroups: readonly number[] | null = null;
+
+  constructor(owner: Ucred, names: AbstractNames) {
+    super(SOCK_DGRAM, owner, names);
+  }
+  protected override get inQueue(): number {
+    return this.#messages.firstLength;
+  }
+  protected override get outQueue(): number {
+    return this.#inFlight;
+  }
+  override get peerCreds(): Ucred {
+    return this.#peerIdentity;
+  }
+  override get peerGroups(): readonly number[] | null {
+    return this.#peerGroups;
+  }
+  get #writable(): boolean {
+    return this.#inFlight * 4 <= this.options.sndbuf;
+  }
+  /** Whether `sender` must wait for this queue: Linux's unix_recvq_full and its exception. */
+  #isFullFor(sender: UnixDgram): boolean {
+    return this !== sender && this.peer !== sender && this.#messages.length > MAX_QUEUED;
+  }
+  charge(bytes: number): void {
+    this.#inFlight += bytes;
+  }
+  uncharge(bytes: number): void {
+    const was = this.#writable;
+    this.#inFlight -= bytes;
+    if (!was && this.#writable) this.queue.notify(WRITABLE);
+  }
+  override sendBufferChanged(): void {
+    if (this.#writable) this.queue.notify(WRITABLE);
+  }
+
+  override readiness(): number {
+    let events = 0;
+    if (this.error !== 0) events |= EPOLLERR;
+    if (this.shutdownMask === SHUTDOWN_BOTH) events |= EPOLLHUP;
+    if ((this.shutdownMask & SHUTDOWN_RECV) !== 0) events |= EPOLLRDHUP | READABLE;
+    if (this.#messages.length > 0) events |= READABLE;
+    const peer = this.peer as UnixDgram | null;
+    if (this.#writable && (peer === null || peer.dead || !peer.#isFullFor(this))) {
+      events |= WRITABLE;
+    }
+    return events;
+  }
+
+  /** socketpair(2). */
+  pairWith(other: UnixDgram, groups: readonly number[]): void {
+    this.#setPeer(other);
+    other.#setPeer(this);
+    this.#peerIdentity = other.owner;
+    other.#peerIdentity = this.owner;
+    this.#peerGroups = other.#peerGroups = groups;
+  }
+
+  connect(caller: SocketCaller, address: Uint8Array): number {
+    if (address.length < 2) return -EINVAL;
+    let other: UnixSocket | number | null = null;
+    if ((address[0] | address[1] << 8) !== AF_UNSPEC) {
+      other = this.find(caller, address);
+      if (typeof other === "number") return other;
+      if (this.options.passCred) this.autobind();
+      if (!(other instanceof UnixDgram) || other.dead) return -ECONNREFUSED;
+      if (!other.#accepts(this)) return -EPERM;
+    }
+    const before = this.peer as UnixDgram | null;
+    this.#setPeer(other);
+    if (before !== null && before !== other) {
+      // What the old peer sent is gone, and it learns that it was left (unix_dgram_disconnected).
+      if (this.#messages.length > 0) {
+        this.#messages.clear();
+        if (!before.dead && before.peer === this) {
+          before.error = ECONNRESET;
+          before.queue.notify(EPOLLERR);
+        }
+      }
+      this.queue.notify(WRITABLE);
+    }
+    return 0;
+  }
+
+  #accepts(sender: UnixDgram): boolean {
+    return this.peer === null || this.peer === sender;
+  }
+
+  #setPeer(peer: UnixDgram | null): void {
+    const before = this.peer as UnixDgram | null;
+    if (before !== null) before.#clients.delete(this);
+    this.peer = peer;
+    if (peer !== null) peer.#clients.add(this);
+  }
+
+  shutdown(how: number): number {
+    if (how < 0 || how > 2) return -EINVAL;
+    this.shutdownMask |= how + 1;
+    this.queue.notify(EVERYTHING);
+    for (const client of this.#clients) client.queue.notify(WRITABLE);
+    this.#roomQueue.notify(WRITABLE);
+    return 0;
+  }
+
+  #target(msg: OutMessage): UnixDgram | number {
+    if (msg.address !== null) {
+      if (msg.caller === null) return -EINVAL;
+      const found = this.find(msg.caller, msg.address);
+      return typeof found === "number" ? found : found as UnixDgram;
+    }
+    const peer = this.peer as UnixDgram | null;
+    if (peer === null) return -ENOTCONN;
+    if (peer.dead) {
+      this.#setPeer(null);
+      return -ECONNREFUSED;
+    }
+    return peer;
+  }
+
+  sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    if (this.options.passCred) this.autobind();
+    if (msg.address === null && this.peer === null) return -ENOTCONN;
+    const n = src.remaining;
+    if (n > this.options.sndbuf - 32) return -EMSGSIZE;
+    if (this.error !== 0) return -this.takeError();
+    if ((this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
+    const target = this.#target(msg);
+    if (typeof target === "number") return target;
+    if (!target.#accepts(this)) return -EPERM;
+    if ((target.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
+    if (target.#isFullFor(this)) {
+      this.blockedOn = target.#roomQueue;
+      return -EAGAIN;
+    }
+    if (this.#inFlight >= this.options.sndbuf) {
+      this.blockedOn = this.queue;
+      return -EAGAIN;
+    }
+    const data = takeBytes(src);
+    if (typeof data === "number") return data;
+    const marked = msg.credsExplicit || this.options.passCred || target.options.passCred;
+    target.#messages.push({
+      data,
+      creds: marked ? msg.creds : NOBODY,
+      rights: msg.rights,
+      from: this,
+      sender: this,
+      cost: messageCost(n),
+      endOfRecord: false,
+    });
+    msg.rights = null;
+    target.queue.notify(READABLE);
+    return n;
+  }
+
+  recvMessage(dst: IoDst, msg: InMessage, flags: number): number {
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const options = this.options;
+    const wasFull = this.#messages.length > MAX_QUEUED;
+    const r = this.#messages.length === 0
+      ? null
+      : this.#messages.receive(dst, msg, flags, options.peekOff);
+    if (r === null) {
+      if (this.error !== 0) return -this.takeError();
+      return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? 0 : -EAGAIN;
+    }
+    const { message, stored, count } = r;
+    if (options.passCred) msg.creds = message.creds;
+    const name = message.from!.name;
+    msg.address = name === null ? null : nameAddress(name);
+    if ((flags & MSG_PEEK) !== 0) {
+      if (options.peekOff >= 0) options.peekOff += Math.max(0, stored);
+    } else if (options.peekOff > 0) {
+      options.peekOff = Math.max(0, options.peekOff - message.data.length);
+    }
+    if (wasFull && this.#messages.length <= MAX_QUEUED) this.#announceRoom();
+    return count;
+  }
+
+  #announceRoom(): void {
+    this.#roomQueue.notify(WRITABLE);
+    for (const client of this.#clients) client.queue.notify(WRITABLE);
+  }
+
+  override release(): void {
+    if (this.dead) return;
+    super.release();
+    this.shutdownMask = SHUTDOWN_BOTH;
+    this.#setPeer(null);
+    this.#messages.clear();
+    this.#roomQueue.notify(EVERYTHING);
+    for (const client of this.#clients) client.queue.notify(WRITABLE);
+  }
+}

@@ -1,0 +1,96 @@
+/** SOCK_SEQPACKET: connections that keep message boundaries. */
+import {
+  EAGAIN,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPIPE,
+} from "../../../platform/abi/errno.ts";
+import { MSG_EOR, MSG_OOB, SOCK_SEQPACKET } from "../../../platform/abi/socket.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import { type InMessage, NOBODY, type OutMessage, type Ucred } from "../socket.ts";
+import type { AbstractNames } from "./address.ts";
+import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";
+import { type Charged, messageCost, MessageQueue, takeBytes } from "./messages.ts";
+import { READABLE, SHUTDOWN_RECV, SHUTDOWN_SEND, WRITABLE } from "./unix.ts";
+
+export class UnixSeqpacket extends ConnectionSocket implements Charged {
+  readonly isStream = false;
+  readonly #messages = new MessageQueue();
+  /** Cost of what was sent and not yet read. */
+  #inFlight = 0;
+
+  constructor(owner: Ucred, names: AbstractNames) {
+    super(SOCK_SEQPACKET, owner, names);
+  }
+  protected override sibling(owner: Ucred): UnixSeqpacket {
+    return new UnixSeqpacket(owner, this.names);
+  }
+  protected override get hasData(): boolean {
+    return this.#messages.length > 0;
+  }
+  protected override get inQueue(): number {
+    return this.#messages.bytes;
+  }
+  protected override get outQueue(): number {
+    return this.#inFlight;
+  }
+  protected override get isWritable(): boolean {
+    return this.#inFlight * 4 <= this.options.sndbuf;
+  }
+  charge(bytes: number): void {
+    this.#inFlight += bytes;
+  }
+  uncharge(bytes: number): void {
+    const was = this.isWritable;
+    this.#inFlight -= bytes;
+    if (!was && this.isWritable) this.queue.notify(WRITABLE);
+  }
+
+  sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const peer = this.peer as UnixSeqpacket | null;
+    if (this.state !== STATE_CONNECTED || peer === null) return -ENOTCONN;
+    const n = src.remaining;
+    if (n > this.options.sndbuf - 32) return -EMSGSIZE;
+    if (this.error !== 0) return -this.takeError();
+    if ((this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
+    if (peer.dead || (peer.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
+    if (this.#inFlight >= this.options.sndbuf) return -EAGAIN;
+    const data = takeBytes(src);
+    if (typeof data === "number") return data;
+    const marked = msg.credsExplicit || this.options.passCred || peer.options.passCred ||
+      peer.isEmbryo;
+    peer.#messages.push({
+      data,
+      creds: marked ? msg.creds : NOBODY,
+      rights: msg.rights,
+      from: null,
+      sender: this,
+      cost: messageCost(n),
+      endOfRecord: (flags & MSG_EOR) !== 0,
+    });
+    msg.rights = null;
+    peer.queue.notify(READABLE);
+    return n;
+  }
+
+  recvMessage(dst: IoDst, msg: InMessage, flags: number): number {
+    if (this.state !== STATE_CONNECTED) return -ENOTCONN;
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const options = this.options;
+    const r = this.#messages.length === 0
+      ? null
+      : this.#messages.receive(dst, msg, flags, options.peekOff);
+    if (r === null) {
+      if (this.error !== 0) return -this.takeError();
+      return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? 0 : -EAGAIN;
+    }
+    if (options.passCred) msg.creds = r.message.creds;
+    return r.count;
+  }
+
+  protected override discard(): void {
+    this.#messages.clear();
+  }
+}

@@ -1,0 +1,126 @@
+/** What all unix(7) sockets have: a name, a peer, shutdown, options. */
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  EPOLLRDNORM,
+  EPOLLWRBAND,
+  EPOLLWRNORM,
+} from "../../../platform/abi/epoll.ts";
+import {
+  EADDRINUSE,
+  EINVAL,
+  ENOTCONN,
+  ENOTTY,
+  ENOSPC,
+} from "../../../platform/abi/errno.ts";
+import { SIOCINQ, SIOCOUTQ } from "../../../platform/abi/ioctl.ts";
+import { AF_UNIX } from "../../../platform/abi/socket.ts";
+import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
+import { type PathRef, releasePath } from "../../vfs/mount.ts";
+import { SocketImpl, type SocketCaller, type Ucred } from "../socket.ts";
+import {
+  type AbstractNames,
+  bindAbstract,
+  bindPath,
+  findSocket,
+  nameAddress,
+  parseName,
+} from "./address.ts";
+
+export const SHUTDOWN_RECV = 1;
+export const SHUTDOWN_SEND = 2;
+export const SHUTDOWN_BOTH = 3;
+export const READABLE = EPOLLIN | EPOLLRDNORM;
+export const WRITABLE = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+export const EVERYTHING = READABLE | WRITABLE | EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+
+export abstract class UnixSocket extends SocketImpl {
+  /** Bound name: a path, or an abstract name with its zero byte; null when unbound. */
+  name: string | null = null;
+  peer: UnixSocket | null = null;
+  shutdownMask = 0;
+  /** Pending error, positive. */
+  error = 0;
+  /** Its file is closed. */
+  dead = false;
+  /** Read position of MSG_PEEK when SO_PEEK_OFF is set. */
+  #path: PathRef | null = null;
+
+  constructor(type: number, owner: Ucred, readonly names: AbstractNames) {
+    super(AF_UNIX, type, 0, owner);
+  }
+
+  /** Bytes a SIOCINQ shows, and bytes sent that the peer has not read. */
+  protected abstract get inQueue(): number;
+  protected abstract get outQueue(): number;
+
+  bind(caller: SocketCaller, address: Uint8Array): number {
+    if (address.length === 2 && (address[0] | address[1] << 8) === AF_UNIX) return this.autobind();
+    const name = parseName(address);
+    if (typeof name === "number") return name;
+    if (this.name !== null) return -EINVAL;
+    if (name.charCodeAt(0) === 0) {
+      const err = bindAbstract(this.names, name, this);
+      if (err < 0) return err;
+    } else {
+      const path = bindPath(caller, name, this);
+      if (typeof path === "number") return path;
+      this.#path = path;
+    }
+    this.name = name;
+    return 0;
+  }
+
+  /** Gives an unbound socket an abstract name. */
+  autobind(): number {
+    if (this.name !== null) return 0;
+    const name = this.names.freeName();
+    if (name === null) return -ENOSPC;
+    if (bindAbstract(this.names, name, this) < 0) return -EADDRINUSE;
+    this.name = name;
+    return 0;
+  }
+
+  protected find(caller: SocketCaller, address: Uint8Array): UnixSocket | number {
+    const name = parseName(address);
+    return typeof name === "number" ? name : findSocket(caller, this.names, name, this.type);
+  }
+
+  getsockname(): Uint8Array {
+    return nameAddress(this.name);
+  }
+  getpeername(): Uint8Array | number {
+    return this.peer === null ? -ENOTCONN : nameAddress(this.peer.name);
+  }
+  override takeError(): number {
+    const error = this.error;
+    this.error = 0;
+    return error;
+  }
+  override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    if (cmd !== SIOCINQ && cmd !== SIOCOUTQ) return -ENOTTY;
+    if (cmd === SIOCINQ && this.isListening) return -EINVAL;
+    const out = new Uint8Array(4);
+    const value = cmd === SIOCINQ ? this.inQueue : this.outQueue;
+    new DataView(out.buffer).setInt32(0, value, true);
+    return caller.copyOut(arg, out, 0, 4);
+  }
+
+  override release(): void {
+    this.dead = true;
+    this.releaseName();
+  }
+
+  protected releaseName(): void {
+    if (this.name === null) return;
+    if (this.#path !== null) {
+      const inode = this.#path.dentry.inode;
+      if (inode !== null && inode.special === this) inode.special = null;
+      releasePath(this.#path);
+      this.#path = null;
+    } else if (this.names.sockets.get(this.name) === this) this.names.sockets.delete(this.name);
+  }
+}
