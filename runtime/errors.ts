@@ -12,6 +12,7 @@ const EINVAL = 22;
 const ENOSPC = 28;
 const ENOSYS = 38;
 const EUSERS = 87;
+const SIGSYS = 31;
 
 const USER_NAMESPACES = "the host does not let this user make user namespaces; allow them with " +
   "`sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0` " +
@@ -75,6 +76,9 @@ export class SandboxError extends Error {
   /** The sandbox process ended without a word. */
   static ofLoss(hostStatus: number): SandboxError {
     const signal = hostStatus & 0x7f;
+    if (signal === SIGSYS) {
+      return new SandboxError("the sandbox process made a forbidden system call and was ended", 128);
+    }
     const how = signal !== 0 ? `killed by signal ${signal}` : `exited with ${hostStatus >> 8 & 0xff}`;
     return new SandboxError(`the sandbox process ended unexpectedly (${how})`, 128);
   }

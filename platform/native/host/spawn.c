@@ -5,7 +5,7 @@
 // What it builds, in a tmpfs that becomes its root:
 //   /lib64      the dynamic loader, the libraries that the caller itself has loaded, libplatform.so and
 //               the executable; a mount of its own, so that dv_sandbox_strip can take it away as a whole
-//   /proc/self/exe   a symbolic link: all that a compiled Deno wants of /proc when it starts
+//   /proc/self/exe, /dev/urandom   symbolic links into it: all else that a compiled Deno wants when it starts
 //   /empty      the stubs' root
 //   /mounts/N   clones of the root file system (0) and the volumes (1…); no set-user-ID, no devices,
 //               read-only unless asked otherwise; /proc, /sys and /dev in the first one are covered
@@ -157,13 +157,13 @@ static void make_namespaces(struct spawn *s) {
 }
 
 // Puts one file of the host into the current directory's lib64, read-only.
-static void bind_file(struct spawn *s, const char *step, long index, int tree, const char *name) {
+static void bind_file(struct spawn *s, const char *step, long index, int tree, const char *name, uint64_t attributes) {
   char path[320], *at = append(path, "lib64/");
   at = append(at, name);
   *at = 0;
   long fd = must(s, step, index, CALL(SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY | O_CLOEXEC, 0555));
   CALL(SYS_close, fd);
-  must(s, step, index, restrict_mount(tree, "", EMPTY_PATH, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  must(s, step, index, restrict_mount(tree, "", EMPTY_PATH, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | attributes));
   must(s, step, index, attach(tree, AT_FDCWD, path));
   CALL(SYS_close, tree);
 }
@@ -190,20 +190,25 @@ static void build_root(struct spawn *s, int *mounts) {
   for (int i = 0; i < s->library_count; i++)
     libraries[i] = must(s, "libraries", i, clone_mount(AT_FDCWD, s->libraries[i], 0));
   int exe = must(s, "executable", 0, clone_mount(AT_FDCWD, s->exe, 0));
+  // V8 takes its seeds (hashes, addresses of code) from here; without it, from the clock.
+  int random = must(s, "random", 0, clone_mount(AT_FDCWD, "/dev/urandom", 0));
 
   // Any directory serves as the place where the new root is built; /proc is one that is there.
   const long flags = MS_NOSUID_ | MS_NODEV_;
   must(s, "tmpfs", 0, CALL(SYS_mount, "dvisor", "/proc", "tmpfs", flags, "mode=755,size=4m"));
   must(s, "tmpfs", 1, CALL(SYS_chdir, "/proc"));
-  static const char *const directories[] = {"lib64", "proc", "proc/self", "empty", "mounts"};
+  static const char *const directories[] = {"lib64", "proc", "proc/self", "dev", "empty", "mounts"};
   for (unsigned i = 0; i < sizeof directories / sizeof *directories; i++)
     must(s, "mkdir", i, CALL(SYS_mkdir, directories[i], 0755));
   must(s, "symlink", 0, CALL(SYS_symlink, "/lib64/dvisor-sandbox", "proc/self/exe"));
+  must(s, "symlink", 1, CALL(SYS_symlink, "/lib64/urandom", "dev/urandom"));
   must(s, "tmpfs", 2, CALL(SYS_mount, "dvisor", "lib64", "tmpfs", flags, "mode=755,size=16m"));
   for (int i = 0; i < s->library_count; i++)
     bind_file(s, "libraries", i, libraries[i],
-              s->libraries[i] == s->loader ? "ld-linux-x86-64.so.2" : basename_of(s->libraries[i]));
-  bind_file(s, "executable", 1, exe, "dvisor-sandbox");
+              s->libraries[i] == s->loader ? "ld-linux-x86-64.so.2" : basename_of(s->libraries[i]),
+              MOUNT_ATTR_NODEV);
+  bind_file(s, "executable", 1, exe, "dvisor-sandbox", MOUNT_ATTR_NODEV);
+  bind_file(s, "random", 1, random, "urandom", MOUNT_ATTR_NOEXEC);
   copy_library(s);
 
   for (int i = 0; i < s->mount_count; i++) {
