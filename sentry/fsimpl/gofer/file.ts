@@ -10,7 +10,7 @@ import {
 } from "../../../platform/abi/errno.ts";
 import { DT_DIR } from "../../../platform/abi/dirent.ts";
 import { O_APPEND, O_DSYNC, O_SYNC } from "../../../platform/abi/fcntl.ts";
-import { RWF_NOWAIT } from "../../../platform/abi/uio.ts";
+import { RWF_APPEND, RWF_NOWAIT } from "../../../platform/abi/uio.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
 import { hostFallocate, hostFsync, hostLseek } from "../../../platform/host/files.ts";
 import {
@@ -94,12 +94,9 @@ export class GoferFile extends FileDescriptionImpl {
     if (wanted === 0) return 0;
     const fd = inode.writeFd(false);
     if (fd < 0) return fd;
-    if ((f.flags & O_APPEND) !== 0) {
-      const err = inode.refresh();
-      if (err < 0) return err;
-      offset = inode.size;
-    }
-    const n = src.writeHost(fd, wanted, offset, 0);
+    // The caller has set `offset` to the end; in shared mode that may be another one by now.
+    const append = (f.flags & O_APPEND) !== 0 && !inode.fs.exclusive;
+    const n = src.writeHost(fd, wanted, offset, append ? RWF_APPEND : 0);
     if (n <= 0) return n;
     inode.wrote(offset + n);
     if ((f.flags & (O_SYNC | O_DSYNC)) === 0) return n;

@@ -120,7 +120,7 @@ export class GoferFs implements Filesystem {
     }
     const ino = this.inoFromStatx();
     const known = this.inodes.get(ino);
-    if (known !== undefined && (known.mode & 0o170000) === type) {
+    if (known !== undefined && known.isInStatx()) {
       known.addName(dir, name);
       known.fill();
       return known;

@@ -184,6 +184,13 @@ export class GoferInode extends Inode implements FdHolder, ContentHolder {
     this.#stale = false;
   }
 
+  /** Whether `statxWords` describes this very file; host inode numbers are used again, birth times not. */
+  isInStatx(): boolean {
+    const w = statxWords;
+    return (w[7] & S_IFMT) === this.#type && w[20] === this.btimeSec >>> 0 &&
+      w[22] === this.btimeNsec && this.fs.inoFromStatx() === this.ino;
+  }
+
   get #type(): number {
     return this.mode & S_IFMT;
   }
@@ -307,9 +314,7 @@ export class GoferInode extends Inode implements FdHolder, ContentHolder {
     const fd = this.#openSelf(access | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || this.fs.exclusive) return fd;
     const err = hostFstatx(fd);
-    if (err === 0 && (statxWords[7] & S_IFMT) === S_IFREG && this.fs.inoFromStatx() === this.ino) {
-      return fd;
-    }
+    if (err === 0 && this.isInStatx()) return fd;
     hostClose(fd);
     return err < 0 ? err : -ESTALE;
   }
@@ -383,7 +388,7 @@ export class GoferInode extends Inode implements FdHolder, ContentHolder {
       const dirFd = parent.dirFd();
       if (dirFd < 0) return dirFd;
       err = hostStatx(dirFd, this.name);
-      if (err === 0 && this.fs.inoFromStatx() !== this.ino) return -ESTALE;
+      if (err === 0 && !this.isInStatx()) return -ESTALE;
     }
     if (err === 0) this.fill();
     return err;
@@ -514,9 +519,7 @@ export class GoferInode extends Inode implements FdHolder, ContentHolder {
     if (child === null) return err === -ENOENT;
     if (err < 0) return false;
     const inode = child as GoferInode;
-    if (inode.ino !== this.fs.inoFromStatx() || inode.#type !== (statxWords[7] & S_IFMT)) {
-      return false;
-    }
+    if (!inode.isInStatx()) return false;
     inode.fill();
     return true;
   }
