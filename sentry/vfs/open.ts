@@ -38,8 +38,8 @@ import {
 export const O_TMPFILE_BIT = 0o20000000;
 /** Flags O_PATH leaves meaning to. */
 export const O_PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
-/** Flags of open(2) alone, not kept in the file. O_NOCTTY is, until the terminal has seen it. */
-const CREATION_FLAGS = O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC;
+/** Flags of open(2) alone, not kept in the file. */
+const CREATION_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 
 /** By O_ACCMODE; 3 asks for both and gives neither (ioctl only). */
 const ACCESS_WANTED = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE];
@@ -297,7 +297,6 @@ function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescrip
     mount.release();
     return err;
   }
-  file.flags &= ~O_NOCTTY;
   if (writes) {
     inode.writeCount++;
     file.countsAsWriter = true;

@@ -1,0 +1,104 @@
+/** tmpfs: files in memory (tmpfs(5); Linux: mm/shmem.c). */
+import { EINVAL } from "../../../platform/abi/errno.ts";
+import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
+import { TMPFS_MAGIC } from "../../../platform/abi/mount.ts";
+import type { Credentials } from "../../auth/credentials.ts";
+import { allocateAnonymousDev } from "../../vfs/anon.ts";
+import type { Filesystem, FilesystemType, StatFs } from "../../vfs/inode.ts";
+import type { PageBudget } from "./content.ts";
+import { TmpfsDirectory } from "./directory.ts";
+import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
+
+/** Linux's default: half of the memory, one inode for each page of it. */
+export function defaultTmpfsOptions(memoryBytes: number): TmpfsOptions {
+  const pages = Math.floor(memoryBytes / 2 / PAGE_SIZE);
+  return { maxPages: pages, maxInodes: pages, mode: 0o1777, uid: 0, gid: 0 };
+}
+
+export class Tmpfs implements Filesystem, PageBudget {
+  readonly typeName: string = "tmpfs";
+  readonly dev = allocateAnonymousDev();
+  readonly magic = TMPFS_MAGIC;
+  readonly revalidates = false;
+  readonly root: TmpfsDirectory;
+  usedPages = 0;
+  usedInodes = 0;
+  #nextIno = 1;
+
+  constructor(public options: TmpfsOptions, readonly memoryBytes = 0) {
+    this.root = new TmpfsDirectory(this, 0o040000 | options.mode, options.uid, options.gid);
+    this.root.nlink = 2;
+    this.root.parent = this.root;
+  }
+
+  /** A number for a new inode, or -1 when there are too many. Given back by `returnInode`. */
+  reserveInode(): number {
+    if (this.usedInodes >= this.options.maxInodes) return -1;
+    this.usedInodes++;
+    return this.#nextIno++;
+  }
+  returnInode(): void {
+    this.usedInodes--;
+  }
+
+  reservePages(pages: number): number {
+    const granted = Math.max(0, Math.min(pages, this.options.maxPages - this.usedPages));
+    this.usedPages += granted;
+    return granted;
+  }
+  returnPages(pages: number): void {
+    this.usedPages -= pages;
+  }
+
+  /** MS_REMOUNT: new limits, which may not be below what is in use. */
+  remount(text: string): number {
+    const options = parseTmpfsOptions(text, this.memoryBytes, this.options);
+    if (typeof options === "number") return options;
+    if (options.maxPages < this.usedPages || options.maxInodes < this.usedInodes) return -EINVAL;
+    this.options = { ...options, mode: this.options.mode };
+    return 0;
+  }
+
+  statfs(out: StatFs): number {
+    const { maxPages, maxInodes } = this.options;
+    const isLimited = maxPages !== Infinity;
+    out.bsize = PAGE_SIZE;
+    out.blocks = isLimited ? maxPages : 0;
+    out.bfree = out.bavail = isLimited ? maxPages - this.usedPages : 0;
+    out.files = maxInodes === Infinity ? 0 : maxInodes;
+    out.ffree = maxInodes === Infinity ? 0 : maxInodes - this.usedInodes;
+    out.namelen = 255;
+    return 0;
+  }
+
+  /** Everything goes; open files hold the file system, so that there are none. */
+  release(): void {
+    this.root.releaseTree();
+  }
+
+  optionsText(): string {
+    const { maxPages, maxInodes, mode, uid, gid } = this.options;
+    const parts: string[] = [];
+    if (maxPages !== Infinity) parts.push(`size=${maxPages * (PAGE_SIZE / 1024)}k`);
+    if (maxInodes !== Infinity) parts.push(`nr_inodes=${maxInodes}`);
+    if (mode !== 0o1777) parts.push(`mode=${mode.toString(8)}`);
+    if (uid !== 0) parts.push(`uid=${uid}`);
+    if (gid !== 0) parts.push(`gid=${gid}`);
+    parts.push("inode64");
+    return parts.join(",");
+  }
+}
+
+/** `mount -t tmpfs`. */
+export function tmpfsType(memoryBytes: number): FilesystemType {
+  return {
+    name: "tmpfs",
+    mount(_source: string, text: string, creds: Credentials): Filesystem | number {
+      const base = defaultTmpfsOptions(memoryBytes);
+      base.uid = creds.fsuid;
+      base.gid = creds.fsgid;
+      const options = parseTmpfsOptions(text, memoryBytes, base);
+      return typeof options === "number" ? options : new Tmpfs(options, memoryBytes);
+    },
+  };
+}

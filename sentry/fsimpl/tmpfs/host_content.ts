@@ -1,0 +1,234 @@
+/**
+ * File content in a host memfd: large files, and all that a guest maps. Transfers from 8 KiB on are
+ * one host call straight to or from guest memory (no page fault of ours); smaller ones go through
+ * mappings of 4 MiB, made when touched.
+ */
+import { ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.ts";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../platform/abi/fs.ts";
+import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
+import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
+import { STATX_BLOCKS, STATX_BUF_OFF_BLOCKS, STATX_BUF_SIZE } from "../../../platform/abi/stat.ts";
+import { SYS_fallocate, SYS_lseek } from "../../../platform/abi/amd64/syscalls.ts";
+import { closeFd, ftruncate, hostAlloc, hostSyscall } from "../../../platform/host/host.ts";
+import { type HostBuffer, mapShared, memfdCreate } from "../../../platform/host/host.ts";
+import { pwriteFd, statx, unmap } from "../../../platform/host/host.ts";
+import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import type { PageBudget } from "./content.ts";
+import { PageSet } from "./page_set.ts";
+
+const CHUNK_SIZE = 4 * 1024 * 1024;
+/** From here on a host call is cheaper than copying through a mapping with its page faults. */
+const DIRECT_MIN = 8192;
+/** How far the memfd may run ahead of the file that grows by small writes. */
+const AHEAD_MAX = 1024 * 1024;
+const AT_EMPTY_PATH = 0x1000;
+
+let statBuffer: HostBuffer | null = null;
+
+export class HostContent {
+  /** Once mapped by a guest, the memfd's size is the file's, so that it gets SIGBUS where it should. */
+  wasMapped = false;
+  /** A guest may write behind our back: pages are counted by the host. */
+  #sharedWritable = false;
+  #hostSize = 0;
+  readonly #pages = new PageSet();
+  readonly #chunks = new Map<number, Uint8Array>();
+  #lastChunk = -1;
+  #lastBytes: Uint8Array | null = null;
+
+  private constructor(readonly fd: number, readonly budget: PageBudget) {}
+
+  /** Takes over small content: `bytes`, and the pages charged for it (a bit each). */
+  static create(bytes: Uint8Array, pages: number, budget: PageBudget): HostContent | number {
+    const fd = memfdCreate("dvisor-tmpfs");
+    if (fd < 0) return -ENOMEM;
+    const host = new HostContent(fd, budget);
+    if (bytes.length > 0 && pages !== 0) {
+      if (pwriteFd(fd, bytes, 0, bytes.length, 0) !== bytes.length) {
+        closeFd(fd);
+        return -ENOMEM;
+      }
+      host.#hostSize = bytes.length;
+    }
+    for (let page = 0; page < 32; page++) {
+      if ((pages >>> page & 1) === 1) host.#pages.add(page, page);
+    }
+    return host;
+  }
+
+  pageCount(): number {
+    if (!this.#sharedWritable) return this.#pages.count;
+    const buffer = statBuffer ??= hostAlloc(STATX_BUF_SIZE);
+    if (statx(this.fd, "", AT_EMPTY_PATH, STATX_BLOCKS, buffer) < 0) return this.#pages.count;
+    return Math.ceil(buffer.view.getUint32(STATX_BUF_OFF_BLOCKS, true) / 8);
+  }
+
+  read(dst: IoDst, offset: number, n: number): number {
+    if (n >= DIRECT_MIN && offset < this.#hostSize) {
+      const got = dst.readHost(this.fd, Math.min(n, this.#hostSize - offset), offset, 0);
+      if (got !== -EOPNOTSUPP && got !== 0) return got;
+    }
+    let done = 0;
+    while (done < n) {
+      const at = offset + done;
+      const want = Math.min(n - done, CHUNK_SIZE - at % CHUNK_SIZE);
+      const moved = this.#readChunk(dst, at, want);
+      if (moved < 0) return done > 0 ? done : moved;
+      done += moved;
+      if (moved < want) break;
+    }
+    return done;
+  }
+
+  #readChunk(dst: IoDst, at: number, want: number): number {
+    const within = Math.min(want, this.#hostSize - at);
+    if (within <= 0) return dst.zero(want);
+    const bytes = this.#chunk(at);
+    if (bytes === null) return -ENOMEM;
+    const start = at % CHUNK_SIZE;
+    return dst.put(bytes, start, start + within);
+  }
+
+  write(src: IoSrc, offset: number, n: number): number {
+    const room = this.#charge(offset, n);
+    if (room < 0) return room;
+    n = room;
+    if (n >= DIRECT_MIN) {
+      const put = src.writeHost(this.fd, n, offset, 0);
+      if (put !== -EOPNOTSUPP) {
+        if (put > 0 && offset + put > this.#hostSize) this.#hostSize = offset + put;
+        return put;
+      }
+    }
+    const err = this.#reach(offset + n);
+    if (err < 0) return err;
+    let done = 0;
+    while (done < n) {
+      const at = offset + done;
+      const start = at % CHUNK_SIZE;
+      const want = Math.min(n - done, CHUNK_SIZE - start);
+      const bytes = this.#chunk(at);
+      const moved = bytes === null ? -ENOMEM : src.take(bytes, start, start + want);
+      if (moved < 0) return done > 0 ? done : moved;
+      done += moved;
+      if (moved < want) break;
+    }
+    return done;
+  }
+
+  /** Charges missing pages of [offset, offset + n); returns the bytes that may be written. */
+  #charge(offset: number, n: number): number {
+    const first = Math.floor(offset / PAGE_SIZE);
+    const last = Math.floor((offset + n - 1) / PAGE_SIZE);
+    const missing = this.#pages.countMissing(first, last);
+    if (missing === 0) return n;
+    let granted = this.budget.reservePages(missing);
+    if (granted === missing) {
+      this.#pages.add(first, last);
+      return n;
+    }
+    let page = first;
+    for (; page <= last; page++) {
+      if (this.#pages.has(page)) continue;
+      if (granted-- === 0) break;
+      this.#pages.add(page, page);
+    }
+    return page === first ? -ENOSPC : Math.min(n, page * PAGE_SIZE - offset);
+  }
+
+  /** The memfd is at least `end` long. */
+  #reach(end: number): number {
+    if (end <= this.#hostSize) return 0;
+    const ahead = this.wasMapped ? 0 : Math.min(AHEAD_MAX, Math.max(PAGE_SIZE, end >> 1));
+    const size = end + ahead;
+    const err = ftruncate(this.fd, size);
+    if (err < 0) return err;
+    this.#hostSize = size;
+    return 0;
+  }
+
+  #chunk(at: number): Uint8Array | null {
+    const index = Math.floor(at / CHUNK_SIZE);
+    if (index === this.#lastChunk) return this.#lastBytes;
+    let bytes = this.#chunks.get(index);
+    if (bytes === undefined) {
+      const mapped = mapShared(this.fd, index * CHUNK_SIZE, CHUNK_SIZE);
+      if (typeof mapped === "number") return null;
+      this.#chunks.set(index, bytes = mapped);
+    }
+    this.#lastChunk = index;
+    this.#lastBytes = bytes;
+    return bytes;
+  }
+
+  resize(size: number): number {
+    if (size < this.#hostSize || this.wasMapped) {
+      const err = ftruncate(this.fd, size);
+      if (err < 0) return err;
+      this.#hostSize = size;
+    }
+    const gone = this.#pages.remove(Math.ceil(size / PAGE_SIZE), Infinity);
+    if (gone > 0) this.budget.returnPages(gone);
+    return 0;
+  }
+
+  allocate(offset: number, end: number): number {
+    const first = Math.floor(offset / PAGE_SIZE);
+    const last = Math.floor((end - 1) / PAGE_SIZE);
+    const missing = this.#pages.countMissing(first, last);
+    const granted = this.budget.reservePages(missing);
+    if (granted < missing) {
+      this.budget.returnPages(granted);
+      return -ENOSPC;
+    }
+    const err = hostSyscall(SYS_fallocate, this.fd, FALLOC_FL_KEEP_SIZE, offset, end - offset);
+    if (err < 0) {
+      this.budget.returnPages(granted);
+      return err;
+    }
+    this.#pages.add(first, last);
+    return 0;
+  }
+
+  clear(offset: number, end: number, punch: boolean): number {
+    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const err = hostSyscall(SYS_fallocate, this.fd, mode, offset, end - offset);
+    if (err < 0 || !punch) return Math.min(err, 0);
+    const first = Math.ceil(offset / PAGE_SIZE);
+    const last = Math.floor(end / PAGE_SIZE) - 1;
+    if (first <= last) this.budget.returnPages(this.#pages.remove(first, last));
+    return 0;
+  }
+
+  seekData(offset: number, size: number): number {
+    if (this.#sharedWritable) return hostSyscall(SYS_lseek, this.fd, offset, SEEK_DATA);
+    const page = this.#pages.next(Math.floor(offset / PAGE_SIZE));
+    const at = Math.max(offset, page * PAGE_SIZE);
+    return at < size ? at : -ENXIO;
+  }
+
+  seekHole(offset: number, size: number): number {
+    if (this.#sharedWritable) return hostSyscall(SYS_lseek, this.fd, offset, SEEK_HOLE);
+    const page = this.#pages.nextMissing(Math.floor(offset / PAGE_SIZE));
+    return Math.min(size, Math.max(offset, page * PAGE_SIZE));
+  }
+
+  /** The memfd is about to be mapped by a guest. */
+  prepareMapping(size: number, shared: boolean): number {
+    if (shared) this.#sharedWritable = true;
+    if (this.wasMapped && this.#hostSize === size) return 0;
+    const err = ftruncate(this.fd, size);
+    if (err < 0) return err;
+    this.wasMapped = true;
+    this.#hostSize = size;
+    return 0;
+  }
+
+  release(): void {
+    this.budget.returnPages(this.#pages.count);
+    this.#lastBytes = null;
+    for (const bytes of this.#chunks.values()) unmap(bytes);
+    this.#chunks.clear();
+    closeFd(this.fd);
+  }
+}

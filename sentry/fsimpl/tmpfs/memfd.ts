@@ -1,0 +1,46 @@
+/** memfd_create(2): files of a tmpfs that is mounted nowhere (Linux: shm_mnt). */
+import { EINVAL, ENOSPC } from "../../../platform/abi/errno.ts";
+import { F_SEAL_SEAL, O_LARGEFILE, O_RDWR } from "../../../platform/abi/fcntl.ts";
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC } from "../../../platform/abi/mman.ts";
+import { MFD_NOEXEC_SEAL } from "../../../platform/abi/mman.ts";
+import type { Credentials } from "../../auth/credentials.ts";
+import { newRootDentry } from "../../vfs/dentry.ts";
+import { FileDescription } from "../../vfs/file.ts";
+import { type Mount, newMount } from "../../vfs/mount.ts";
+import { Tmpfs } from "./filesystem.ts";
+import { F_SEAL_EXEC, TmpfsFile } from "./regular.ts";
+
+/** Longest name, without "memfd:" (Linux: MFD_NAME_MAX_LEN). */
+export const MFD_NAME_MAX = 249;
+const MFD_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
+
+let shmMount: Mount | null = null;
+
+/** An open memfd called `name`, owned by the caller; -EINVAL for flags not known, -ENOSPC. */
+export function newMemfdFile(
+  name: string,
+  flags: number,
+  creds: Credentials,
+): FileDescription | number {
+  if ((flags & ~MFD_FLAGS) !== 0) return -EINVAL;
+  if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
+  const limits = { maxPages: Infinity, maxInodes: Infinity, mode: 0o1777, uid: 0, gid: 0 };
+  shmMount ??= newMount(new Tmpfs(limits), "tmpfs", 0);
+  const fs = shmMount.fs as Tmpfs;
+  const ino = fs.reserveInode();
+  if (ino < 0) return -ENOSPC;
+  const isExecutable = (flags & MFD_NOEXEC_SEAL) === 0;
+  const mode = isExecutable ? 0o100777 : 0o100666;
+  const inode = new TmpfsFile(fs, mode, creds.fsuid, creds.fsgid, ino);
+  inode.nlink = 0;
+  if (!isExecutable) inode.setInitialSeals(F_SEAL_EXEC);
+  else if ((flags & MFD_ALLOW_SEALING) !== 0) inode.setInitialSeals(0);
+  else inode.setInitialSeals(F_SEAL_SEAL);
+  const dentry = newRootDentry(fs, inode, "/memfd:" + name);
+  dentry.unlinked = true;
+  const file = new FileDescription(inode, dentry, shmMount.acquire(), O_RDWR | O_LARGEFILE);
+  inode.open(file);
+  inode.writeCount++;
+  file.countsAsWriter = true;
+  return file;
+}
