@@ -6,6 +6,9 @@ import { REG_R10, REG_R8, REG_R9, REG_RDI, REG_RDX, REG_RSI } from "../../platfo
 export type SyscallReturn = number | Promise<number>;
 export type SyscallHandler = (t: Task, args: SyscallArguments) => SyscallReturn;
 
+/** Result of a handler that has set the registers itself (rt_sigreturn): rax is left alone. */
+export const KEEP_REGISTERS = -0x4000_0000;
+
 /** Support of a call as `dvisor syscalls` shows it. */
 export const FULL = 2;
 export const PARTIAL = 1;

@@ -6,7 +6,7 @@
 import type { Context } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-import { UserDst, UserSrc } from "../mm/usermem.ts";
+import { UserDst, userDstIov, UserSrc, userSrcIov } from "../mm/usermem.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import type { Kernel } from "./kernel.ts";
@@ -25,7 +25,7 @@ export const TASK_ZOMBIE = 3;
 export const TASK_DEAD = 4;
 
 export class Task {
-  /** Null from exit on. */
+  /** Null from exit on. Another one after execve. */
   ctx: Context | null;
   readonly args: SyscallArguments;
   /** Scratch for handlers; a handler must not keep it across an await. */
@@ -35,7 +35,7 @@ export class Task {
   /** PR_SET_NAME, at most 15 bytes (latin1). */
   name = "";
   /** Linux's tid in the root pid namespace. */
-  readonly tid: number;
+  tid: number;
   readonly kernel: Kernel;
   tg: ThreadGroup;
   creds: Credentials;
@@ -52,6 +52,8 @@ export class Task {
   /** Set in a vfork child: called when it execs or exits. */
   vforkDone: (() => void) | null = null;
   exitSignal = 0;
+  /** It is ending or has ended (Linux: PF_EXITING); set by exitTask. */
+  exiting = false;
   /** Wait status as wait(2) encodes it. */
   exitCode = 0;
   /** CPU times in ns, brought up to date by the kernel (getrusage, /proc). */
@@ -62,6 +64,7 @@ export class Task {
   nice = 0;
   schedPolicy = 0;
   schedPriority = 0;
+  schedResetOnFork = false;
   cpuMask = -1;
   ioprio = 0;
   timerSlackNs = 50_000;
@@ -100,6 +103,13 @@ export class Task {
     ctx.owner = this;
   }
 
+  /** execve: the task goes on in another address space. */
+  replaceContext(ctx: Context): void {
+    this.ctx = ctx;
+    this.args.regs = ctx.regs;
+    ctx.owner = this;
+  }
+
   // Guest memory. Addresses are numbers; each function returns 0 (or a count) or -EFAULT.
 
   /** Copies exactly end-start bytes in. Returns 0 or -EFAULT. */
@@ -119,6 +129,11 @@ export class Task {
     const err = this.copyIn(addr, this.scratch, 0, 4);
     return err < 0 ? err : this.scratchView.getUint32(0, true);
   }
+  /** Stores a u32 before anything else happens: what another thread is woken to look at. */
+  storeU32(addr: number, value: number): number {
+    this.scratchView.setUint32(0, value, true);
+    return this.mm.writeNow(this.ctx, addr, this.scratch, 0, 4);
+  }
   copyOutU32(addr: number, value: number): number {
     this.scratchView.setUint32(0, value, true);
     return this.copyOut(addr, this.scratch, 0, 4);
@@ -135,5 +150,12 @@ export class Task {
   }
   userSrc(addr: number, length: number): UserSrc {
     return new UserSrc(this, addr, length);
+  }
+  /** A struct iovec array as destination: -EINVAL for a bad count or length, -EFAULT. */
+  userDstIov(iovAddr: number, count: number): UserDst | number {
+    return userDstIov(this, iovAddr, count);
+  }
+  userSrcIov(iovAddr: number, count: number): UserSrc | number {
+    return userSrcIov(this, iovAddr, count);
   }
 }

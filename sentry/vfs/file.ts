@@ -98,6 +98,10 @@ export abstract class FileDescriptionImpl {
   setPipeSize?(size: number, privileged: boolean): number;
   /** open(2) succeeded for the task `caller` with all its flags: a tty may become the controlling one. */
   opened?(f: FileDescription, caller: unknown, flags: number): void;
+  /** Mapping it is mapping anonymous memory (/dev/zero), although `hostMapping` says -ENODEV. */
+  get mapsAnonymous(): boolean {
+    return false;
+  }
   /** O_APPEND, O_NONBLOCK, O_ASYNC or O_DIRECT changed by fcntl(F_SETFL). */
   flagsChanged(_f: FileDescription, _old: number): void {}
   /** close(2) of one descriptor (not the last): Linux's flush. */

@@ -1,0 +1,65 @@
+/**
+ * CPU time of tasks: getrusage(2), times(2), CPU clocks, ITIMER_PROF. A guest's own time is the CPU
+ * time of its stub process, its system time that of the Sentry's thread. Both are read when somebody
+ * asks, and what has passed since the last look is booked on the task that is looked at: totals of a
+ * process are right, the split between its threads is an estimate.
+ */
+import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
+import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
+import type { AddressSpace } from "../../platform/platform.ts";
+import type { Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+/** Clock ticks of times(2), /proc and siginfo_t (USER_HZ). */
+export const USER_HZ = 100;
+const NSEC_PER_TICK = NSEC_PER_SEC / USER_HZ;
+
+export function nsToTicks(ns: number): number {
+  return Math.floor(ns / NSEC_PER_TICK);
+}
+
+const SYS_CLOCK_GETTIME = 228;
+const CLOCK_THREAD_CPUTIME_ID = 3;
+/** CPUCLOCK_SCHED of a process (include/linux/posix-timers_types.h). */
+const CPUCLOCK_SCHED = 2;
+
+const timespec = hostAlloc(16);
+
+function hostClockNs(clock: number): number {
+  if (hostSyscall(SYS_CLOCK_GETTIME, clock, timespec.addr) < 0) return -1;
+  const v = timespec.view;
+  return (v.getUint32(0, true) + v.getUint32(4, true) * 0x1_0000_0000) * NSEC_PER_SEC +
+    v.getUint32(8, true);
+}
+
+/** What was seen of each stub process, and of the Sentry's thread. */
+const seen = new WeakMap<AddressSpace, number>();
+let sentrySeen = -1;
+
+/** Brings `t.utimeNs` and `t.stimeNs` up to date. */
+export function sampleCpuTime(t: Task): void {
+  const space = t.ctx?.addressSpace;
+  if (space === undefined) return;
+  const now = hostClockNs((~space.hostPid << 3) | CPUCLOCK_SCHED);
+  if (now >= 0) {
+    const delta = now - (seen.get(space) ?? 0);
+    seen.set(space, now);
+    if (delta > 0) t.utimeNs += delta;
+  }
+  const sentry = hostClockNs(CLOCK_THREAD_CPUTIME_ID);
+  if (sentry < 0) return;
+  if (sentrySeen >= 0 && sentry > sentrySeen) t.stimeNs += sentry - sentrySeen;
+  sentrySeen = sentry;
+}
+
+/** CPU time of a process, user time alone for ITIMER_VIRTUAL. */
+export function processCpuNs(tg: ThreadGroup, userOnly = false): number {
+  const t = tg.threads.find((each) => each.ctx !== null);
+  if (t !== undefined) sampleCpuTime(t);
+  return userOnly ? tg.utimeNs() : tg.utimeNs() + tg.stimeNs();
+}
+
+export function threadCpuNs(t: Task): number {
+  sampleCpuTime(t);
+  return t.utimeNs + t.stimeNs;
+}

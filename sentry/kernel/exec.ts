@@ -1,0 +1,243 @@
+/** execve(2) and execveat(2) (Linux: fs/exec.c). */
+import { E2BIG, EAGAIN, EFAULT, EINTR, ENOMEM } from "../../platform/abi/errno.ts";
+import {
+  AT_BASE,
+  AT_CLKTCK,
+  AT_EGID,
+  AT_ENTRY,
+  AT_EUID,
+  AT_FLAGS,
+  AT_GID,
+  AT_HWCAP,
+  AT_HWCAP2,
+  AT_MINSIGSTKSZ,
+  AT_PAGESZ,
+  AT_PHDR,
+  AT_PHENT,
+  AT_PHNUM,
+  AT_PLATFORM,
+  AT_RANDOM,
+  AT_RSEQ_ALIGN,
+  AT_RSEQ_FEATURE_SIZE,
+  AT_SECURE,
+  AT_SYSINFO_EHDR,
+  AT_UID,
+  ET_DYN,
+} from "../../platform/abi/elf.ts";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
+import { RLIM_INFINITY, RLIMIT_STACK } from "../../platform/abi/resource.ts";
+import { REG_COUNT, REG_RFLAGS, REG_RIP, REG_RSP, setReg } from "../../platform/arch/amd64/registers.ts";
+import type { Context } from "../../platform/platform.ts";
+import { argumentBytes, type AuxEntry, buildStack, type InitialStack } from "../loader/stack.ts";
+import { type ExecOpener, imageSpan, loadProgram, mapImage, type Placed, type Program } from "../loader/load.ts";
+import { MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
+import type { Credentials } from "../auth/credentials.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import { killOtherThreads } from "./de_thread.ts";
+import { credentialsForExec } from "./exec_credentials.ts";
+import { releaseOldMemory, resetForExec } from "./exec_state.ts";
+import type { Task } from "./task.ts";
+
+/** Linux's MAX_ARG_STRLEN; the whole may take a quarter of the stack limit, at most 6 MiB. */
+const ARG_STRING_MAX = 131072;
+const ARGS_MAX = 6 << 20;
+const STACK_MAX = 64 << 20;
+/** Distance that randomisation may move things by, in pages. */
+const STACK_RANDOM_PAGES = 4096;
+const MMAP_RANDOM_PAGES = 65536;
+const BRK_RANDOM_PAGES = 8192;
+const PIE_BASE = 0x5555_5555_4000;
+const PIE_RANDOM_PAGES = 1 << 20;
+/** Room kept free between the stack and the mappings below it. */
+const STACK_GAP = 16 << 20;
+
+const randomWords = new Uint32Array(4);
+const randomBytes = new Uint8Array(16);
+
+function randomPages(limit: number): number {
+  crypto.getRandomValues(randomWords);
+  return (randomWords[0] % limit) * PAGE_SIZE;
+}
+
+/** What the machine tells programs: read once at boot from the host's own auxiliary vector. */
+export interface MachineInfo {
+  hwcap: number;
+  hwcap2: number;
+  minSigStackSize: number;
+}
+
+let machine: MachineInfo = { hwcap: 0, hwcap2: 0, minSigStackSize: 2048 };
+export function setMachineInfo(info: MachineInfo): void {
+  machine = info;
+}
+
+/**
+ * Replaces the program of `t`. `file` is opened for execution and owned by this call; `path` is the
+ * name that scripts and AT_EXECFN get. Returns -errno while the old program can still go on; after the
+ * point of no return a failure kills the process.
+ */
+export async function execProgram(
+  t: Task,
+  file: FileDescription,
+  path: string,
+  argv: string[],
+  envp: string[],
+  open: ExecOpener,
+): Promise<number> {
+  const { platform } = t.kernel;
+  const stackLimit = stackSize(t);
+  const budget = Math.min(Math.floor(stackLimit / 4), ARGS_MAX);
+  if (argumentBytes(argv, envp) > Math.max(budget, ARG_STRING_MAX)) {
+    file.release();
+    return -E2BIG;
+  }
+  const program = await loadProgram(file, path, argv, open, platform.taskSize);
+  if (typeof program === "number") return program;
+  const creds = credentialsForExec(t, program.file);
+  const ctx = platform.newAddressSpace();
+  if (typeof ctx === "number") return dropProgram(program, -EAGAIN);
+  if (await killOtherThreads(t) < 0) {
+    ctx.release();
+    return dropProgram(program, -EINTR);
+  }
+  const mm = new MemoryManager(ctx.addressSpace, platform.taskSize, t.mm.images);
+  const start = setUp(t, ctx, mm, program, creds.creds, creds.secure, envp, path, stackLimit);
+  if (typeof start === "number") {
+    mm.release();
+    ctx.release();
+    return dropProgram(program, start);
+  }
+  mm.exeFile = program.file.acquire();
+  commit(t, ctx, mm, start);
+  t.name = path.slice(path.lastIndexOf("/") + 1).slice(0, 15);
+  resetForExec(t, creds.creds, creds.secure);
+  return dropProgram(program, 0);
+}
+
+function dropProgram(program: Program, result: number): number {
+  program.file.release();
+  program.interpFile?.release();
+  return result;
+}
+
+function stackSize(t: Task): number {
+  const limit = t.tg.limits.cur[RLIMIT_STACK];
+  const size = limit >= RLIM_INFINITY ? 8 << 20 : Math.min(limit, STACK_MAX);
+  return pageUp(Math.max(size, 128 << 10));
+}
+
+interface Start {
+  entry: number;
+  sp: number;
+}
+
+function setUp(
+  t: Task,
+  ctx: Context,
+  mm: MemoryManager,
+  program: Program,
+  creds: Credentials,
+  secure: boolean,
+  envp: string[],
+  path: string,
+  stackLimit: number,
+): Start | number {
+  const randomize = (t.tg.personality & 0x0040000) === 0;
+  const random = (pages: number) => randomize ? randomPages(pages) : 0;
+  const top = mm.taskSize - PAGE_SIZE - random(STACK_RANDOM_PAGES);
+  mm.stackTop = top;
+  mm.mmapBase = pageDown(top - stackLimit - STACK_GAP) - random(MMAP_RANDOM_PAGES);
+  const { image, interpImage } = program;
+  const pieBase = interpImage === null && image.type === ET_DYN
+    // Static PIE and the loader itself lie among the mappings, as in Linux.
+    ? pageDown(mm.mmapBase - imageSpan(image))
+    : PIE_BASE + random(PIE_RANDOM_PAGES);
+  const base = image.align > PAGE_SIZE ? Math.ceil(pieBase / image.align) * image.align : pieBase;
+  const main = mapImage(ctx, mm, program.file, image, base);
+  if (typeof main === "number") return main;
+  let interp: Placed | null = null;
+  if (interpImage !== null) {
+    const span = imageSpan(interpImage);
+    const at = mm.vmas.findTopDown(PAGE_SIZE * 16, mm.mmapBase, span);
+    if (at < 0) return -ENOMEM;
+    const placed = mapImage(ctx, mm, program.interpFile!, interpImage, at);
+    if (typeof placed === "number") return placed;
+    interp = placed;
+  }
+  mm.codeStart = main.codeStart;
+  mm.codeEnd = main.codeEnd;
+  mm.dataStart = main.dataStart;
+  mm.dataEnd = main.dataEnd;
+  mm.brkStart = mm.brk = pageUp(main.end) + random(BRK_RANDOM_PAGES);
+  const stackProt = PROT_READ | PROT_WRITE | (image.executableStack ? PROT_EXEC : 0);
+  mm.mapAnonymous(ctx, top - stackLimit, stackLimit, stackProt, "[stack]");
+  const aux = auxiliaryVector(t, main, interp, image.phnum, creds, secure);
+  const stack = buildStack(top, program.argv, envp, aux, path);
+  if (top - stack.sp > stackLimit - 65536) return -E2BIG;
+  recordStack(mm, stack);
+  ctx.queueCopyOut(stack.sp, stack.bytes, 0, stack.bytes.length);
+  // A failure here is found before the old program is gone.
+  const err = ctx.flush();
+  if (err < 0) return err === -EFAULT ? err : -ENOMEM;
+  return { entry: interp?.entry ?? main.entry, sp: stack.sp };
+}
+
+function recordStack(mm: MemoryManager, stack: InitialStack): void {
+  mm.argStart = stack.argStart;
+  mm.argEnd = stack.argEnd;
+  mm.envStart = stack.envStart;
+  mm.envEnd = stack.envEnd;
+  mm.auxv = stack.auxv;
+}
+
+function auxiliaryVector(
+  t: Task,
+  main: Placed,
+  interp: Placed | null,
+  phnum: number,
+  creds: Credentials,
+  secure: boolean,
+): AuxEntry[] {
+  crypto.getRandomValues(randomBytes);
+  const { platform } = t.kernel;
+  const aux: AuxEntry[] = [
+    [AT_MINSIGSTKSZ, machine.minSigStackSize],
+    [AT_HWCAP, machine.hwcap],
+    [AT_PAGESZ, PAGE_SIZE],
+    [AT_CLKTCK, 100],
+    [AT_PHDR, main.phdrAddr],
+    [AT_PHENT, 56],
+    [AT_PHNUM, phnum],
+    [AT_BASE, interp?.bias ?? 0],
+    [AT_FLAGS, 0],
+    [AT_ENTRY, main.entry],
+    [AT_UID, creds.ruid],
+    [AT_EUID, creds.euid],
+    [AT_GID, creds.rgid],
+    [AT_EGID, creds.egid],
+    [AT_SECURE, secure ? 1 : 0],
+    [AT_RANDOM, randomBytes.slice()],
+    [AT_HWCAP2, machine.hwcap2],
+    [AT_RSEQ_FEATURE_SIZE, 28],
+    [AT_RSEQ_ALIGN, 32],
+    [AT_PLATFORM, "x86_64"],
+  ];
+  if (platform.vdsoAddr !== 0) aux.unshift([AT_SYSINFO_EHDR, platform.vdsoAddr]);
+  return aux;
+}
+
+/** The point of no return: the task lives in the new address space. */
+function commit(t: Task, ctx: Context, mm: MemoryManager, start: Start): void {
+  const oldCtx = t.ctx!;
+  const oldMm = t.mm;
+  releaseOldMemory(t);
+  t.replaceContext(ctx);
+  t.mm = mm;
+  oldCtx.release();
+  oldMm.release();
+  ctx.regs.fill(0, 0, 2 * REG_COUNT);
+  setReg(ctx.regs, REG_RIP, start.entry);
+  setReg(ctx.regs, REG_RSP, start.sp);
+  setReg(ctx.regs, REG_RFLAGS, 0x202);
+  ctx.setFullRegisters();
+}

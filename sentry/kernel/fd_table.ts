@@ -1,0 +1,237 @@
+/**
+ * File descriptors (Linux: files_struct). The lowest free number is found in O(1): descriptors in use
+ * are bits of a two-level bitmap, and everything below `#firstFree` is known to be taken.
+ */
+import { EBADF, EMFILE } from "../../platform/abi/errno.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import { closeFile } from "../vfs/locks.ts";
+
+/** Linux's sysctl_nr_open: no RLIMIT_NOFILE lets a number reach it. */
+export const NR_OPEN_MAX = 1048576;
+/** Descriptor flag, as F_GETFD shows it. */
+export const FD_CLOEXEC = 1;
+const O_CLOEXEC = 0o2000000;
+
+export class FdTable {
+  /** Tasks that share it (CLONE_FILES). */
+  refs = 1;
+  #files: (FileDescription | null)[] = [];
+  #cloexec: boolean[] = [];
+  /** One bit for each descriptor in use, 32 to a word. */
+  #used = new Int32Array(2);
+  /** One bit for each word of #used that is full. */
+  #full = new Int32Array(1);
+  /** Every descriptor below it is in use. */
+  #firstFree = 0;
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** One more than the highest descriptor ever used: the bound of a walk. */
+  get limit(): number {
+    return this.#files.length;
+  }
+
+  /** The open file, without a reference taken; null when the number is not open. */
+  get(fd: number): FileDescription | null {
+    return this.#files[fd] ?? null;
+  }
+
+  acquire(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** Gives up one task's share; the last one closes everything. */
+  release(): void {
+    if (--this.refs === 0) this.closeRange(0, this.#files.length - 1);
+  }
+
+  /**
+   * Gives `file` the lowest free number from `minFd` on and takes over the caller's reference.
+   * `flags`: O_CLOEXEC counts. Returns the number, or -EMFILE (the reference stays the caller's).
+   */
+  install(file: FileDescription, flags: number, minFd = 0): number {
+    const fd = this.#lowestFree(minFd);
+    if (fd >= this.noFileLimit || fd >= NR_OPEN_MAX) return -EMFILE;
+    this.#set(fd, file, (flags & O_CLOEXEC) !== 0);
+    return fd;
+  }
+
+  /**
+   * RLIMIT_NOFILE of the sharing tasks. Threads that share a table share the limit too; of processes
+   * that share one (CLONE_FILES without CLONE_THREAD) the last to set its limit rules.
+   */
+  noFileLimit = 1024;
+
+  /** Installs two files at once; both numbers in `out`, or nothing and -EMFILE. */
+  installPair(a: FileDescription, b: FileDescription, flags: number, out: Int32Array): number {
+    const fdA = this.install(a, flags);
+    if (fdA < 0) return fdA;
+    const fdB = this.install(b, flags);
+    if (fdB < 0) {
+      this.#clear(fdA);
+      return fdB;
+    }
+    out[0] = fdA;
+    out[1] = fdB;
+    return 0;
+  }
+
+  /**
+   * dup2(2)'s half: puts `file` at exactly `fd`, closing what was there, and takes over the caller's
+   * reference. Returns fd, or -EBADF for a number outside the limit.
+   */
+  installAt(fd: number, file: FileDescription, flags: number): number {
+    if (fd < 0 || fd >= this.noFileLimit || fd >= NR_OPEN_MAX) return -EBADF;
+    const old = this.#files[fd] ?? null;
+    this.#set(fd, file, (flags & O_CLOEXEC) !== 0);
+    if (old !== null) closeFile(old, this);
+    return fd;
+  }
+
+  /**
+   * Takes the number out of the table and returns the file with the reference the table held, so that
+   * the caller can finish close(2) (closeFile of vfs/locks). Null when it was not open.
+   */
+  remove(fd: number): FileDescription | null {
+    const file = this.#files[fd] ?? null;
+    if (file === null) return null;
+    this.#clear(fd);
+    return file;
+  }
+
+  /** close(2): remove, flush and release. Returns 0 or -EBADF. */
+  close(fd: number): number {
+    const file = this.remove(fd);
+    if (file === null) return -EBADF;
+    closeFile(file, this);
+    return 0;
+  }
+
+  getCloseOnExec(fd: number): boolean {
+    return this.#cloexec[fd] === true;
+  }
+
+  /** FD_CLOEXEC, or 0; -EBADF. */
+  getFlags(fd: number): number {
+    if (this.get(fd) === null) return -EBADF;
+    return this.#cloexec[fd] ? FD_CLOEXEC : 0;
+  }
+
+  setFlags(fd: number, flags: number): number {
+    if (this.get(fd) === null) return -EBADF;
+    this.#cloexec[fd] = (flags & FD_CLOEXEC) !== 0;
+    return 0;
+  }
+
+  /** A private copy; `maxFd` bounds what is copied (close_range(2) with CLOSE_RANGE_UNSHARE). */
+  fork(maxFd = Infinity): FdTable {
+    const copy = new FdTable();
+    copy.noFileLimit = this.noFileLimit;
+    const end = Math.min(this.#files.length, maxFd + 1);
+    for (let fd = 0; fd < end; fd++) {
+      const file = this.#files[fd];
+      if (file !== null) copy.#set(fd, file.acquire(), this.#cloexec[fd]);
+    }
+    return copy;
+  }
+
+  /** Closes what execve(2) does not pass on. */
+  closeOnExec(): void {
+    for (let fd = 0; fd < this.#files.length; fd++) if (this.#cloexec[fd]) this.close(fd);
+  }
+
+  closeRange(first: number, last: number): void {
+    const end = Math.min(last, this.#files.length - 1);
+    for (let fd = first; fd <= end; fd++) this.close(fd);
+  }
+
+  setCloseOnExecRange(first: number, last: number): void {
+    const end = Math.min(last, this.#files.length - 1);
+    for (let fd = first; fd <= end; fd++) if (this.#files[fd] !== null) this.#cloexec[fd] = true;
+  }
+
+  /** Open descriptors in ascending order. */
+  *[Symbol.iterator](): Generator<[number, FileDescription]> {
+    for (let fd = 0; fd < this.#files.length; fd++) {
+      const file = this.#files[fd];
+      if (file !== null) yield [fd, file];
+    }
+  }
+
+  /** The lowest open descriptor from `fd` on, or -1: a walk without a generator. */
+  next(fd: number): number {
+    for (let i = fd; i < this.#files.length; i++) if (this.#files[i] !== null) return i;
+    return -1;
+  }
+
+  #set(fd: number, file: FileDescription, cloexec: boolean): void {
+    while (this.#files.length <= fd) {
+      this.#files.push(null);
+      this.#cloexec.push(false);
+    }
+    if (this.#files[fd] === null) {
+      this.#count++;
+      this.#mark(fd);
+    }
+    this.#files[fd] = file;
+    this.#cloexec[fd] = cloexec;
+  }
+
+  #clear(fd: number): void {
+    this.#files[fd] = null;
+    this.#cloexec[fd] = false;
+    this.#count--;
+    this.#used[fd >>> 5] &= ~(1 << (fd & 31));
+    this.#full[fd >>> 10] &= ~(1 << (fd >>> 5 & 31));
+    if (fd < this.#firstFree) this.#firstFree = fd;
+  }
+
+  #mark(fd: number): void {
+    const word = fd >>> 5;
+    if (word >= this.#used.length) {
+      const words = Math.max(word + 1, this.#used.length * 2);
+      this.#used = grown(this.#used, words);
+      this.#full = grown(this.#full, (words + 31) >>> 5);
+    }
+    this.#used[word] |= 1 << (fd & 31);
+    if (this.#used[word] === -1) this.#full[word >>> 5] |= 1 << (word & 31);
+    if (fd === this.#firstFree) this.#firstFree = fd + 1;
+  }
+
+  /** The lowest free number from `min` on; past the end of the bitmap everything is free. */
+  #lowestFree(min: number): number {
+    const start = Math.max(min, this.#firstFree);
+    let word = start >>> 5;
+    if (word >= this.#used.length) return start;
+    const first = ~this.#used[word] & (-1 << (start & 31));
+    if (first !== 0) return (word << 5) + lowestBit(first);
+    word++;
+    while (word < this.#used.length) {
+      const group = word >>> 5;
+      const open = ~this.#full[group] & (-1 << (word & 31));
+      if (open === 0) {
+        word = (group + 1) << 5;
+        continue;
+      }
+      word = (group << 5) + lowestBit(open);
+      if (word >= this.#used.length) break;
+      return (word << 5) + lowestBit(~this.#used[word]);
+    }
+    return this.#used.length << 5;
+  }
+}
+
+function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
+}
+
+function grown(old: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
+  if (length <= old.length) return old;
+  const bigger = new Int32Array(length);
+  bigger.set(old);
+  return bigger;
+}

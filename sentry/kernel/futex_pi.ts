@@ -1,0 +1,155 @@
+/**
+ * Priority-inheritance futexes (Linux: kernel/futex/pi.c). There are no priorities to inherit here;
+ * what counts is the protocol of the word: owner's tid, FUTEX_WAITERS, FUTEX_OWNER_DIED, and that the
+ * kernel hands the lock over. Once FUTEX_WAITERS is set no fast path of user space touches the word.
+ * Setting it is a read and a write: a guest thread that unlocks between the two is lost, so it is
+ * read back (a platform that offers an atomic OR on guest memory would close that gap).
+ */
+import {
+  EAGAIN,
+  EDEADLK,
+  EINVAL,
+  EPERM,
+  ERESTARTNOINTR,
+  ESRCH,
+  ETIMEDOUT,
+} from "../../platform/abi/errno.ts";
+import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from "../../platform/abi/futex.ts";
+import { BLOCK_TIMEOUT } from "./block.ts";
+import { futexPlace, futexWord } from "./futex.ts";
+import type { Task } from "./task.ts";
+
+interface PiWaiter {
+  task: Task;
+  acquired: boolean;
+}
+
+/** A lock that has waiters (Linux: futex_pi_state). */
+class PiState {
+  readonly waiters: PiWaiter[] = [];
+  constructor(
+    readonly addr: number,
+    public owner: Task,
+    private readonly map: Map<number | string, PiState>,
+    private readonly key: number | string,
+  ) {
+    map.set(key, this);
+    ownedBy(owner).add(this);
+  }
+
+  /** Nobody waits any more. */
+  forget(): void {
+    if (this.map.get(this.key) === this) this.map.delete(this.key);
+    ownedBy(this.owner).delete(this);
+  }
+}
+
+/** Locks with waiters, by the map of their place; and those each task owns, for its exit. */
+const states = new WeakMap<object, Map<number | string, PiState>>();
+const owned = new WeakMap<Task, Set<PiState>>();
+
+function ownedBy(t: Task): Set<PiState> {
+  let set = owned.get(t);
+  if (set === undefined) owned.set(t, set = new Set());
+  return set;
+}
+
+/** FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_TRYLOCK_PI. */
+export function futexLockPi(
+  t: Task,
+  addr: number,
+  shared: boolean,
+  deadlineMonoNs: number,
+  tryOnly: boolean,
+): number | Promise<number> {
+  const place = futexPlace(t, addr, shared);
+  if (typeof place === "number") return place;
+  let map = states.get(place.buckets);
+  if (map === undefined) states.set(place.buckets, map = new Map());
+  let word = futexWord(t, addr);
+  if (word < 0) return word;
+  if ((word & FUTEX_TID_MASK) === t.tid) return -EDEADLK;
+  if ((word & FUTEX_TID_MASK) !== 0) {
+    // From here on the owner's unlock comes to us.
+    const err = t.copyOutU32(addr, (word | FUTEX_WAITERS) >>> 0);
+    if (err < 0) return err;
+    word = futexWord(t, addr);
+    if (word < 0) return word;
+  }
+  const state = map.get(place.key);
+  if ((word & FUTEX_TID_MASK) === 0) {
+    if (state !== undefined && state.waiters.length > 0) return -EAGAIN;
+    return take(t, addr, (word & FUTEX_OWNER_DIED) >>> 0);
+  }
+  if (tryOnly) return -EAGAIN;
+  const owner = t.kernel.tasks.get(word & FUTEX_TID_MASK);
+  if (owner === undefined || owner.exiting) return -ESRCH;
+  if (state !== undefined && state.owner !== owner) return -EINVAL;
+  const joined = state ?? new PiState(addr, owner, map, place.key);
+  const waiter = { task: t, acquired: false };
+  joined.waiters.push(waiter);
+  return waitPi(t, joined, waiter, deadlineMonoNs);
+}
+
+async function waitPi(
+  t: Task,
+  state: PiState,
+  waiter: PiWaiter,
+  deadlineMonoNs: number,
+): Promise<number> {
+  const why = await t.blocking.waitWakeUp(deadlineMonoNs);
+  if (waiter.acquired) return 0;
+  const i = state.waiters.indexOf(waiter);
+  if (i >= 0) state.waiters.splice(i, 1);
+  if (state.waiters.length === 0) state.forget();
+  if (why === BLOCK_TIMEOUT) return -ETIMEDOUT;
+  return -ERESTARTNOINTR;
+}
+
+/** FUTEX_UNLOCK_PI. */
+export function futexUnlockPi(t: Task, addr: number, shared: boolean): number {
+  const place = futexPlace(t, addr, shared);
+  if (typeof place === "number") return place;
+  const word = futexWord(t, addr);
+  if (word < 0) return word;
+  if ((word & FUTEX_TID_MASK) !== t.tid) return -EPERM;
+  const state = states.get(place.buckets)?.get(place.key);
+  if (state === undefined || state.waiters.length === 0) {
+    return t.copyOutU32(addr, 0);
+  }
+  if (state.owner !== t) return -EINVAL;
+  return handOver(t, state, 0);
+}
+
+/** Gives the lock to the first waiter. */
+function handOver(t: Task, state: PiState, died: number): number {
+  const next = state.waiters.shift()!;
+  const more = state.waiters.length > 0;
+  const value = (next.task.tid | died | (more ? FUTEX_WAITERS : 0)) >>> 0;
+  const err = t.copyOutU32(state.addr, value);
+  if (err < 0) {
+    state.waiters.unshift(next);
+    return err;
+  }
+  if (!more) state.forget();
+  ownedBy(state.owner).delete(state);
+  state.owner = next.task;
+  if (more) ownedBy(next.task).add(state);
+  next.acquired = true;
+  next.task.blocking.wakeUp();
+  return 0;
+}
+
+/** The task exits: locks it holds that have waiters go to them, marked FUTEX_OWNER_DIED. */
+export function exitPiStates(t: Task): void {
+  const set = owned.get(t);
+  if (set === undefined) return;
+  for (const state of [...set]) {
+    if (state.waiters.length > 0) handOver(t, state, FUTEX_OWNER_DIED);
+  }
+  owned.delete(t);
+}
+
+function take(t: Task, addr: number, keep: number): number {
+  return t.copyOutU32(addr, (t.tid | keep) >>> 0);
+}

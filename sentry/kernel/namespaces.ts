@@ -1,0 +1,87 @@
+/** Namespaces a task is in (Linux: nsproxy); namespaces(7). Immutable but for what is inside each. */
+import type { MountNamespace } from "../vfs/mount.ts";
+
+let nextInode = 0xf0000000;
+
+/** A kind of namespace with nothing of its own yet: it has only the number that /proc/PID/ns shows. */
+export class Namespace {
+  readonly inode = nextInode++;
+  constructor(readonly kind: "pid" | "user" | "ipc" | "net" | "cgroup" | "time" | "uts" | "mnt") {}
+}
+
+export class UtsNamespace extends Namespace {
+  constructor(public hostname: string, public domainname: string) {
+    super("uts");
+  }
+  fork(): UtsNamespace {
+    return new UtsNamespace(this.hostname, this.domainname);
+  }
+}
+
+export interface NamespaceSet {
+  uts: UtsNamespace;
+  mount: MountNamespace;
+  pid: Namespace;
+  user: Namespace;
+  ipc: Namespace;
+  net: Namespace;
+  cgroup: Namespace;
+  time: Namespace;
+}
+
+export class NamespaceProxy implements NamespaceSet {
+  /** Tasks that use it. */
+  refs = 1;
+  readonly uts: UtsNamespace;
+  readonly mount: MountNamespace;
+  readonly pid: Namespace;
+  readonly user: Namespace;
+  readonly ipc: Namespace;
+  readonly net: Namespace;
+  readonly cgroup: Namespace;
+  readonly time: Namespace;
+
+  constructor(set: NamespaceSet) {
+    this.uts = set.uts;
+    this.mount = set.mount;
+    this.pid = set.pid;
+    this.user = set.user;
+    this.ipc = set.ipc;
+    this.net = set.net;
+    this.cgroup = set.cgroup;
+    this.time = set.time;
+  }
+
+  acquire(): this {
+    this.refs++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.refs === 0) this.mount.release();
+  }
+
+  /** A proxy in which some namespaces are replaced; takes over the references in `changed`. */
+  with(changed: Partial<NamespaceSet>): NamespaceProxy {
+    if (changed.mount === undefined) this.mount.acquire();
+    return new NamespaceProxy({ ...this, ...changed });
+  }
+}
+
+/** The namespaces of the sandbox's init; takes over the reference to `mount`. */
+export function initialNamespaces(
+  mount: MountNamespace,
+  hostname: string,
+  domainname: string,
+): NamespaceProxy {
+  return new NamespaceProxy({
+    uts: new UtsNamespace(hostname, domainname),
+    mount,
+    pid: new Namespace("pid"),
+    user: new Namespace("user"),
+    ipc: new Namespace("ipc"),
+    net: new Namespace("net"),
+    cgroup: new Namespace("cgroup"),
+    time: new Namespace("time"),
+  });
+}

@@ -1,0 +1,59 @@
+/** Robust futexes at exit and exec (Linux: exit_robust_list); set_robust_list(2). */
+import {
+  FUTEX_OWNER_DIED,
+  FUTEX_TID_MASK,
+  FUTEX_WAITERS,
+  getRobustListHead,
+  ROBUST_LIST_HEAD_SIZE,
+  ROBUST_LIST_LIMIT,
+} from "../../platform/abi/futex.ts";
+import { getU64 } from "../../platform/abi/bytes.ts";
+import { kernelWake } from "./futex.ts";
+import type { Task } from "./task.ts";
+
+/** Walks the list the thread registered, marks the locks it held and wakes one waiter of each. */
+export function exitRobustList(t: Task): void {
+  const headAddr = t.robustListAddr;
+  t.robustListAddr = 0;
+  if (headAddr === 0) return;
+  if (t.copyIn(headAddr, t.scratch, 0, ROBUST_LIST_HEAD_SIZE) < 0) return;
+  const head = getRobustListHead(t.scratchView, 0);
+  const pendingAddr = clearBit0(head.pendingAddr);
+  let entry = head.listNextAddr;
+  for (let i = 0; i < ROBUST_LIST_LIMIT && clearBit0(entry) !== headAddr; i++) {
+    const addr = clearBit0(entry);
+    // The next pointer is read first: the woken thread may reuse the entry.
+    const next = readPointer(t, addr);
+    if (addr !== pendingAddr && !lockDied(t, addr + head.futexOffset, entry % 2 === 1, false)) return;
+    if (next < 0) return;
+    entry = next;
+  }
+  if (pendingAddr !== 0) {
+    lockDied(t, pendingAddr + head.futexOffset, head.pendingAddr % 2 === 1, true);
+  }
+}
+
+function clearBit0(addr: number): number {
+  return addr - addr % 2;
+}
+
+function readPointer(t: Task, addr: number): number {
+  const err = t.copyIn(addr, t.scratch, 0, 8);
+  return err < 0 ? err : getU64(t.scratchView, 0);
+}
+
+/** handle_futex_death; false when the walk must end. */
+function lockDied(t: Task, addr: number, isPi: boolean, isPending: boolean): boolean {
+  if (addr % 4 !== 0) return false;
+  const word = t.copyInU32(addr);
+  if (word < 0) return false;
+  // Between unlocking and waking the thread was killed: the waiter must not sleep for ever.
+  if (isPending && !isPi && word === 0) {
+    kernelWake(t, addr, 1);
+    return true;
+  }
+  if ((word & FUTEX_TID_MASK) !== t.tid) return true;
+  if (t.copyOutU32(addr, ((word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0) < 0) return false;
+  if (!isPi && (word & FUTEX_WAITERS) !== 0) kernelWake(t, addr, 1);
+  return true;
+}

@@ -1,0 +1,189 @@
+/**
+ * The run loop: the Sentry's one thread waits for guest threads, serves what they ask, and gives them
+ * back. Handlers that block continue in microtasks, which are drained before the next wait.
+ */
+import { ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
+import { SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
+import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
+import { REG_ORIG_RAX } from "../../platform/arch/amd64/registers.ts";
+import {
+  type Context,
+  EVENT_CALL_FAILED,
+  EVENT_FAULT,
+  EVENT_INTERRUPT,
+  EVENT_LOST,
+  EVENT_SYSCALL,
+} from "../../platform/platform.ts";
+import { current } from "./current.ts";
+import { exitTask } from "./exit.ts";
+import type { Kernel } from "./kernel.ts";
+import { forceSignalInfo, startGroupExit } from "./signal.ts";
+import { deliverSignals } from "./signal_delivery.ts";
+import { faultSignal } from "./signal_info.ts";
+import type { Strace } from "./strace.ts";
+import { KEEP_REGISTERS, type SyscallHandler, type SyscallRow } from "./syscall.ts";
+import { type Task, TASK_RUNNING } from "./task.ts";
+
+const TABLE_SIZE = 512;
+
+/** Something of ours that is looked at whenever the doorbell rang; returns how much it did. */
+export type Poll = () => number;
+
+export class RunLoop {
+  readonly #handlers: (SyscallHandler | null)[] = new Array(TABLE_SIZE).fill(null);
+  readonly #polls: Poll[] = [];
+  #stopped = false;
+  strace: Strace | null = null;
+  /** A bug of ours was met while serving a task: the sandbox ends with this report. */
+  onPanic: (report: string) => void = (report) => {
+    throw new Error(report);
+  };
+
+  constructor(readonly kernel: Kernel, rows: readonly SyscallRow[]) {
+    for (const [number, , handler] of rows) this.#handlers[number] = handler;
+    kernel.start = (t) => this.#start(t);
+  }
+
+  /** Has `poll` called after every ring of the doorbell. */
+  addPoll(poll: Poll): void {
+    this.#polls.push(poll);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Serves guests until `stop`. */
+  async run(): Promise<void> {
+    const { kernel } = this;
+    const { platform, timers } = kernel;
+    while (!this.#stopped) {
+      const next = timers.nextDeadlineMonoNs;
+      let timeoutNs = -1;
+      if (next >= 0) {
+        const now = kernel.nowMonoNs();
+        if (next <= now) timers.expire(now);
+        const left = timers.nextDeadlineMonoNs;
+        timeoutNs = left < 0 ? -1 : Math.max(0, left - now);
+      }
+      if (kernel.inflight > 0) await this.#drain();
+      if (this.#stopped) return;
+      const ctx = platform.wait(timeoutNs);
+      if (ctx !== null) this.#serve(ctx);
+      else {
+        let n = 0;
+        for (const poll of this.#polls) n += poll();
+        // What host answers resolve becomes countable only in the next microtasks.
+        if (n > 0) for (let i = 0; i < 4; i++) await undefined;
+      }
+      if (kernel.inflight > 0) await this.#drain();
+    }
+  }
+
+  /** Lets woken handlers run until each has blocked again or returned. */
+  async #drain(): Promise<void> {
+    for (let rounds = 0; this.kernel.inflight > 0; rounds++) {
+      await undefined;
+      if (rounds === 1_000_000) this.onPanic("a woken task neither blocks nor returns");
+    }
+  }
+
+  #serve(ctx: Context): void {
+    const t = ctx.owner as Task | null;
+    if (t === null || t.ctx !== ctx) return;
+    try {
+      this.#dispatch(t, ctx);
+    } catch (error) {
+      this.#panic(t, error);
+    }
+  }
+
+  #dispatch(t: Task, ctx: Context): void {
+    switch (ctx.event) {
+      case EVENT_SYSCALL:
+        return this.#syscall(t, ctx);
+      case EVENT_INTERRUPT:
+        return this.#goOn(t);
+      case EVENT_FAULT:
+        return this.#fault(t, ctx);
+      case EVENT_CALL_FAILED:
+        // The handler's result stands only if the host could do its part: mmap, a late EFAULT.
+        ctx.setReturn(ctx.failedErrno);
+        return this.#goOn(t);
+      case EVENT_LOST:
+        startGroupExit(t.tg, SIGSEGV);
+        exitTask(t, t.tg.exitStatus);
+        return;
+    }
+  }
+
+  #syscall(t: Task, ctx: Context): void {
+    const number = ctx.regs[2 * REG_ORIG_RAX];
+    const handler = number >= 0 && number < TABLE_SIZE ? this.#handlers[number] : null;
+    t.sysno = number;
+    if (this.strace !== null) this.strace.enter(t, number);
+    if (handler === null) {
+      this.kernel.stub(t, syscallName(number) ?? `system call ${number}`);
+      return this.#finish(t, -ENOSYS);
+    }
+    current.task = t;
+    const result = handler(t, t.args);
+    if (typeof result === "number") return this.#finish(t, result);
+    if (t.ctx !== null) t.ctx.park();
+    result.then(
+      (r) => {
+        try {
+          this.#finish(t, r);
+        } catch (error) {
+          this.#panic(t, error);
+        }
+      },
+      (error) => this.#panic(t, error),
+    );
+  }
+
+  #finish(t: Task, result: number): void {
+    t.blocking.settled();
+    if (this.strace !== null) this.strace.leave(t, t.sysno, result);
+    t.sysno = -1;
+    const ctx = t.ctx;
+    if (ctx === null || t.exiting) return;
+    t.state = TASK_RUNNING;
+    if (result !== KEEP_REGISTERS) ctx.setReturn(result);
+    const { signals } = t;
+    if (
+      (result <= -ERESTARTSYS && result >= -ERESTARTSYS - 8) || signals.hasSavedMask ||
+      t.tg.exiting || signals.interruptible(t)
+    ) {
+      if (!deliverSignals(t)) return;
+    }
+    t.ctx?.resume();
+  }
+
+  /** Signals, then the guest runs on from where it was. */
+  #goOn(t: Task): void {
+    if (deliverSignals(t)) t.ctx?.resume();
+  }
+
+  #fault(t: Task, ctx: Context): void {
+    const info = faultSignal(ctx.faultSignal, ctx.faultCode, ctx.faultAddr);
+    info.trapno = ctx.faultTrapno;
+    info.trapError = ctx.faultError;
+    if (this.strace !== null) this.strace.signal(t, ctx.faultSignal, ctx.faultAddr);
+    forceSignalInfo(t, info, false);
+    this.#goOn(t);
+  }
+
+  #start(t: Task): void {
+    if (t.ctx === null || t.exiting) return;
+    this.#goOn(t);
+  }
+
+  #panic(t: Task, error: unknown): void {
+    const call = t.sysno >= 0 ? syscallName(t.sysno) ?? `system call ${t.sysno}` : "no system call";
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.onPanic(`in ${call} of ${t.name}[${t.tid}]: ${text}`);
+  }
+}
+
+void SIGKILL;

@@ -1,0 +1,110 @@
+/** Dispositions (Linux: sighand_struct), shared by CLONE_SIGHAND; sigaction(2), signal(7). */
+import {
+  SIG_DFL,
+  SIG_IGN,
+  SIGABRT,
+  SIGBUS,
+  SIGCHLD,
+  SIGCONT,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGQUIT,
+  SIGSEGV,
+  SIGSTOP,
+  SIGSYS,
+  SIGTRAP,
+  SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
+  SIGURG,
+  SIGWINCH,
+  SIGXCPU,
+  SIGXFSZ,
+} from "../../platform/abi/signal.ts";
+import { setHas, setOf } from "./signal_queue.ts";
+
+export interface SignalAction {
+  /** A guest address, SIG_DFL or SIG_IGN. */
+  handlerAddr: number;
+  /** SA_*. */
+  flags: number;
+  restorerAddr: number;
+  maskLo: number;
+  maskHi: number;
+}
+
+/** Default actions (signal(7)); what is in none of these sets ends the process. */
+const IGNORED = setOf(SIGCONT, SIGCHLD, SIGWINCH, SIGURG);
+const CORE = setOf(
+  SIGQUIT,
+  SIGILL,
+  SIGTRAP,
+  SIGABRT,
+  SIGFPE,
+  SIGSEGV,
+  SIGBUS,
+  SIGSYS,
+  SIGXCPU,
+  SIGXFSZ,
+);
+export const STOP_SIGNALS = setOf(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU);
+/** They can be neither caught, blocked nor ignored. */
+export const UNBLOCKABLE = setOf(SIGKILL, SIGSTOP);
+
+export function isIgnoredByDefault(signo: number): boolean {
+  return setHas(IGNORED, 0, signo);
+}
+export function dumpsCore(signo: number): boolean {
+  return setHas(CORE, 0, signo);
+}
+export function stopsByDefault(signo: number): boolean {
+  return setHas(STOP_SIGNALS, 0, signo);
+}
+/** By default it ends the process. */
+export function isFatalByDefault(signo: number): boolean {
+  return !isIgnoredByDefault(signo) && !stopsByDefault(signo);
+}
+
+export class SignalActions {
+  /** Thread groups that share it. */
+  refs = 1;
+  readonly #actions: SignalAction[] = [];
+
+  constructor() {
+    for (let signo = 0; signo <= 64; signo++) this.#actions.push(defaultAction());
+  }
+
+  get(signo: number): SignalAction {
+    return this.#actions[signo];
+  }
+
+  set(signo: number, action: SignalAction): void {
+    this.#actions[signo] = action;
+  }
+
+  /** Discarded when sent (unless blocked): SIG_IGN, or SIG_DFL of a signal ignored by default. */
+  ignores(signo: number): boolean {
+    const handler = this.#actions[signo].handlerAddr;
+    return handler === SIG_IGN || (handler === SIG_DFL && isIgnoredByDefault(signo));
+  }
+
+  fork(): SignalActions {
+    const copy = new SignalActions();
+    for (let signo = 1; signo <= 64; signo++) copy.#actions[signo] = { ...this.#actions[signo] };
+    return copy;
+  }
+
+  /** execve(2): handlers become SIG_DFL, SIG_IGN stays. CLONE_CLEAR_SIGHAND keeps SIG_IGN, too. */
+  resetHandlers(): void {
+    for (let signo = 1; signo <= 64; signo++) {
+      const ignored = this.#actions[signo].handlerAddr === SIG_IGN;
+      this.#actions[signo] = defaultAction();
+      if (ignored) this.#actions[signo].handlerAddr = SIG_IGN;
+    }
+  }
+}
+
+function defaultAction(): SignalAction {
+  return { handlerAddr: SIG_DFL, flags: 0, restorerAddr: 0, maskLo: 0, maskHi: 0 };
+}

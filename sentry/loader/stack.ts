@@ -1,0 +1,90 @@
+/** The initial stack: argument and environment strings, auxiliary vector (Linux: create_elf_tables). */
+import { setU64 } from "../../platform/abi/bytes.ts";
+
+export interface InitialStack {
+  /** Bytes from `sp` up to the stack's top. */
+  bytes: Uint8Array;
+  sp: number;
+  argStart: number;
+  argEnd: number;
+  envStart: number;
+  envEnd: number;
+  auxv: Uint8Array;
+}
+
+/** An auxv entry's value, or a string or bytes that are put on the stack and pointed to. */
+export type AuxEntry = [number, number | string | Uint8Array];
+
+/** Bytes that argv and envp will need, strings and pointers; for the limit of execve(2). */
+export function argumentBytes(argv: string[], envp: string[]): number {
+  let n = 0;
+  for (const s of argv) n += s.length + 9;
+  for (const s of envp) n += s.length + 9;
+  return n;
+}
+
+/** Lays the stack out below `top` (page-aligned). `execfn` is AT_EXECFN's string. */
+export function buildStack(
+  top: number,
+  argv: string[],
+  envp: string[],
+  aux: AuxEntry[],
+  execfn: string,
+): InitialStack {
+  let size = 64 + execfn.length + 1 + 16 * (aux.length + 2) + 8 * (argv.length + envp.length + 3);
+  for (const s of argv) size += s.length + 1;
+  for (const s of envp) size += s.length + 1;
+  for (const [, value] of aux) if (typeof value !== "number") size += value.length + 17;
+  size = (size + 127) & ~15;
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  const base = top - size;
+  let at = size - 8;
+  const put = (s: string | Uint8Array): number => {
+    if (typeof s === "string") {
+      at -= s.length + 1;
+      for (let i = 0; i < s.length; i++) bytes[at + i] = s.charCodeAt(i);
+    } else {
+      at = (at - s.length) & ~15;
+      bytes.set(s, at);
+    }
+    return base + at;
+  };
+  const execfnAddr = put(execfn);
+  const envEnd = base + at;
+  const envAddrs: number[] = new Array(envp.length);
+  for (let i = envp.length - 1; i >= 0; i--) envAddrs[i] = put(envp[i]);
+  const envStart = base + at;
+  const argAddrs: number[] = new Array(argv.length);
+  for (let i = argv.length - 1; i >= 0; i--) argAddrs[i] = put(argv[i]);
+  const argStart = base + at;
+  const auxWords: number[] = [];
+  for (const [type, value] of aux) {
+    auxWords.push(type, typeof value === "number" ? value : put(value));
+  }
+  auxWords.push(31 /* AT_EXECFN */, execfnAddr, 0, 0);
+  const words = 1 + argv.length + 1 + envp.length + 1 + auxWords.length;
+  at = (at - 8 * words) & ~15;
+  const sp = base + at;
+  let w = at;
+  const word = (n: number) => {
+    setU64(view, w, n);
+    w += 8;
+  };
+  word(argv.length);
+  for (const a of argAddrs) word(a);
+  word(0);
+  for (const a of envAddrs) word(a);
+  word(0);
+  const auxAt = w;
+  for (const a of auxWords) word(a);
+  return {
+    bytes: bytes.subarray(at),
+    sp,
+    argStart,
+    argEnd: envStart,
+    envStart,
+    envEnd,
+    auxv: bytes.slice(auxAt, w),
+  };
+}

@@ -1,0 +1,540 @@
+/**
+ * A process's address space as the Sentry keeps it (Linux: mm_struct): the list of mappings. The
+ * memory itself, copy-on-write and page faults are the host's. Every change is decided here first
+ * and performed by the calling thread's stub, in order, before the guest runs on.
+ */
+import {
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENAMETOOLONG,
+  ENOMEM,
+  EPERM,
+} from "../../platform/abi/errno.ts";
+import {
+  MAP_32BIT,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_LOCKED,
+  MAP_NORESERVE,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_STACK,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../platform/abi/mman.ts";
+import { SYS_mprotect, SYS_mremap, SYS_munmap } from "../../platform/abi/amd64/syscalls.ts";
+import type { AddressSpace, Context } from "../../platform/platform.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import { type ImageCache, textImageFor } from "./text_image.ts";
+import { MAX_MAP_COUNT, Vma, VmaList } from "./vma.ts";
+
+export const PAGE_SIZE = 4096;
+/** Linux's vm.mmap_min_addr. */
+export const MMAP_MIN_ADDR = 65536;
+/** A copy this long goes by process_vm_writev at once instead of through the arena. */
+const DIRECT_COPY = 32768;
+/** Changes of other threads that may not have been performed yet, see `settle`. */
+interface Pending {
+  ctx: Context;
+  start: number;
+  end: number;
+}
+
+export const pageUp = (n: number): number => Math.ceil(n / PAGE_SIZE) * PAGE_SIZE;
+export const pageDown = (n: number): number => Math.floor(n / PAGE_SIZE) * PAGE_SIZE;
+
+let nextShareId = 1;
+const found = new Int32Array(2);
+const chunk = new Uint8Array(PAGE_SIZE);
+
+export class MemoryManager {
+  /** Tasks that share it. */
+  refs = 1;
+  readonly vmas = new VmaList();
+  /** Where mmap looks for room, downwards. */
+  mmapBase = 0;
+  brkStart = 0;
+  brk = 0;
+  codeStart = 0;
+  codeEnd = 0;
+  dataStart = 0;
+  dataEnd = 0;
+  stackTop = 0;
+  argStart = 0;
+  argEnd = 0;
+  envStart = 0;
+  envEnd = 0;
+  auxv: Uint8Array = new Uint8Array(0);
+  exeFile: FileDescription | null = null;
+  /** Locked bytes asked for by mlock(2), for /proc. */
+  lockedBytes = 0;
+  /** Limits of the process, set by the kernel: RLIMIT_AS and RLIMIT_DATA in bytes. */
+  #unsettled: Pending[] = [];
+  #totalBytes = 0;
+
+  constructor(
+    readonly space: AddressSpace,
+    readonly taskSize: number,
+    readonly images: ImageCache,
+  ) {}
+
+  get totalBytes(): number {
+    return this.#totalBytes;
+  }
+
+  /** Tasks that share it (Linux: mm_users). */
+  get users(): number {
+    return this.refs;
+  }
+
+  acquire(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** The last user is gone: files are let go; the host memory goes with its last context. */
+  release(): void {
+    if (--this.refs !== 0) return;
+    for (const vma of this.vmas.all) vma.file?.release();
+    this.vmas.all.length = 0;
+    this.exeFile?.release();
+    this.exeFile = null;
+  }
+
+  /** The list of a fork's child, whose host memory `child` is a copy already. */
+  fork(child: AddressSpace): MemoryManager {
+    const mm = new MemoryManager(child, this.taskSize, this.images);
+    for (const vma of this.vmas.all) mm.vmas.all.push(vma.slice(vma.start, vma.end));
+    mm.mmapBase = this.mmapBase;
+    mm.brkStart = this.brkStart;
+    mm.brk = this.brk;
+    mm.codeStart = this.codeStart;
+    mm.codeEnd = this.codeEnd;
+    mm.dataStart = this.dataStart;
+    mm.dataEnd = this.dataEnd;
+    mm.stackTop = this.stackTop;
+    mm.argStart = this.argStart;
+    mm.argEnd = this.argEnd;
+    mm.envStart = this.envStart;
+    mm.envEnd = this.envEnd;
+    mm.auxv = this.auxv;
+    mm.exeFile = this.exeFile?.acquire() ?? null;
+    mm.#totalBytes = this.#totalBytes;
+    return mm;
+  }
+
+  // --- Guest memory ---------------------------------------------------------------------------------
+
+  /** Whether the range lies in mappings that have all of `prot`. */
+  accessible(addr: number, length: number, prot: number): boolean {
+    return this.accessibleRun(addr, length, prot) === length;
+  }
+
+  /** How many bytes from `addr` on lie in mappings that have all of `prot`, at most `length`. */
+  accessibleRun(addr: number, length: number, prot: number): number {
+    const all = this.vmas.all;
+    let at = addr;
+    const end = addr + length;
+    for (let i = this.vmas.indexAbove(addr); i < all.length && at < end; i++) {
+      const vma = all[i];
+      if (vma.start > at || (vma.prot & prot) !== prot) break;
+      at = vma.end;
+    }
+    return Math.min(at, end) - addr;
+  }
+
+  copyIn(ctx: Context, addr: number, dst: Uint8Array, start: number, end: number): number {
+    const length = end - start;
+    if (length === 0) return 0;
+    const at = ctx.prefetchedAt(addr, length);
+    if (at >= 0) {
+      const arena = ctx.arena!;
+      if (length <= 64) for (let i = 0; i < length; i++) dst[start + i] = arena[at + i];
+      else dst.set(arena.subarray(at, at + length), start);
+      return 0;
+    }
+    if (addr + length > this.taskSize) return -EFAULT;
+    return this.#settledRead(ctx, addr, dst, start, end) === length ? 0 : -EFAULT;
+  }
+
+  /** Reads what is there, for I/O that may stop short. Returns a count or -EFAULT. */
+  copyInSome(ctx: Context, addr: number, dst: Uint8Array, start: number, end: number): number {
+    const length = end - start;
+    const at = ctx.prefetchedAt(addr, length);
+    if (at >= 0) {
+      dst.set(ctx.arena!.subarray(at, at + length), start);
+      return length;
+    }
+    if (addr + length > this.taskSize) return -EFAULT;
+    return this.#settledRead(ctx, addr, dst, start, end);
+  }
+
+  #settledRead(ctx: Context, addr: number, dst: Uint8Array, start: number, end: number): number {
+    if (ctx.queued) ctx.flush();
+    return this.space.read(addr, dst, start, end);
+  }
+
+  copyOut(ctx: Context, addr: number, src: Uint8Array, start: number, end: number): number {
+    const length = end - start;
+    if (length === 0) return 0;
+    if (!this.accessible(addr, length, PROT_WRITE)) return -EFAULT;
+    if (length > DIRECT_COPY) {
+      if (ctx.queued) ctx.flush();
+      return this.space.write(addr, src, start, end) === length ? 0 : -EFAULT;
+    }
+    ctx.queueCopyOut(addr, src, start, end);
+    return 0;
+  }
+
+  /** Stores now, past other threads' eyes and page protections of the VMA list alone. */
+  writeNow(ctx: Context | null, addr: number, src: Uint8Array, start: number, end: number): number {
+    if (ctx !== null && ctx.queued) ctx.flush();
+    return this.space.write(addr, src, start, end) === end - start ? 0 : -EFAULT;
+  }
+
+  copyInString(ctx: Context, addr: number, limit: number): string | number {
+    if (ctx.prefetchedFrom(addr, found)) {
+      const s = this.#stringIn(ctx.arena!, found[0], Math.min(found[1], limit));
+      if (s !== null) return s;
+    }
+    if (ctx.queued) ctx.flush();
+    let text = "";
+    for (let at = addr; text.length < limit;) {
+      const n = Math.min(PAGE_SIZE - at % PAGE_SIZE, limit - text.length, at === addr ? 256 : PAGE_SIZE);
+      if (at + n > this.taskSize) return -EFAULT;
+      const got = this.space.read(at, chunk, 0, n);
+      if (got <= 0) return -EFAULT;
+      const s = this.#stringIn(chunk, 0, got);
+      if (s !== null) return text + s;
+      if (got < n) return -EFAULT;
+      text += latin1(chunk, 0, got);
+      at += got;
+    }
+    return -ENAMETOOLONG;
+  }
+
+  #stringIn(bytes: Uint8Array, at: number, available: number): string | null {
+    const end = bytes.indexOf(0, at);
+    return end < 0 || end >= at + available ? null : latin1(bytes, at, end);
+  }
+
+  /** Identity of a shared futex word, or null when the word is private to this address space. */
+  futexKey(addr: number): string | null {
+    const vma = this.vmas.at(addr);
+    if (vma === null || !vma.shared) return null;
+    const offset = vma.offset + (addr - vma.start);
+    if (vma.file !== null) {
+      const { inode } = vma.file;
+      return `${inode.fs.dev}:${inode.ino}:${offset}`;
+    }
+    return `anon:${vma.shareId}:${offset}`;
+  }
+
+  // --- Mapping --------------------------------------------------------------------------------------
+
+  /**
+   * mmap(2). `file` is borrowed. `limitBytes` is RLIMIT_AS. Returns the address or -errno. The offset
+   * and flags were checked by the caller.
+   */
+  mmap(
+    ctx: Context,
+    addr: number,
+    length: number,
+    prot: number,
+    flags: number,
+    file: FileDescription | null,
+    offset: number,
+    limitBytes: number,
+  ): number {
+    if (length === 0) return -EINVAL;
+    const size = pageUp(length);
+    if (size > this.taskSize) return -ENOMEM;
+    const at = this.#place(addr, size, flags);
+    if (at < 0) return at;
+    if (this.#totalBytes + size > limitBytes) return -ENOMEM;
+    if (this.vmas.all.length >= MAX_MAP_COUNT) return -ENOMEM;
+    const shared = (flags & MAP_SHARED) !== 0;
+    let maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
+    let hostFd = -1;
+    let hostOffset = 0;
+    if (file !== null) {
+      if (!file.readable) return -EACCES;
+      if (shared && (prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
+      if (shared && !file.writable) maxProt &= ~PROT_WRITE;
+      const mapping = file.impl.hostMapping(file, offset, size, prot, shared);
+      if (typeof mapping === "number") return mapping;
+      hostFd = mapping.fd;
+      hostOffset = mapping.offset;
+      const image = hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0
+        ? textImageFor(this.images, file, offset, size, hostFd, hostOffset)
+        : null;
+      if (image !== null) {
+        hostFd = image.fd;
+        hostOffset = 0;
+      }
+    }
+    this.#settle(ctx, at, at + size);
+    this.#drop(at, at + size);
+    const keep = MAP_NORESERVE | MAP_STACK | MAP_POPULATE;
+    let hostFlags = MAP_FIXED | (flags & keep) | (shared ? MAP_SHARED : MAP_PRIVATE);
+    if (hostFd < 0) hostFlags |= MAP_ANONYMOUS;
+    ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset);
+    this.#note(ctx, at, at + size);
+    const vmaFlags = flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
+    const shareId = shared && file === null ? nextShareId++ : 0;
+    const vma = new Vma(
+      at,
+      at + size,
+      prot,
+      vmaFlags,
+      file?.acquire() ?? null,
+      file === null ? (shareId !== 0 ? 0 : at) : offset,
+      "",
+      maxProt,
+      shareId,
+    );
+    if (file === null && shareId === 0) vma.offset = 0;
+    this.vmas.insert(vma);
+    this.#totalBytes += size;
+    return at;
+  }
+
+  #place(addr: number, size: number, flags: number): number {
+    if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
+      if (addr % PAGE_SIZE !== 0) return -EINVAL;
+      if (addr + size > this.taskSize) return -ENOMEM;
+      if (addr < MMAP_MIN_ADDR) return -EPERM;
+      if ((flags & MAP_FIXED_NOREPLACE) !== 0 && this.vmas.overlaps(addr, addr + size)) {
+        return -EEXIST;
+      }
+      return addr;
+    }
+    const hint = pageDown(addr);
+    if (
+      hint >= MMAP_MIN_ADDR && hint + size <= this.taskSize && !this.vmas.overlaps(hint, hint + size)
+    ) return hint;
+    if ((flags & MAP_32BIT) !== 0) {
+      const low = this.vmas.findBottomUp(0x4000_0000, 0x8000_0000, size);
+      return low < 0 ? -ENOMEM : low;
+    }
+    let at = this.vmas.findTopDown(MMAP_MIN_ADDR, this.mmapBase, size);
+    if (at < 0) at = this.vmas.findBottomUp(this.mmapBase, this.taskSize, size);
+    return at < 0 ? -ENOMEM : at;
+  }
+
+  munmap(ctx: Context, addr: number, length: number): number {
+    if (addr % PAGE_SIZE !== 0 || length === 0) return -EINVAL;
+    const end = addr + pageUp(length);
+    if (end > this.taskSize) return -EINVAL;
+    if (!this.vmas.overlaps(addr, end)) return 0;
+    this.#settle(ctx, addr, end);
+    this.#drop(addr, end);
+    ctx.queueCall(SYS_munmap, addr, end - addr, 0, 0, 0);
+    this.#note(ctx, addr, end);
+    return 0;
+  }
+
+  mprotect(ctx: Context, addr: number, length: number, prot: number): number {
+    if (addr % PAGE_SIZE !== 0) return -EINVAL;
+    if (length === 0) return 0;
+    const end = addr + pageUp(length);
+    if (end > this.taskSize || end < addr) return -ENOMEM;
+    if (!this.accessible(addr, end - addr, 0)) return -ENOMEM;
+    for (let i = this.vmas.indexAbove(addr); i < this.vmas.all.length; i++) {
+      const vma = this.vmas.all[i];
+      if (vma.start >= end) break;
+      if ((prot & ~vma.maxProt) !== 0) return -EACCES;
+    }
+    this.#settle(ctx, addr, end);
+    for (const vma of this.vmas.remove(addr, end)) {
+      vma.prot = prot;
+      this.vmas.insert(vma);
+    }
+    ctx.queueCall(SYS_mprotect, addr, end - addr, prot, 0, 0);
+    this.#note(ctx, addr, end);
+    return 0;
+  }
+
+  mremap(
+    ctx: Context,
+    oldAddr: number,
+    oldLength: number,
+    newLength: number,
+    flags: number,
+    newAddr: number,
+    limitBytes: number,
+  ): number {
+    if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL;
+    if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
+    const keepOld = (flags & MREMAP_DONTUNMAP) !== 0;
+    if (keepOld && ((flags & MREMAP_MAYMOVE) === 0 || oldLength !== newLength)) return -EINVAL;
+    if (oldAddr % PAGE_SIZE !== 0) return -EINVAL;
+    const oldSize = pageUp(oldLength);
+    const newSize = pageUp(newLength);
+    if (newSize === 0) return -EINVAL;
+    const fixed = (flags & MREMAP_FIXED) !== 0;
+    if (fixed) {
+      if (newAddr % PAGE_SIZE !== 0 || newAddr + newSize > this.taskSize) return -EINVAL;
+      if (newAddr < oldAddr + oldSize && oldAddr < newAddr + newSize) return -EINVAL;
+      if (newAddr < MMAP_MIN_ADDR) return -EPERM;
+    }
+    const vma = this.vmas.at(oldAddr);
+    if (vma === null) return -EFAULT;
+    if (oldSize === 0 && !vma.shared) return -EINVAL;
+    if (oldAddr + oldSize > vma.end) return -EFAULT;
+    if (!fixed && !keepOld && newSize <= oldSize) {
+      if (newSize < oldSize) this.munmap(ctx, oldAddr + newSize, oldSize - newSize);
+      return oldAddr;
+    }
+    if (this.#totalBytes + newSize - (keepOld ? 0 : oldSize) > limitBytes) return -ENOMEM;
+    const inPlace = !fixed && !keepOld && oldAddr + oldSize === vma.end &&
+      oldAddr + newSize <= this.taskSize &&
+      !this.vmas.overlaps(vma.end, oldAddr + newSize);
+    if (!inPlace && (flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
+    return inPlace
+      ? this.#growInPlace(ctx, vma, oldAddr, oldSize, newSize)
+      : this.#move(ctx, vma, oldAddr, oldSize, newSize, fixed ? newAddr : -1, keepOld);
+  }
+
+  #growInPlace(ctx: Context, vma: Vma, addr: number, oldSize: number, newSize: number): number {
+    this.#settle(ctx, addr, addr + newSize);
+    ctx.queueCall(SYS_mremap, addr, oldSize, newSize, 0, 0);
+    this.#note(ctx, addr, addr + newSize);
+    this.vmas.insert(
+      (() => {
+        const more = vma.slice(vma.start, vma.end);
+        more.offset = vma.offset + (vma.end - vma.start);
+        if (vma.file === null && vma.shareId === 0) more.offset = vma.offset;
+        more.start = addr + oldSize;
+        more.end = addr + newSize;
+        return more;
+      })(),
+    );
+    this.#totalBytes += newSize - oldSize;
+    return addr;
+  }
+
+  #move(
+    ctx: Context,
+    vma: Vma,
+    oldAddr: number,
+    oldSize: number,
+    newSize: number,
+    newAddr: number,
+    keepOld: boolean,
+  ): number {
+    let at = newAddr;
+    if (at < 0) {
+      at = this.vmas.findTopDown(MMAP_MIN_ADDR, this.mmapBase, newSize);
+      if (at < 0) return -ENOMEM;
+    }
+    this.#settle(ctx, oldAddr, oldAddr + oldSize);
+    this.#settle(ctx, at, at + newSize);
+    if (newAddr >= 0) this.#drop(at, at + newSize);
+    const moved = vma.slice(oldAddr, oldAddr + Math.max(oldSize, PAGE_SIZE));
+    moved.start = at;
+    moved.end = at + newSize;
+    let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    if (keepOld) flags |= MREMAP_DONTUNMAP;
+    ctx.queueCall(SYS_mremap, oldAddr, oldSize, newSize, flags, at);
+    this.#note(ctx, at, at + newSize);
+    if (!keepOld && oldSize > 0) {
+      this.#drop(oldAddr, oldAddr + oldSize);
+      this.#note(ctx, oldAddr, oldAddr + oldSize);
+    }
+    this.vmas.insert(moved);
+    this.#totalBytes += newSize;
+    return at;
+  }
+
+  /** brk(2): returns the new or the unchanged break. `dataLimit` is RLIMIT_DATA. */
+  setBrk(ctx: Context, to: number, dataLimit: number, asLimit: number): number {
+    if (to < this.brkStart) return this.brk;
+    const oldEnd = pageUp(this.brk);
+    const newEnd = pageUp(to);
+    if (newEnd > oldEnd) {
+      if (to - this.brkStart > dataLimit || newEnd > this.taskSize) return this.brk;
+      if (this.#totalBytes + newEnd - oldEnd > asLimit) return this.brk;
+      if (this.vmas.overlaps(oldEnd, newEnd + PAGE_SIZE)) return this.brk;
+      this.mapAnonymous(ctx, oldEnd, newEnd - oldEnd, PROT_READ | PROT_WRITE, "[heap]");
+    } else if (newEnd < oldEnd) this.munmap(ctx, newEnd, oldEnd - newEnd);
+    this.brk = to;
+    return to;
+  }
+
+  /** Private anonymous memory at a fixed, free place: heap, stack, bss. */
+  mapAnonymous(ctx: Context, addr: number, size: number, prot: number, name: string): void {
+    this.#settle(ctx, addr, addr + size);
+    this.#drop(addr, addr + size);
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | (name === "[stack]" ? MAP_GROWSDOWN : 0);
+    ctx.queueMmap(
+      addr,
+      size,
+      prot,
+      MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+      -1,
+      0,
+    );
+    this.#note(ctx, addr, addr + size);
+    this.vmas.insert(new Vma(addr, addr + size, prot, flags, null, 0, name));
+    this.#totalBytes += size;
+  }
+
+  /** Forgets [start, end) in the list. */
+  #drop(start: number, end: number): void {
+    for (const vma of this.vmas.remove(start, end)) {
+      this.#totalBytes -= vma.end - vma.start;
+      vma.file?.release();
+    }
+  }
+
+  // Threads of one process perform their changes in parallel: what one was told and may not have
+  // done yet must not meet what another is told about the same addresses.
+
+  #note(ctx: Context, start: number, end: number): void {
+    if (this.space.threadCount > 1) this.#unsettled.push({ ctx, start, end });
+  }
+
+  /** Waits until other threads have performed what they were told about [start, end). */
+  #settle(ctx: Context, start: number, end: number): void {
+    if (this.#unsettled.length === 0) return;
+    this.#unsettled = this.#unsettled.filter((p) => {
+      if (p.ctx.performed) return false;
+      if (p.ctx !== ctx && p.start < end && start < p.end) {
+        p.ctx.awaitPerformed();
+        return false;
+      }
+      return true;
+    });
+  }
+}
+
+/** Bytes as a latin1 string. */
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > 64) return decoder.decode(bytes.slice(start, end));
+  let s = "";
+  for (let i = start; i < end; i++) s += String.fromCharCode(bytes[i]);
+  return s;
+}
+const decoder = {
+  decode(bytes: Uint8Array): string {
+    let s = "";
+    for (let i = 0; i < bytes.length; i += 4096) {
+      s += String.fromCharCode(...bytes.subarray(i, i + 4096));
+    }
+    return s;
+  },
+};
+
+void [EAGAIN, EBADF, MAP_LOCKED];

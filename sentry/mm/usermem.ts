@@ -1,0 +1,242 @@
+/** Guest buffers as destination and source of I/O (sentry/vfs/io.ts). */
+import { EFAULT, EINVAL } from "../../platform/abi/errno.ts";
+import { PROT_WRITE } from "../../platform/abi/mman.ts";
+import { IOV_MAX } from "../../platform/abi/limits.ts";
+import { type HostBuffer, hostAlloc, preadv2, pwritev2 } from "../../platform/host/host.ts";
+import type { Context } from "../../platform/platform.ts";
+import type { IoDst, IoSrc } from "../vfs/io.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+
+/** Whose memory it is: a Task. */
+export interface MemoryUser {
+  readonly mm: MemoryManager;
+  readonly ctx: Context | null;
+}
+
+/** Linux's MAX_RW_COUNT: what one call moves at most. */
+export const MAX_RW_COUNT = 0x7fff_f000;
+/** Longest piece that goes through the arena; longer ones are moved by process_vm_*. */
+const ARENA_PIECE = 65536;
+const STAGE_SIZE = 262144;
+let staging: HostBuffer | null = null;
+const zeros = new Uint8Array(65536);
+
+function stage(): HostBuffer {
+  return staging ??= hostAlloc(STAGE_SIZE);
+}
+
+/** One guest range, or a list of them. */
+abstract class UserRange {
+  protected addr: number;
+  /** Left in the current range. */
+  protected left: number;
+  /** Further ranges, as addr, length pairs from `next` on. */
+  protected more: Float64Array | null;
+  protected next = 0;
+  #total: number;
+
+  constructor(
+    protected readonly user: MemoryUser,
+    addr: number,
+    length: number,
+    more: Float64Array | null = null,
+    total = length,
+  ) {
+    this.addr = addr;
+    this.left = length;
+    this.more = more;
+    this.#total = total;
+  }
+
+  get remaining(): number {
+    return this.#total;
+  }
+
+  protected advance(n: number): void {
+    this.addr += n;
+    this.left -= n;
+    this.#total -= n;
+    while (this.left === 0 && this.more !== null && this.next < this.more.length) {
+      this.addr = this.more[this.next];
+      this.left = this.more[this.next + 1];
+      this.next += 2;
+    }
+  }
+
+  /** Whether the current range is used up and no other follows. */
+  protected get done(): boolean {
+    return this.left === 0;
+  }
+}
+
+export class UserDst extends UserRange implements IoDst {
+  put(src: Uint8Array, start: number, end: number): number {
+    let stored = 0;
+    while (start + stored < end && !this.done) {
+      const n = this.#store(src, start + stored, Math.min(end - start - stored, this.left));
+      if (n <= 0) return stored > 0 ? stored : -EFAULT;
+      stored += n;
+    }
+    return stored;
+  }
+
+  #store(src: Uint8Array, start: number, length: number): number {
+    const { mm, ctx } = this.user;
+    const run = mm.accessibleRun(this.addr, length, PROT_WRITE);
+    if (run === 0 || mm.copyOut(ctx!, this.addr, src, start, start + run) < 0) return -EFAULT;
+    this.advance(run);
+    return run;
+  }
+
+  zero(n: number): number {
+    let stored = 0;
+    while (stored < n && !this.done) {
+      const { mm, ctx } = this.user;
+      const run = mm.accessibleRun(this.addr, Math.min(n - stored, this.left), PROT_WRITE);
+      if (run === 0) return stored > 0 ? stored : -EFAULT;
+      if (ctx!.arena !== null) ctx!.queueZero(this.addr, run);
+      else {
+        for (let at = 0; at < run; at += zeros.length) {
+          const end = Math.min(zeros.length, run - at);
+          if (mm.copyOut(ctx!, this.addr + at, zeros, 0, end) < 0) return -EFAULT;
+        }
+      }
+      this.advance(run);
+      stored += run;
+    }
+    return stored;
+  }
+
+  readHost(fd: number, n: number, offset: number, rwf: number): number {
+    let done = 0;
+    n = Math.min(n, this.remaining);
+    while (done < n && !this.done) {
+      const want = Math.min(n - done, this.left);
+      const got = this.#readPiece(fd, want, offset < 0 ? -1 : offset + done, rwf);
+      if (got <= 0) return done > 0 ? done : got;
+      done += got;
+      if (got < Math.min(want, STAGE_SIZE) && got !== ARENA_PIECE) break;
+    }
+    return done;
+  }
+
+  #readPiece(fd: number, want: number, offset: number, rwf: number): number {
+    const { mm, ctx } = this.user;
+    const length = mm.accessibleRun(this.addr, Math.min(want, STAGE_SIZE), PROT_WRITE);
+    if (length === 0) return -EFAULT;
+    if (length <= ARENA_PIECE && length <= ctx!.arenaLeft) {
+      const at = ctx!.reserve(length);
+      const got = preadv2(fd, ctx!.arenaAddr + at, length, offset, rwf);
+      if (got <= 0) return got;
+      ctx!.queueArenaOut(this.addr, at, got);
+      this.advance(got);
+      return got;
+    }
+    const buffer = stage();
+    const got = preadv2(fd, buffer.addr, length, offset, rwf);
+    if (got <= 0) return got;
+    if (mm.writeNow(ctx, this.addr, buffer.u8, 0, got) < 0) return -EFAULT;
+    this.advance(got);
+    return got;
+  }
+}
+
+export class UserSrc extends UserRange implements IoSrc {
+  take(dst: Uint8Array, start: number, end: number): number {
+    let taken = 0;
+    while (start + taken < end && !this.done) {
+      const want = Math.min(end - start - taken, this.left);
+      const { mm, ctx } = this.user;
+      const n = mm.copyInSome(ctx!, this.addr, dst, start + taken, start + taken + want);
+      if (n <= 0) return taken > 0 ? taken : -EFAULT;
+      this.advance(n);
+      taken += n;
+      if (n < want) break;
+    }
+    return taken;
+  }
+
+  writeHost(fd: number, n: number, offset: number, rwf: number): number {
+    let done = 0;
+    n = Math.min(n, this.remaining);
+    while (done < n && !this.done) {
+      const want = Math.min(n - done, this.left, STAGE_SIZE);
+      const put = this.#writePiece(fd, want, offset < 0 ? -1 : offset + done, rwf);
+      if (put <= 0) return done > 0 ? done : put;
+      done += put;
+      if (put < want) break;
+    }
+    return done;
+  }
+
+  #writePiece(fd: number, want: number, offset: number, rwf: number): number {
+    const { mm, ctx } = this.user;
+    const at = ctx!.prefetchedAt(this.addr, want);
+    let from = ctx!.arenaAddr + at;
+    let length = want;
+    if (at < 0) {
+      const buffer = stage();
+      length = mm.copyInSome(ctx!, this.addr, buffer.u8, 0, want);
+      if (length <= 0) return -EFAULT;
+      from = buffer.addr;
+    }
+    const put = pwritev2(fd, from, length, offset, rwf);
+    if (put > 0) this.advance(put);
+    return put;
+  }
+}
+
+/** Reads an iovec array. Returns [addr, length, …] with the total in `total`, or -errno. */
+function copyInIovec(
+  user: MemoryUser,
+  iovAddr: number,
+  count: number,
+): { pairs: Float64Array; total: number } | number {
+  if (count < 0 || count > IOV_MAX) return -EINVAL;
+  const raw = new Uint8Array(16 * count);
+  if (user.mm.copyIn(user.ctx!, iovAddr, raw, 0, raw.length) < 0) return -EFAULT;
+  const view = new DataView(raw.buffer);
+  const pairs = new Float64Array(2 * count);
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const at = 16 * i;
+    const high = view.getUint32(at + 12, true);
+    if (high >= 0x8000_0000) return -EINVAL;
+    pairs[2 * i] = view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
+    const length = view.getUint32(at + 8, true) + high * 0x1_0000_0000;
+    pairs[2 * i + 1] = Math.min(length, MAX_RW_COUNT - total);
+    if (length > 0 && pairs[2 * i] + pairs[2 * i + 1] > user.mm.taskSize) return -EFAULT;
+    total += pairs[2 * i + 1];
+  }
+  return { pairs, total };
+}
+
+export function userDstIov(user: MemoryUser, iovAddr: number, count: number): UserDst | number {
+  const iov = copyInIovec(user, iovAddr, count);
+  return typeof iov === "number" ? iov : build(UserDst, user, iov.pairs, iov.total);
+}
+
+export function userSrcIov(user: MemoryUser, iovAddr: number, count: number): UserSrc | number {
+  const iov = copyInIovec(user, iovAddr, count);
+  return typeof iov === "number" ? iov : build(UserSrc, user, iov.pairs, iov.total);
+}
+
+type RangeClass<T> = new (
+  user: MemoryUser,
+  addr: number,
+  length: number,
+  more: Float64Array | null,
+  total: number,
+) => T;
+
+function build<T extends UserRange>(
+  type: RangeClass<T>,
+  user: MemoryUser,
+  pairs: Float64Array,
+  total: number,
+): T {
+  let first = 0;
+  while (first < pairs.length && pairs[first + 1] === 0) first += 2;
+  if (first >= pairs.length) return new type(user, 0, 0, null, 0);
+  return new type(user, pairs[first], pairs[first + 1], pairs.subarray(first + 2), total);
+}

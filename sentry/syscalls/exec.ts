@@ -1,0 +1,129 @@
+/** execve(2), execveat(2). */
+import { SYS_execve, SYS_execveat } from "../../platform/abi/amd64/syscalls.ts";
+import { E2BIG, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT } from "../../platform/abi/errno.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../platform/abi/fcntl.ts";
+import { PATH_MAX } from "../../platform/abi/limits.ts";
+import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+import { execProgram } from "../kernel/exec.ts";
+import { latin1, PAGE_SIZE } from "../mm/memory_manager.ts";
+import { openForExec } from "../vfs/namei.ts";
+import type { PathRef } from "../vfs/mount.ts";
+
+const ARG_STRING_MAX = 131072;
+const ARGS_MAX = 6 << 20;
+
+function execve(t: Task, args: SyscallArguments): SyscallReturn {
+  return doExec(t, AT_FDCWD, args.addr(0), args.addr(1), args.addr(2), 0);
+}
+
+function execveat(t: Task, args: SyscallArguments): SyscallReturn {
+  return doExec(t, args.i32(0), args.addr(1), args.addr(2), args.addr(3), args.i32(4));
+}
+
+function doExec(
+  t: Task,
+  dirFd: number,
+  pathAddr: number,
+  argvAddr: number,
+  envpAddr: number,
+  flags: number,
+): SyscallReturn {
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
+  const path = t.copyInString(pathAddr, PATH_MAX);
+  if (typeof path === "number") return path;
+  const empty = (flags & AT_EMPTY_PATH) !== 0;
+  if (path.length === 0 && !empty) return -ENOENT;
+  const start = startOf(t, dirFd, path);
+  if (typeof start === "number") return start;
+  const reader = new StringReader(t);
+  const argv = reader.vector(argvAddr);
+  if (typeof argv === "number") return argv;
+  const envp = reader.vector(envpAddr);
+  if (typeof envp === "number") return envp;
+  // Linux gives a program without arguments an empty first one.
+  if (argv.length === 0) argv.push("");
+  const ctx = t.fs.walkContext(t.creds);
+  const file = openForExec(ctx, start, path, (flags & AT_SYMLINK_NOFOLLOW) !== 0, empty);
+  if (typeof file === "number") return file;
+  const name = dirFd === AT_FDCWD || path.startsWith("/")
+    ? path
+    : `/dev/fd/${dirFd}${path.length > 0 ? "/" + path : ""}`;
+  const open = (p: string) => openForExec(t.fs.walkContext(t.creds), t.fs.cwd, p, false, false);
+  return execProgram(t, file, name, argv, envp, open);
+}
+
+function startOf(t: Task, dirFd: number, path: string): PathRef | number {
+  if (dirFd === AT_FDCWD || path.startsWith("/")) return t.fs.cwd;
+  const file = t.fdTable.get(dirFd);
+  return file === null ? -EBADF : { mount: file.mount, dentry: file.dentry };
+}
+
+/** Reads NULL-terminated vectors of strings; they mostly lie together, so pages are kept. */
+class StringReader {
+  #page = -1;
+  #length = 0;
+  readonly #bytes = new Uint8Array(PAGE_SIZE);
+  #total = 0;
+
+  constructor(readonly t: Task) {}
+
+  /** The part of memory at `addr` that is at hand: [index in #bytes, bytes], or -EFAULT. */
+  #at(addr: number): number {
+    const page = addr - addr % PAGE_SIZE;
+    if (page === this.#page && addr - page < this.#length) return addr - page;
+    const { mm, ctx } = this.t;
+    const n = addr < mm.taskSize ? mm.copyInSome(ctx!, page, this.#bytes, 0, PAGE_SIZE) : -EFAULT;
+    this.#page = page;
+    this.#length = Math.max(n, 0);
+    return addr - page < this.#length ? addr - page : -EFAULT;
+  }
+
+  vector(addr: number): string[] | number {
+    const out: string[] = [];
+    if (addr === 0) return out;
+    const pointers: number[] = [];
+    const word = new Uint8Array(8);
+    const view = new DataView(word.buffer);
+    for (;; addr += 8) {
+      for (let i = 0; i < 8; i++) {
+        const at = this.#at(addr + i);
+        if (at < 0) return -EFAULT;
+        word[i] = this.#bytes[at];
+      }
+      const p = view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000;
+      if (p === 0) break;
+      pointers.push(p);
+      this.#total += 8;
+      if (this.#total > ARGS_MAX) return -E2BIG;
+    }
+    for (const p of pointers) {
+      const s = this.string(p);
+      if (typeof s === "number") return s;
+      out.push(s);
+    }
+    return out;
+  }
+
+  string(addr: number): string | number {
+    let text = "";
+    for (;;) {
+      const at = this.#at(addr);
+      if (at < 0) return -EFAULT;
+      const end = this.#bytes.indexOf(0, at);
+      const stop = end >= 0 && end < this.#length ? end : this.#length;
+      text += latin1(this.#bytes, at, stop);
+      this.#total += stop - at + 1;
+      if (text.length >= ARG_STRING_MAX || this.#total > ARGS_MAX) return -E2BIG;
+      if (stop === end) return text;
+      addr += stop - at;
+    }
+  }
+}
+
+export const rows: SyscallRow[] = [
+  [SYS_execve, "execve", execve, FULL],
+  [SYS_execveat, "execveat", execveat, FULL],
+];
+
+void ENAMETOOLONG;
