@@ -130,7 +130,9 @@ function sendParentDeathSignals(child: ThreadGroup): void {
 function adopt(child: ThreadGroup, from: ThreadGroup, reaper: ThreadGroup | null): void {
   from.children.delete(child);
   child.parent = reaper;
-  child.parentThread = reaper === null ? null : reaper.threads.find((x) => !x.exiting) ?? reaper.leader;
+  child.parentThread = reaper === null
+    ? null
+    : reaper.threads.find((x) => !x.exiting) ?? reaper.leader;
   if (reaper === null) return;
   reaper.children.add(child);
   child.exitSignal = SIGCHLD;
@@ -159,7 +161,9 @@ function notifyExit(t: Task, isLast: boolean): void {
     return;
   }
   tg.exited = true;
-  if (tg.parent !== null && tg.pgrp !== tg.parent.pgrp && tg.pgrp.session === tg.parent.pgrp.session) {
+  if (
+    tg.parent !== null && tg.pgrp !== tg.parent.pgrp && tg.pgrp.session === tg.parent.pgrp.session
+  ) {
     hangUpOrphaned(tg.pgrp, tg);
   }
   tg.exitQueue.notify(EPOLLIN);

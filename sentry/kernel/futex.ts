@@ -59,9 +59,17 @@ export function futexPlace(t: Task, addr: number, shared: boolean): FutexPlace |
   return { buckets: futexes.privateOf(t.mm), key: addr };
 }
 
-/** The futex word as u32, or -EFAULT. */
+const word = new Uint8Array(4);
+const wordView = new DataView(word.buffer);
+
+/**
+ * The futex word as u32, or -EFAULT. It is read now, not taken from what the stub copied when the call
+ * was made: a wake-up that came in between must be seen.
+ */
 export function futexWord(t: Task, addr: number): number {
-  return t.copyInU32(addr);
+  const ctx = t.ctx;
+  if (ctx !== null && ctx.queued) ctx.flush();
+  return t.mm.space.read(addr, word, 0, 4) === 4 ? wordView.getUint32(0, true) : -EFAULT;
 }
 
 function enqueue(task: Task, place: FutexPlace, bitset: number): FutexWaiter {
@@ -96,11 +104,16 @@ export function futexWait(
   if (bitset === 0) return -EINVAL;
   const place = futexPlace(t, addr, shared);
   if (typeof place === "number") return place;
-  const word = futexWord(t, addr);
-  if (word < 0) return word;
-  if (word !== expected) return -EAGAIN;
+  const value = futexWord(t, addr);
+  if (value < 0) return value;
+  if (value !== expected) return -EAGAIN;
   const waiter = enqueue(t, place, bitset);
-  return finishWait(t, waiter, () => futexWait(t, addr, shared, expected, bitset, deadlineMonoNs), deadlineMonoNs);
+  return finishWait(
+    t,
+    waiter,
+    () => futexWait(t, addr, shared, expected, bitset, deadlineMonoNs),
+    deadlineMonoNs,
+  );
 }
 
 async function finishWait(
@@ -167,9 +180,9 @@ export function futexRequeue(
   const to = futexPlace(t, addr2, shared);
   if (typeof to === "number") return to;
   if (expected !== null) {
-    const word = futexWord(t, addr);
-    if (word < 0) return word;
-    if (word !== expected) return -EAGAIN;
+    const value = futexWord(t, addr);
+    if (value < 0) return value;
+    if (value !== expected) return -EAGAIN;
   }
   const woken = wakeAt(from, wakeCount, FUTEX_BITSET_MATCH_ANY);
   const list = from.buckets.get(from.key);
@@ -222,9 +235,9 @@ export function futexWaitMany(
   for (const item of items) {
     const place = futexPlace(t, item.addr, item.shared);
     if (typeof place === "number") return place;
-    const word = futexWord(t, item.addr);
-    if (word < 0) return word;
-    if (word !== item.expected) return -EAGAIN;
+    const value = futexWord(t, item.addr);
+    if (value < 0) return value;
+    if (value !== item.expected) return -EAGAIN;
     places.push(place);
   }
   const waiters = places.map((place) => enqueue(t, place, FUTEX_BITSET_MATCH_ANY));

@@ -71,7 +71,7 @@ export function futexLockPi(
   if ((word & FUTEX_TID_MASK) === t.tid) return -EDEADLK;
   if ((word & FUTEX_TID_MASK) !== 0) {
     // From here on the owner's unlock comes to us.
-    const err = t.copyOutU32(addr, (word | FUTEX_WAITERS) >>> 0);
+    const err = t.storeU32(addr, (word | FUTEX_WAITERS) >>> 0);
     if (err < 0) return err;
     word = futexWord(t, addr);
     if (word < 0) return word;
@@ -115,7 +115,7 @@ export function futexUnlockPi(t: Task, addr: number, shared: boolean): number {
   if ((word & FUTEX_TID_MASK) !== t.tid) return -EPERM;
   const state = states.get(place.buckets)?.get(place.key);
   if (state === undefined || state.waiters.length === 0) {
-    return t.copyOutU32(addr, 0);
+    return t.storeU32(addr, 0);
   }
   if (state.owner !== t) return -EINVAL;
   return handOver(t, state, 0);
@@ -126,7 +126,7 @@ function handOver(t: Task, state: PiState, died: number): number {
   const next = state.waiters.shift()!;
   const more = state.waiters.length > 0;
   const value = (next.task.tid | died | (more ? FUTEX_WAITERS : 0)) >>> 0;
-  const err = t.copyOutU32(state.addr, value);
+  const err = t.storeU32(state.addr, value);
   if (err < 0) {
     state.waiters.unshift(next);
     return err;
@@ -151,5 +151,5 @@ export function exitPiStates(t: Task): void {
 }
 
 function take(t: Task, addr: number, keep: number): number {
-  return t.copyOutU32(addr, (t.tid | keep) >>> 0);
+  return t.storeU32(addr, (t.tid | keep) >>> 0);
 }

@@ -63,7 +63,11 @@ export function continueGroup(tg: ThreadGroup): void {
   }
   if (!wasStopped && !wasStopping) return;
   if (wasStopped) tg.continuedUnreported = true;
-  notifyJobChange(tg, wasStopped ? CLD_CONTINUED : CLD_STOPPED, wasStopped ? SIGCONT : tg.stopSignal);
+  notifyJobChange(
+    tg,
+    wasStopped ? CLD_CONTINUED : CLD_STOPPED,
+    wasStopped ? SIGCONT : tg.stopSignal,
+  );
 }
 
 function notifyJobChange(tg: ThreadGroup, code: number, status: number): void {

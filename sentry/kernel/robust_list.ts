@@ -8,7 +8,7 @@ import {
   ROBUST_LIST_LIMIT,
 } from "../../platform/abi/futex.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";
-import { kernelWake } from "./futex.ts";
+import { futexWord, kernelWake } from "./futex.ts";
 import type { Task } from "./task.ts";
 
 /** Walks the list the thread registered, marks the locks it held and wakes one waiter of each. */
@@ -24,7 +24,9 @@ export function exitRobustList(t: Task): void {
     const addr = clearBit0(entry);
     // The next pointer is read first: the woken thread may reuse the entry.
     const next = readPointer(t, addr);
-    if (addr !== pendingAddr && !lockDied(t, addr + head.futexOffset, entry % 2 === 1, false)) return;
+    if (addr !== pendingAddr && !lockDied(t, addr + head.futexOffset, entry % 2 === 1, false)) {
+      return;
+    }
     if (next < 0) return;
     entry = next;
   }
@@ -45,7 +47,7 @@ function readPointer(t: Task, addr: number): number {
 /** handle_futex_death; false when the walk must end. */
 function lockDied(t: Task, addr: number, isPi: boolean, isPending: boolean): boolean {
   if (addr % 4 !== 0) return false;
-  const word = t.copyInU32(addr);
+  const word = futexWord(t, addr);
   if (word < 0) return false;
   // Between unlocking and waking the thread was killed: the waiter must not sleep for ever.
   if (isPending && !isPi && word === 0) {
@@ -53,7 +55,7 @@ function lockDied(t: Task, addr: number, isPi: boolean, isPending: boolean): boo
     return true;
   }
   if ((word & FUTEX_TID_MASK) !== t.tid) return true;
-  if (t.copyOutU32(addr, ((word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0) < 0) return false;
+  if (t.storeU32(addr, ((word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0) < 0) return false;
   if (!isPi && (word & FUTEX_WAITERS) !== 0) kernelWake(t, addr, 1);
   return true;
 }

@@ -19,7 +19,14 @@ import {
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import { dumpsCore, isFatalByDefault, STOP_SIGNALS, stopsByDefault } from "./signal_actions.ts";
 import { faultSignal, SigInfo } from "./signal_info.ts";
-import { bitHi, bitLo, isRealTime, PendingSignals, setHas, type SignalSet } from "./signal_queue.ts";
+import {
+  bitHi,
+  bitLo,
+  isRealTime,
+  PendingSignals,
+  setHas,
+  type SignalSet,
+} from "./signal_queue.ts";
 import { continueGroup } from "./job_control.ts";
 import type { ProcessGroup } from "./session.ts";
 import { type Task, TASK_BLOCKED, TASK_RUNNING, TASK_STOPPED } from "./task.ts";
@@ -171,11 +178,19 @@ export function kick(t: Task, fatal: boolean): void {
   } else if (t.state === TASK_RUNNING && t.sysno < 0) t.ctx?.interrupt();
 }
 
-/** A stopped task goes on: the run loop delivers its signals and resumes it. */
+/**
+ * A stopped task goes on: the run loop delivers its signals and resumes it, in a microtask, when the
+ * call that woke it is done.
+ */
 export function wakeStopped(t: Task): void {
   if (t.state !== TASK_STOPPED) return;
+  const { kernel } = t;
   t.state = TASK_RUNNING;
-  t.kernel.start(t);
+  kernel.inflight++;
+  queueMicrotask(() => {
+    kernel.inflight--;
+    if (!t.exiting) kernel.start(t);
+  });
 }
 
 /** Every thread of the group must exit; `status` is its wait status. The first call counts. */
@@ -266,7 +281,9 @@ function complete(tg: ThreadGroup, t: Task, signo: number): void {
   if (!wants(t, signo)) return;
   const isDefault = tg.actions.get(signo).handlerAddr === SIG_DFL;
   const waitedFor = setHas(t.signals.realLo, t.signals.realHi, signo);
-  if (signo === SIGKILL || (isDefault && isFatalByDefault(signo) && !dumpsCore(signo) && !waitedFor)) {
+  if (
+    signo === SIGKILL || (isDefault && isFatalByDefault(signo) && !dumpsCore(signo) && !waitedFor)
+  ) {
     startGroupExit(tg, signo);
   } else kick(t, false);
 }

@@ -26,7 +26,13 @@ import {
   SS_DISABLE,
 } from "../../platform/abi/signal.ts";
 import { waitStatusSignaled } from "../../platform/abi/wait.ts";
-import { getReg, REG_ORIG_RAX, REG_RAX, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
+import {
+  getReg,
+  REG_ORIG_RAX,
+  REG_RAX,
+  REG_RIP,
+  setReg,
+} from "../../platform/arch/amd64/registers.ts";
 import { pushSignalFrame, type SignalFrame } from "../arch/amd64/signal_frame.ts";
 import { exitGroup, exitTask } from "./exit.ts";
 import { participateInStop, startGroupStop } from "./job_control.ts";

@@ -208,7 +208,11 @@ function fillFrame(regs: Int32Array, frame: SignalFrame, fpAddr: number): void {
   frameBytes.fill(0);
   setU64(v, 0, frame.restorerAddr);
   const uc = PRETCODE_SIZE;
-  v.setUint32(uc + UCONTEXT_OFF_FLAGS, UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS, true);
+  v.setUint32(
+    uc + UCONTEXT_OFF_FLAGS,
+    UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+    true,
+  );
   setU64(v, uc + UCONTEXT_OFF_LINK_ADDR, 0);
   setU64(v, uc + UCONTEXT_OFF_STACK + STACK_T_OFF_SP_ADDR, frame.altStack.addr);
   v.setInt32(uc + UCONTEXT_OFF_STACK + STACK_T_OFF_FLAGS, frame.altStack.flags, true);
