@@ -21,22 +21,23 @@ const PERMISSIONS: Deno.PermissionOptionsObject = {
 };
 
 export function boot(): void {
-  // The Sentry first: it has more to do before the guest runs.
+  // A Worker's constructor returns when the Worker runs, which takes as long as a process's start. So
+  // the Sentry is first and gets all it needs: it starts the guest while the Gofer is being made.
   const sentry = new Worker(
     new URL("../sentry/worker.ts", import.meta.url),
     { type: "module", name: "sentry", deno: { permissions: PERMISSIONS } },
   );
+  watch("sentry", sentry);
+  const config = readConfig();
+  if (config === null) Deno.exit(SENTRY_BUG_STATUS); // The command is gone.
+  const channel = new MessageChannel();
+  const toSentry: SentryStart = { config, gofer: channel.port1 };
+  sentry.postMessage(toSentry, [channel.port1]);
   const gofer = new Worker(
     new URL("../gofer/worker.ts", import.meta.url),
     { type: "module", name: "gofer", deno: { permissions: PERMISSIONS } },
   );
-  const config = readConfig();
-  if (config === null) Deno.exit(SENTRY_BUG_STATUS); // The command is gone.
-  watch("sentry", sentry);
   watch("gofer", gofer);
-  const channel = new MessageChannel();
-  const toSentry: SentryStart = { config, gofer: channel.port1 };
-  sentry.postMessage(toSentry, [channel.port1]);
   const toGofer: GoferStart = { port: channel.port2, roots: goferRoots(config) };
   gofer.postMessage(toGofer, [channel.port2]);
 }

@@ -5,13 +5,22 @@ export const DO: Command = {
   name: "do",
   operands: "[--] COMMAND [ARG...]",
   summary: "Runs a command in a sandbox of its own.",
-  details: "The command sees the host's files, under an overlay in memory: what it writes is gone with " +
+  details:
+    "The command sees the host's files, under an overlay in memory: what it writes is gone with " +
     "the sandbox.\nIts exit status is the command's: 128+N when signal N ended it, 127 when the command " +
     "is not found,\n126 when it cannot be executed, 125 when the sandbox cannot be made, 2 for a wrong " +
     "use of dvisor.",
   flags: [
-    { name: "root", value: "DIR", help: "use this directory as the root file system, not the host's" },
-    { name: "cwd", value: "DIR", help: "working directory in the sandbox; default: the current one" },
+    {
+      name: "root",
+      value: "DIR",
+      help: "use this directory as the root file system, not the host's",
+    },
+    {
+      name: "cwd",
+      value: "DIR",
+      help: "working directory in the sandbox; default: the current one",
+    },
     { name: "env", value: "K=V", repeats: true, help: "set a variable; K alone removes it" },
     { name: "user", value: "UID[:GID]", help: "run as this user; GID is UID where it is left out" },
     {
@@ -22,12 +31,17 @@ export const DO: Command = {
     },
     { name: "rw", help: "write the current directory through to the host" },
     { name: "hostname", value: "NAME", help: "the sandbox's host name; default: the host's" },
-    { name: "platform", value: "systrap|ptrace", help: "how guest code runs; default: what the host allows" },
+    {
+      name: "platform",
+      value: "systrap|ptrace",
+      help: "how guest code runs; default: what the host allows",
+    },
     {
       name: "strace",
       value: "NAMES",
       optional: true,
-      help: "trace system calls, all or those named (comma-separated), on stderr or in the debug log",
+      help:
+        "trace system calls, all or those named (comma-separated), on stderr or in the debug log",
     },
     { name: "debug-log", value: "DIR", help: "write debug logs into this directory" },
     { name: "log-format", value: "text|json", help: "format of the debug logs; default: text" },

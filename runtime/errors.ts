@@ -20,7 +20,8 @@ const USER_NAMESPACES = "the host does not let this user make user namespaces; a
   "or run dvisor as root";
 const NAMESPACE_LIMIT =
   "the host's limit of user namespaces is reached; raise it with `sysctl user.max_user_namespaces=10000`";
-const MOUNTS = "the host forbids mounting inside a new user namespace; if AppArmor restricts it, run " +
+const MOUNTS =
+  "the host forbids mounting inside a new user namespace; if AppArmor restricts it, run " +
   "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container start it with " +
   "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined`";
 
@@ -65,21 +66,32 @@ export class SandboxError extends Error {
       );
     }
     if (errno === ENOSYS) {
-      return new SandboxError(`the host's kernel is too old (${step}): 5.12 or newer is needed`, CANNOT_START);
+      return new SandboxError(
+        `the host's kernel is too old (${step}): 5.12 or newer is needed`,
+        CANNOT_START,
+      );
     }
     if (errno === EPERM || errno === EACCES) {
       return new SandboxError(`${MOUNTS} (${step} ${index}: errno ${errno})`, CANNOT_START);
     }
-    return new SandboxError(`cannot build the sandbox: ${step} ${index}: errno ${errno}`, CANNOT_START);
+    return new SandboxError(
+      `cannot build the sandbox: ${step} ${index}: errno ${errno}`,
+      CANNOT_START,
+    );
   }
 
   /** The sandbox process ended without a word. */
   static ofLoss(hostStatus: number): SandboxError {
     const signal = hostStatus & 0x7f;
     if (signal === SIGSYS) {
-      return new SandboxError("the sandbox process made a forbidden system call and was ended", 128);
+      return new SandboxError(
+        "the sandbox process made a forbidden system call and was ended",
+        128,
+      );
     }
-    const how = signal !== 0 ? `killed by signal ${signal}` : `exited with ${hostStatus >> 8 & 0xff}`;
+    const how = signal !== 0
+      ? `killed by signal ${signal}`
+      : `exited with ${hostStatus >> 8 & 0xff}`;
     return new SandboxError(`the sandbox process ended unexpectedly (${how})`, 128);
   }
 }
