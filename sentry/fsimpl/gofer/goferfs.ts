@@ -22,6 +22,7 @@ import {
   STATFS_OFF_TYPE,
   V9FS_MAGIC,
 } from "../../../platform/abi/mount.ts";
+import { S_IFDIR, S_IFMT, S_IFSOCK } from "../../../platform/abi/stat.ts";
 import type { Filesystem, StatFs } from "../../vfs/inode.ts";
 import type { GoferClient } from "./client.ts";
 import { ContentCache } from "./content_cache.ts";
@@ -111,8 +112,9 @@ export class GoferFs implements Filesystem {
 
   /** The inode at `name` in `dir` that `statxWords` describes: the known object or a new one. */
   inodeAt(dir: GoferInode, name: string): GoferInode {
-    const type = statxWords[7] & 0o170000;
-    const keep = !this.exclusive || (statxWords[4] > 1 && type !== 0o040000);
+    const type = statxWords[7] & S_IFMT;
+    // A socket of the guest may be bound to the inode: it must stay this object.
+    const keep = !this.exclusive || type === S_IFSOCK || (statxWords[4] > 1 && type !== S_IFDIR);
     if (!keep) {
       const inode = new GoferInode(this, dir, name);
       inode.fill();

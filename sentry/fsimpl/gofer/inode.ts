@@ -356,6 +356,7 @@ export class GoferInode extends Inode implements FdHolder, ContentHolder {
 
   override release(): void {
     if (this.opens === 0) this.#drop();
+    if (this.special !== null) return; // A bound socket.
     if (this.nlink <= 1 || !this.fs.exclusive) {
       if (this.fs.inodes.get(this.ino) === this) this.fs.inodes.delete(this.ino);
     }

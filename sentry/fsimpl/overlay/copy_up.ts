@@ -1,16 +1,11 @@
 /** Copies a lower file's attributes, extended attributes and data to its new upper inode. */
 import { EIO } from "../../../platform/abi/errno.ts";
 import { O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
-import { PROT_READ, PROT_WRITE } from "../../../platform/abi/mman.ts";
+import { PROT_READ } from "../../../platform/abi/mman.ts";
+import { MS_NOATIME } from "../../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
-import { SEEK_DATA, SEEK_HOLE, SEEK_SET } from "../../../platform/abi/unistd.ts";
-import {
-  HOST_DATA_SIZE,
-  hostData,
-  hostLseek,
-  hostPreadData,
-  hostSendfile,
-} from "../../../platform/host/files.ts";
+import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
+import { hostData, hostLseek, hostPreadData } from "../../../platform/host/files.ts";
 import { type Credentials, initialCredentials } from "../../auth/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import { FileDescription } from "../../vfs/file.ts";
@@ -31,10 +26,6 @@ export const OVERLAY_XATTR_PREFIX = "trusted.overlay.";
 
 /** What the overlay itself does to the upper file system, it does as root. */
 export const MOUNTER: Credentials = initialCredentials(0, 0, []);
-/** Up to this size data is copied through a buffer, which lets tmpfs choose how to keep it. */
-const BUFFERED_MAX = HOST_DATA_SIZE;
-/** Bytes of one sendfile(2). */
-const SENDFILE_STEP = 1 << 30;
 
 /** An open file of a layer that no guest descriptor leads to. End it with `closeReal`. */
 export function openReal(
@@ -53,8 +44,8 @@ export function closeReal(file: FileDescription): void {
   file.impl.release(file);
 }
 
-/** A mount without options, for files that only the overlay sees. */
-const NO_MOUNT = { flags: 0 } as Mount;
+/** For files that only the overlay sees: reading them is no access. */
+const NO_MOUNT = { flags: MS_NOATIME } as Mount;
 const NO_DENTRY = { parent: null, name: "" } as unknown as Dentry;
 
 /** Mode, owner and times. */
@@ -105,50 +96,35 @@ export function copyData(from: Inode, to: Inode, length: number): number {
 
 function copyOpenFiles(src: FileDescription, dst: FileDescription, length: number): number {
   const from = src.impl.hostMapping(src, 0, length, PROT_READ, false);
-  if (typeof from === "number") return copyThroughBuffer(src, dst, length);
-  const fromFd = from.fd, fromOffset = from.offset;
-  if (length <= BUFFERED_MAX) return copySmall(fromFd, fromOffset, dst, length);
-  const err = dst.impl.truncate(dst, length);
-  if (err < 0) return err;
-  const to = dst.impl.hostMapping(dst, 0, length, PROT_READ | PROT_WRITE, true);
-  if (typeof to === "number") return copyThroughBuffer(src, dst, length);
-  return sendData(fromFd, fromOffset, to.fd, to.offset, length);
+  const err = typeof from === "number"
+    ? copyThroughBuffer(src, dst, length)
+    : copyFromHost(from.fd, from.offset, dst, length);
+  // A hole at the end, or a host file that has become shorter meanwhile.
+  return err < 0 || dst.inode.size >= length ? err : dst.impl.truncate(dst, length);
 }
 
-function copySmall(fd: number, offset: number, dst: FileDescription, length: number): number {
-  for (let done = 0; done < length;) {
-    const n = hostPreadData(fd, length - done, offset + done, 0);
-    if (n < 0) return n;
-    if (n === 0) return 0; // It became shorter.
-    const put = dst.impl.write(dst, new KernelSrc(hostData, 0, n), done);
-    if (typeof put !== "number") return -EIO;
-    if (put < 0) return put;
-    done += put;
-  }
-  return 0;
-}
-
-function sendData(
-  inFd: number,
-  inOffset: number,
-  outFd: number,
-  outOffset: number,
+/** Reads the host file in place, since `read` would leave to the Gofer what is not in memory. */
+function copyFromHost(
+  fd: number,
+  offset: number,
+  dst: FileDescription,
   length: number,
 ): number {
   for (let at = 0; at < length;) {
-    const data = hostLseek(inFd, inOffset + at, SEEK_DATA);
+    const data = hostLseek(fd, offset + at, SEEK_DATA);
     if (data < 0) return 0; // ENXIO: a hole up to the end.
-    at = data - inOffset;
-    const hole = hostLseek(inFd, data, SEEK_HOLE);
-    const end = hole < 0 ? length : Math.min(length, hole - inOffset);
-    if (at >= end) return 0;
-    const set = hostLseek(inFd, inOffset + at, SEEK_SET);
-    const out = hostLseek(outFd, outOffset + at, SEEK_SET);
-    if (set < 0 || out < 0) return Math.min(set, out);
+    at = data - offset;
+    const hole = hostLseek(fd, data, SEEK_HOLE);
+    const end = hole < 0 ? length : Math.min(length, hole - offset);
     while (at < end) {
-      const n = hostSendfile(outFd, inFd, Math.min(end - at, SENDFILE_STEP));
-      if (n < 0) return n;
-      if (n === 0) return 0;
+      const n = hostPreadData(fd, end - at, offset + at, 0);
+      if (n <= 0) return n;
+      for (let done = 0; done < n;) {
+        const put = dst.impl.write(dst, new KernelSrc(hostData, done, n), at + done);
+        if (typeof put !== "number") return -EIO;
+        if (put < 0) return put;
+        done += put;
+      }
       at += n;
     }
   }

@@ -9,6 +9,7 @@ import {
   type HostMapping,
   type IoctlCaller,
 } from "../../vfs/file.ts";
+import { touchAccess } from "../../vfs/attributes.ts";
 import type { DirEntry } from "../../vfs/inode.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { closeReal, openReal } from "./copy_up.ts";
@@ -184,6 +185,7 @@ export class OverlayDirFile extends FileDescriptionImpl {
       const listing = this.inode.listing();
       if (typeof listing === "number") return listing;
       this.#entries = listing;
+      this.#touch(f);
     }
     const entries = this.#entries;
     for (let i = f.offset - 2; i < entries.length; i++) {
@@ -191,6 +193,14 @@ export class OverlayDirFile extends FileDescriptionImpl {
       f.offset = i + 3;
     }
     return 0;
+  }
+
+  #touch(f: FileDescription): void {
+    const { inode } = this;
+    if (inode.upper === null) return;
+    touchAccess(f);
+    inode.upper.atimeSec = inode.atimeSec;
+    inode.upper.atimeNsec = inode.atimeNsec;
   }
 
   override seek(f: FileDescription, offset: number, whence: number): number {

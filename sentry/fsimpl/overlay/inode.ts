@@ -16,7 +16,14 @@ import {
 } from "../../../platform/abi/errno.ts";
 import { DT_CHR, DT_UNKNOWN } from "../../../platform/abi/dirent.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../../../platform/abi/fs.ts";
-import { S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
+import {
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from "../../../platform/abi/stat.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { dropInode } from "../../vfs/dentry.ts";
 import type { FileDescription } from "../../vfs/file.ts";
@@ -52,6 +59,8 @@ export class OverlayInode extends Inode {
   lowers: Inode[];
   /** Names of a file that has several in the lower layer; -1 when the upper or lower inode knows. */
   #links = -1;
+  /** The lower inode of a file that has several names there; the key in `byLower`. */
+  #linkedLower: Inode | null = null;
   /** Its upper inode's name in `work`, which keeps a file with several lower names alive; or "". */
   #workName = "";
 
@@ -74,6 +83,8 @@ export class OverlayInode extends Inode {
     this.ino = origin === undefined ? fs.upperIno(upper!) : fs.lowerIno(origin.fs, origin.ino);
     if (upper === null && origin.nlink > 1 && (origin.mode & S_IFMT) !== S_IFDIR) {
       this.#links = origin.nlink;
+      this.#linkedLower = origin;
+      fs.byLower.set(origin, this);
     }
     this.sync();
   }
@@ -144,9 +155,7 @@ export class OverlayInode extends Inode {
     if (lowers.length === 0) return -ENOENT;
     const known = fs.byLower.get(lowers[0]);
     if (known !== undefined) return known.#foundAt(this, name);
-    const inode = new OverlayInode(fs, this, name, null, lowers);
-    if (inode.#links >= 0) fs.byLower.set(lowers[0], inode);
-    return inode;
+    return new OverlayInode(fs, this, name, null, lowers);
   }
 
   #foundAt(dir: OverlayInode, name: string): OverlayInode {
@@ -363,7 +372,12 @@ export class OverlayInode extends Inode {
     if ((mode & S_IFMT) === S_IFCHR && rdev === 0) return -EPERM; // It would be a whiteout.
     const ready = this.#prepareName(name);
     if (ready < 0) return ready;
-    return this.#finishName(name, this.upper!.mknod(name, mode, rdev, creds), ready);
+    const made = this.#finishName(name, this.upper!.mknod(name, mode, rdev, creds), ready);
+    // A socket may be bound to the inode: it must stay this object.
+    if (typeof made !== "number" && (mode & S_IFMT) === S_IFSOCK) {
+      this.fs.byUpper.set((made as OverlayInode).upper!, made as OverlayInode);
+    }
+    return made;
   }
 
   override symlink(name: string, target: string, creds: Credentials): Inode | number {
@@ -454,11 +468,7 @@ export class OverlayInode extends Inode {
   }
 
   #forgetLower(): void {
-    for (const [lower, inode] of this.fs.byLower) {
-      if (inode !== this) continue;
-      this.fs.byLower.delete(lower);
-      return;
-    }
+    if (this.#linkedLower !== null) this.fs.byLower.delete(this.#linkedLower);
   }
 
   override rename(
@@ -670,7 +680,7 @@ export class OverlayInode extends Inode {
     const kept = this.nlink > 0 && (upper !== null && fs.byUpper.get(upper) === this ||
       this.#links >= 0 && this.#links !== this.lowers[0]?.nlink);
     if (kept) return;
-    if (this.#links >= 0) this.#forgetLower();
+    this.#forgetLower();
     this.forget();
   }
 
