@@ -14,6 +14,7 @@ const symbols = {
   dv_pwrite: { parameters: ["i32", "buffer", "u32", "u32", "f64"], result: "i32" },
   dv_clock_ns: { parameters: ["i32"], result: "f64" },
   dv_realtime: { parameters: ["buffer"], result: "void" },
+  dv_auxval: { parameters: ["i32"], result: "f64" },
   // platform.c
   dv_shared_page: { parameters: [], result: "pointer" },
   dv_cpus: { parameters: [], result: "i32" },

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -54,3 +55,5 @@ void dv_realtime(double *out) {
   out[0] = t.tv_sec;
   out[1] = t.tv_nsec;
 }
+
+double dv_auxval(int type) { return getauxval(type); }

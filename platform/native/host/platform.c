@@ -65,6 +65,7 @@ int dv_cpus(void) { return cpus; }
 
 struct zygote_args {
   int stub_fd, sock, control, shared, empty_root, new_user;
+  char *mode;  // an argument for the stub, or none
 };
 
 static int place_fd(int fd, int at) { return fd == at ? fcntl(fd, F_SETFD, 0) : dup2(fd, at); }
@@ -73,8 +74,8 @@ static int place_fd(int fd, int at) { return fd == at ? fcntl(fd, F_SETFD, 0) : 
 static int zygote_child(void *p) {
   struct zygote_args *a = p;
   int stub = fcntl(a->stub_fd, F_DUPFD, 100), sock = fcntl(a->sock, F_DUPFD, 100);
-  int control = fcntl(a->control, F_DUPFD, 100), page = fcntl(a->shared, F_DUPFD, 100);
-  if (stub < 0 || sock < 0 || control < 0 || page < 0) _exit(120);
+  int control = a->mode ? -1 : fcntl(a->control, F_DUPFD, 100), page = a->mode ? -1 : fcntl(a->shared, F_DUPFD, 100);
+  if (stub < 0 || sock < 0 || (!a->mode && (control < 0 || page < 0))) _exit(120);
   if (a->empty_root >= 0 && (fchdir(a->empty_root) < 0 || chroot(".") < 0)) _exit(121);
   if (setsid() < 0) _exit(122);
   struct sigaction dfl = {.sa_handler = SIG_DFL};
@@ -92,26 +93,26 @@ static int zygote_child(void *p) {
   struct { uint32_t version; int pid; } header = {0x20080522, 0};
   uint32_t data[6] = {0};
   syscall(SYS_capset, &header, data);
-  if (place_fd(sock, FD_SOCKET) < 0 || place_fd(control, 4) < 0 || place_fd(page, 5) < 0) _exit(123);
+  if (place_fd(sock, FD_SOCKET) < 0) _exit(123);
+  if (!a->mode && (place_fd(control, 4) < 0 || place_fd(page, 5) < 0)) _exit(123);
   if (place_fd(stub, 6) < 0) _exit(123);
   fcntl(6, F_SETFD, FD_CLOEXEC);
   syscall(SYS_close_range, 7, ~0u, 0);
   close(0); close(1); close(2);
-  char *argv[] = {"dvisor-stub", 0}, *envp[] = {0};
+  if (a->mode) { close(4); close(5); }
+  char *argv[] = {"dvisor-stub", a->mode, 0}, *envp[] = {0};
   syscall(SYS_execveat, 6, "", argv, envp, AT_EMPTY_PATH);
   _exit(124);
 }
 
-// Starts the zygote on `control` (a control memfd) and `sock` (its end of the socketpair).
-// `flags`: CLONE_NEW* for it. Returns its pid or -errno.
-int dv_spawn_zygote(int control, int sock, int empty_root, int flags) {
+static int spawn_zygote(int control, int sock, int empty_root, int flags, char *mode) {
   if (!dv_shared_page()) return -ENOMEM;
   int stub = memfd_create("dvisor-stub", MFD_CLOEXEC | 0x10 /* MFD_EXEC */);
   if (stub < 0) stub = memfd_create("dvisor-stub", MFD_CLOEXEC);
   if (stub < 0) return -errno;
   size_t size = dv_stub_end - dv_stub_begin;
   if (write(stub, dv_stub_begin, size) != (ssize_t)size) { close(stub); return -EIO; }
-  struct zygote_args args = {stub, sock, control, shared_ro_fd, empty_root, 0};
+  struct zygote_args args = {stub, sock, control, shared_ro_fd, empty_root, 0, mode};
   size_t stack_size = 64 << 10;
   char *stack = mmap(0, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (stack == MAP_FAILED) { close(stub); return -ENOMEM; }
@@ -121,6 +122,17 @@ int dv_spawn_zygote(int control, int sock, int empty_root, int flags) {
   munmap(stack, stack_size);
   close(stub);
   return pid < 0 ? -err : pid;
+}
+
+// Starts the zygote on `control` (a control memfd) and `sock` (its end of the socketpair).
+// `flags`: CLONE_NEW* for it. Returns its pid or -errno.
+int dv_spawn_zygote(int control, int sock, int empty_root, int flags) {
+  return spawn_zygote(control, sock, empty_root, flags, 0);
+}
+
+// The same for the ptrace platform (ptrace.c): there is no control memory.
+int dv_spawn_zygote_traced(int sock, int empty_root, int flags) {
+  return spawn_zygote(-1, sock, empty_root, flags, "ptrace");
 }
 
 // --- Sockets ----------------------------------------------------------------------------------------
@@ -202,9 +214,13 @@ void dv_resume(int handle) {
 
 void dv_ring(void) {
   __atomic_store_n(&doorbell, 1, __ATOMIC_SEQ_CST);
-  if (shared && __atomic_load_n((uint32_t *)(shared + SHARED_SLEEPING), __ATOMIC_SEQ_CST))
+  // The word is taken back before the wake-up, lest one that is only about to sleep misses it.
+  if (shared && __atomic_exchange_n((uint32_t *)(shared + SHARED_SLEEPING), 0, __ATOMIC_SEQ_CST))
     sys_futex((uint32_t *)(shared + SHARED_SLEEPING), FUTEX_WAKE, INT_MAX, 0);
 }
+
+// For other wait loops: whether the doorbell rang since it was last taken.
+int dv_take_ring(void) { return __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST); }
 
 static int find_ready(void) {
   for (int i = nactive - 1; i >= 0; i--) {

@@ -31,6 +31,11 @@
 .section .text.first, "ax"
 .globl stub_start, stub_entry, resume_begin, resume_end, copy_begin, copy_fixup, copy_end
 
+// At STUB_BASE: where the ptrace platform injects host calls (platform/native/host/ptrace.c).
+inject:
+  syscall
+  int3
+
 // The zygote starts here, exec'ed by libplatform; rsp is the kernel's initial stack.
 stub_start:
   mov %rsp, %rdi

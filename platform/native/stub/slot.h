@@ -11,6 +11,10 @@
 #define SHARED_BASE 0x7fffb0000000
 #define SHARED_SIZE 0x2000
 #define STUB_BASE 0x7fffc0000000
+// Under ptrace: `syscall; int3` for injected calls, and a private scratch page for their operands,
+// the zygote's stack at first.
+#define INJECT_ADDR STUB_BASE
+#define SCRATCH_BASE SHARED_BASE
 
 #define SLOT_SHIFT 18
 #define SLOT_SIZE (1 << SLOT_SHIFT)

@@ -500,18 +500,41 @@ static _Noreturn void zygote_continue(struct slot *s) {
   thread_child(s);
 }
 
+// Under ptrace: no slot, no handlers. The filter stays, for the vsyscall page and as a second wall.
+// The Sentry reads the vDSO's address from the scratch page, then takes the thread out of recvmsg.
+static _Noreturn void zygote_traced(u64 vdso) {
+  unmap_between(0x1000, SCRATCH_BASE);
+  unmap_between(SCRATCH_BASE + SHARED_SIZE, STUB_BASE);
+  unmap_between((u64)stub_text_end, vdso ? vdso - 0x10000 : 0x7ffffffff000);
+  if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
+  lock_down();
+  *(volatile u64 *)SCRATCH_BASE = vdso;
+  greet();
+  for (;;) {
+    struct msghdr msg = {0};
+    stub_call(SYS_recvmsg, FD_SOCKET, (u64)&msg, 0, 0, 0, 0);
+  }
+}
+
 static u32 xsave_area_size(void) {
   u32 a = 0xd, b, c = 0, d;
   __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
   return b;
 }
 
-// fds: 3 the socket, 4 the control memfd, 5 the shared page (read-only).
+// fds: 3 the socket, 4 the control memfd, 5 the shared page (read-only). With an argument (any): the
+// ptrace platform's zygote, which has the socket only.
 _Noreturn void zygote_main(u64 *sp) {
   u64 argc = sp[0], *aux = sp + 1 + argc + 1, vdso = 0;
   while (*aux) aux++;
   for (aux++; aux[0]; aux += 2)
     if (aux[0] == 33 /* AT_SYSINFO_EHDR */) vdso = aux[1];
+  if (argc > 1) {
+    if (stub_call(SYS_mmap, SCRATCH_BASE, SHARED_SIZE, 3, 0x32, -1, 0) != SCRATCH_BASE) die();
+    __asm__ volatile("mov %0, %%rsp; mov %1, %%rdi; call *%2"
+                     :: "r"(SCRATCH_BASE + SHARED_SIZE), "r"(vdso), "r"(zygote_traced) : "rdi", "memory");
+    __builtin_unreachable();
+  }
   if (stub_call(SYS_mmap, CONTROL_BASE, CONTROL_SIZE, 3, 0x4011, 4, 0) != CONTROL_BASE) die();
   if (stub_call(SYS_mmap, SHARED_BASE, SHARED_SIZE, 1, 0x11, 5, 0) != SHARED_BASE) die();
   stub_call(SYS_close, 4, 0, 0, 0, 0, 0);

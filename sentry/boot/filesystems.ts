@@ -1,0 +1,126 @@
+/** The mount tree a sandbox starts with. */
+import { EINVAL, EEXIST, ENOENT, ENOTDIR } from "../../platform/abi/errno.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../platform/abi/mount.ts";
+import { initialCredentials } from "../auth/credentials.ts";
+import type { SandboxConfig } from "../config.ts";
+import { DevtmpfsType } from "../fsimpl/dev/filesystem.ts";
+import { registerMemoryDevices } from "../fsimpl/dev/memory.ts";
+import { registerTerminals, terminalsOf } from "../fsimpl/dev/terminals.ts";
+import { DevptsType } from "../fsimpl/devpts/filesystem.ts";
+import type { GoferClient } from "../fsimpl/gofer/client.ts";
+import { GoferFs } from "../fsimpl/gofer/goferfs.ts";
+import { newOverlay } from "../fsimpl/overlay/overlayfs.ts";
+import { Tmpfs, tmpfsType } from "../fsimpl/tmpfs/mod.ts";
+import { defaultTmpfsOptions } from "../fsimpl/tmpfs/mod.ts";
+//import { procType } from "../fsimpl/proc/mod.ts";
+//import { sysType } from "../fsimpl/sys/mod.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { allocateAnonymousDev } from "../vfs/anon.ts";
+import type { Filesystem } from "../vfs/inode.ts";
+import { MountNamespace, newMount, type PathRef } from "../vfs/mount.ts";
+import { mkdirAt, mknodAt, walk, type WalkContext } from "../vfs/namei.ts";
+import { BootError } from "./error.ts";
+
+const SECURE = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+const root = initialCredentials(0, 0, []);
+
+/** [type, mount point, flags, options] */
+const MOUNTS: readonly (readonly [string, string, number, string])[] = [
+  //["proc", "/proc", SECURE, ""],
+  //["sysfs", "/sys", SECURE | MS_RDONLY, ""],
+  ["devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=755"],
+  ["tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777"],
+];
+
+export function registerFilesystems(kernel: Kernel): void {
+  const types = [
+    tmpfsType(kernel.memoryBytes),
+    new DevtmpfsType(kernel),
+    new DevptsType(kernel),
+    //procType(kernel),
+    //sysType(kernel),
+  ];
+  for (const type of types) kernel.fsTypes.set(type.name, type);
+  registerMemoryDevices();
+  registerTerminals(kernel);
+}
+
+/** Attaches the root and the volumes and mounts everything. Throws BootError. */
+export function buildMounts(
+  kernel: Kernel,
+  config: SandboxConfig,
+  gofer: GoferClient,
+): MountNamespace {
+  const lower = new GoferFs({
+    rootFd: donated(gofer, 0),
+    dev: allocateAnonymousDev(),
+    exclusive: true,
+    readonly: true,
+    client: gofer,
+  });
+  const upper = new Tmpfs({ ...defaultTmpfsOptions(kernel.memoryBytes), mode: 0o755 });
+  const overlay = newOverlay(allocateAnonymousDev(), upper, [lower]);
+  if (typeof overlay === "number") throw new BootError(`cannot make the root (errno ${-overlay})`);
+  const ns = new MountNamespace(newMount(overlay, "none", 0));
+  kernel.rootMountNs = ns;
+  const ctx: WalkContext = { root: ns.rootPath, cwd: ns.rootPath, creds: root, mountNs: ns };
+  for (const [type, at, flags, options] of MOUNTS) {
+    const fs = kernel.fsTypes.get(type)!.mount(type, options, root);
+    if (typeof fs === "number") throw new BootError(`cannot make ${type} (errno ${-fs})`);
+    mountAt(ctx, fs, type, flags, at);
+  }
+  mountAt(ctx, terminalsOf(kernel).devpts, "devpts", MS_NOSUID | MS_NOEXEC, "/dev/pts");
+  config.volumes.forEach((volume, i) => {
+    const fs = new GoferFs({
+      rootFd: donated(gofer, i + 1),
+      dev: allocateAnonymousDev(),
+      exclusive: false,
+      readonly: !volume.rw,
+      client: gofer,
+    });
+    const flags = volume.rw ? 0 : MS_RDONLY;
+    mountAt(ctx, fs, "volume", flags, volume.dst, volume.isDirectory);
+  });
+  return ns;
+}
+
+function donated(gofer: GoferClient, index: number): number {
+  const attached = gofer.attachNow(index);
+  if (typeof attached === "number") {
+    throw new BootError(`the Gofer gave no root ${index} (errno ${-attached})`);
+  }
+  return attached.fd;
+}
+
+function mountAt(
+  ctx: WalkContext,
+  fs: Filesystem,
+  source: string,
+  flags: number,
+  path: string,
+  isDirectory = true,
+): void {
+  const at = makePlace(ctx, path, isDirectory);
+  const err = typeof at === "number" ? at : ctx.mountNs.mount(fs, source, flags, at);
+  if (err < 0) throw new BootError(`cannot mount ${source} at ${path} (errno ${-err})`);
+}
+
+/** The directory (or file) to mount on, made with its parents in the overlay when it is missing. */
+export function makePlace(ctx: WalkContext, path: string, isDirectory: boolean): PathRef | number {
+  const found = walk(ctx, ctx.root, path, 0);
+  if (found !== -ENOENT) return found;
+  const parts = path.split("/").filter((part) => part !== "");
+  if (parts.includes("..")) return -EINVAL;
+  let at = "";
+  for (let i = 0; i < parts.length; i++) {
+    at += "/" + parts[i];
+    const isLast = i === parts.length - 1;
+    const err = isLast && !isDirectory
+      ? mknodAt(ctx, ctx.root, at, 0o100644, 0)
+      : mkdirAt(ctx, ctx.root, at, 0o755);
+    if (err < 0 && err !== -EEXIST) return err;
+  }
+  return walk(ctx, ctx.root, path, 0);
+}
+
+void ENOTDIR;

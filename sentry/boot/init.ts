@@ -1,0 +1,127 @@
+/** Starting the sandbox's first process. */
+import { EACCES, ENOENT, ENOTDIR, errnoName } from "../../platform/abi/errno.ts";
+import { O_RDONLY, O_RDWR, O_WRONLY } from "../../platform/abi/fcntl.ts";
+import { initialCredentials } from "../auth/credentials.ts";
+import type { SandboxConfig } from "../config.ts";
+import { terminalsOf } from "../fsimpl/dev/terminals.ts";
+import { type Console, newConsole } from "../fsimpl/devpts/console.ts";
+import { newHostFile } from "../fsimpl/host/host_file.ts";
+import { execProgram } from "../kernel/exec.ts";
+import { FdTable } from "../kernel/fd_table.ts";
+import { FsContext } from "../kernel/fs_context.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { initialNamespaces } from "../kernel/namespaces.ts";
+import { initialRlimits } from "../kernel/rlimits.ts";
+import { joinGroup, newGroup, newSession } from "../kernel/session.ts";
+import { SignalActions } from "../kernel/signal_actions.ts";
+import { Task } from "../kernel/task.ts";
+import { ThreadGroup } from "../kernel/thread_group.ts";
+import { MemoryManager } from "../mm/memory_manager.ts";
+import { ImageCache } from "../mm/text_image.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import { acquirePath, type MountNamespace } from "../vfs/mount.ts";
+import { openForExec, walk } from "../vfs/namei.ts";
+import { BootError } from "./error.ts";
+
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+export interface FirstProcess {
+  task: Task;
+  console: Console | null;
+}
+
+/** Makes process 1, with its program loaded; it is not started yet. Throws BootError. */
+export async function createInit(
+  kernel: Kernel,
+  config: SandboxConfig,
+  mounts: MountNamespace,
+): Promise<FirstProcess> {
+  const task = createTask(kernel, config, mounts);
+  const console = await openStdio(kernel, config, task);
+  enterCwd(task, config.cwd);
+  await execFirst(task, config);
+  return { task, console };
+}
+
+function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespace): Task {
+  const ctx = kernel.platform.newAddressSpace();
+  if (typeof ctx === "number") throw new BootError("no memory for the first process");
+  const pid = kernel.pids.allocate();
+  const limits = initialRlimits(kernel.maxTasks);
+  const tg = new ThreadGroup(kernel, pid, new SignalActions(), limits);
+  const creds = initialCredentials(config.uid, config.gid, config.groups);
+  const mm = new MemoryManager(ctx.addressSpace, kernel.platform.taskSize, new ImageCache());
+  const root = mounts.rootPath;
+  const fs = new FsContext(acquirePath(root), acquirePath(root), 0o022, mounts);
+  const ns = initialNamespaces(mounts, kernel.initialHostname, kernel.initialDomainname);
+  const task = new Task(kernel, pid, ctx, tg, creds, mm, new FdTable(), fs, ns);
+  tg.leader = task;
+  tg.threads.push(task);
+  kernel.init = tg;
+  const session = newSession(kernel, tg);
+  joinGroup(tg, newGroup(kernel, pid, session));
+  kernel.addTask(task);
+  return task;
+}
+
+function openStdio(kernel: Kernel, config: SandboxConfig, task: Task): Console | null {
+  if (config.console !== null) {
+    const { devpts } = terminalsOf(kernel);
+    const console = newConsole(kernel, devpts, config.stdio[0], config.stdio[1]);
+    if (typeof console === "number") throw new BootError("cannot make the console");
+    console.setWinsize(config.console.rows, config.console.cols);
+    terminalsOf(kernel).console = console.tty;
+    console.attach(task);
+    for (let fd = 0; fd < 3; fd++) install(task, console.openSlave(), fd);
+    return console;
+  }
+  const modes = [O_RDONLY, O_WRONLY, O_WRONLY];
+  for (let fd = 0; fd < 3; fd++) {
+    if (config.stdio[fd] < 0) continue;
+    const mode = config.stdioIsTerminal[fd] ? O_RDWR : modes[fd];
+    install(task, newHostFile(kernel, config.stdio[fd], mode, `host:[${fd}]`), fd);
+  }
+  return null;
+}
+
+function install(task: Task, file: FileDescription | number, fd: number): void {
+  if (typeof file === "number") throw new BootError(`cannot open descriptor ${fd}`);
+  task.fdTable.installAt(fd, file, 0);
+}
+
+function enterCwd(task: Task, cwd: string): void {
+  const p = walk(task.fs.walkContext(task.creds), task.fs.root, cwd, 0);
+  if (typeof p === "number") {
+    throw new BootError(`cannot enter ${cwd}: ${errnoName(-p)}`, NOT_FOUND);
+  }
+  task.fs.setCwd(acquirePath(p));
+}
+
+async function execFirst(task: Task, config: SandboxConfig): Promise<void> {
+  const [name] = config.argv;
+  const open = (path: string) =>
+    openForExec(task.fs.walkContext(task.creds), task.fs.cwd, path, false, false);
+  let failure = -ENOENT;
+  for (const path of candidates(name, config.env)) {
+    const file = open(path);
+    if (typeof file === "number") {
+      if (file !== -ENOENT && file !== -ENOTDIR) failure = file;
+      continue;
+    }
+    const err = await execProgram(task, file, path, config.argv, config.env, open);
+    if (err === 0) return;
+    failure = err;
+    break;
+  }
+  if (failure === -ENOENT) throw new BootError(`${name}: not found`, NOT_FOUND);
+  const why = failure === -EACCES ? "permission denied" : errnoName(-failure);
+  throw new BootError(`${name}: cannot execute: ${why}`, NOT_EXECUTABLE);
+}
+
+function candidates(name: string, env: string[]): string[] {
+  if (name.includes("/")) return [name];
+  const path = env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
+  return path.split(":").map((dir) => `${dir === "" ? "." : dir}/${name}`);
+}

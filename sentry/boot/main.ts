@@ -1,0 +1,137 @@
+/** Builds the kernel of one sandbox and runs it until its first process is gone. */
+import { EPOLLIN } from "../../platform/abi/epoll.ts";
+import { SIGHUP, SIGKILL } from "../../platform/abi/signal.ts";
+import { native } from "../../platform/host/ffi.ts";
+import { preadFd, pwriteFd } from "../../platform/host/host.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { SystrapPlatform } from "../../platform/systrap/systrap.ts";
+import type { ControlRequest, SandboxConfig, SentryStart, WorkerReady } from "../config.ts";
+import { GoferClient } from "../fsimpl/gofer/client.ts";
+import type { Console } from "../fsimpl/devpts/console.ts";
+import { setMachineInfo } from "../kernel/exec.ts";
+import { PollerEvents } from "../kernel/host_events.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import { RunLoop } from "../kernel/run.ts";
+import { sendSignal, signalProcessGroup } from "../kernel/signal.ts";
+import { kernelSignal } from "../kernel/signal_info.ts";
+import { installKernelParts } from "./parts.ts";
+import { table } from "../syscalls/table.ts";
+import { setKernelHostIo } from "../vfs/kernel_io.ts";
+import { ControlSocket } from "./control.ts";
+import { BootError } from "./error.ts";
+import { buildMounts, registerFilesystems } from "./filesystems.ts";
+import { createInit } from "./init.ts";
+
+/** Exit status when a bug of ours ended the sandbox. */
+const BUG_STATUS = 128;
+/** CLONE_NEW* of the stubs: mount, uts, ipc, user, net. */
+const STUB_NAMESPACES = 0x0002_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x4000_0000;
+const AT_HWCAP = 16;
+const AT_HWCAP2 = 26;
+const AT_MINSIGSTKSZ = 51;
+/** How long output that a terminal has not taken is waited for at the end. */
+const DRAIN_NS = 500_000_000;
+
+/** Returns the exit status of the sandbox process. */
+export async function sandboxMain(
+  start: SentryStart,
+  post: (message: WorkerReady) => void,
+): Promise<number> {
+  const { config } = start;
+  const control = new ControlSocket(config.controlFd);
+  try {
+    return await runSandbox(config, new GoferClient(start.gofer), control, post);
+  } catch (error) {
+    if (error instanceof BootError) {
+      control.send({ type: "refused", code: error.code, message: error.message });
+      return error.code;
+    }
+    const report = error instanceof Error ? error.stack ?? error.message : String(error);
+    control.send({ type: "panic", report });
+    return BUG_STATUS;
+  }
+}
+
+async function runSandbox(
+  config: SandboxConfig,
+  gofer: GoferClient,
+  control: ControlSocket,
+  post: (message: WorkerReady) => void,
+): Promise<number> {
+  setKernelHostIo({
+    read: (fd, buf, from, to, offset) => preadFd(fd, buf, from, to, offset),
+    write: (fd, buf, from, to, offset) => pwriteFd(fd, buf, from, to, offset),
+  });
+  setMachineInfo({
+    hwcap: native.dv_auxval(AT_HWCAP),
+    hwcap2: native.dv_auxval(AT_HWCAP2),
+    minSigStackSize: native.dv_auxval(AT_MINSIGSTKSZ),
+  });
+  const platform = startPlatform(config);
+  const kernel = new Kernel({ platform, hostname: config.hostname });
+  const events = new PollerEvents();
+  kernel.hostEvents = events;
+  installKernelParts(kernel);
+  registerFilesystems(kernel);
+  const mounts = buildMounts(kernel, config, gofer);
+  const { task, console } = await createInit(kernel, config, mounts);
+  post({ type: "ready" });
+
+  const loop = new RunLoop(kernel, table);
+  let status = 0;
+  kernel.onSandboxExit = (waitStatus) => {
+    status = waitStatus;
+    loop.stop();
+  };
+  loop.onPanic = (report) => {
+    control.send({ type: "panic", report });
+    platform.shutdown();
+    throw new BootError(report, BUG_STATUS);
+  };
+  loop.addPoll(() => events.drain());
+  loop.addPoll(() => gofer.poll());
+  control.listen(
+    events,
+    (request) => handleRequest(kernel, console, request),
+    () => sendSignal(task.tg, kernelSignal(SIGKILL), true),
+  );
+  console?.start();
+  kernel.start(task);
+  await loop.run();
+  drain(console, events);
+  control.send({ type: "exit", status });
+  platform.shutdown();
+  return (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
+
+function startPlatform(config: SandboxConfig): Platform {
+  try {
+    return SystrapPlatform.start({
+      emptyRootFd: config.emptyRootFd,
+      namespaces: STUB_NAMESPACES,
+    });
+  } catch (error) {
+    throw new BootError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function handleRequest(kernel: Kernel, console: Console | null, request: ControlRequest): void {
+  if (request.type === "resize") return console?.setWinsize(request.rows, request.cols);
+  if (request.signal === SIGHUP && console !== null) return console.hangup();
+  const foreground = console?.tty.foreground ?? null;
+  if (request.foreground && foreground !== null) {
+    signalProcessGroup(foreground, () => kernelSignal(request.signal), true);
+  } else if (kernel.init !== null) sendSignal(kernel.init, kernelSignal(request.signal), true);
+}
+
+/** What the guest wrote to its terminal last shall be seen. */
+function drain(console: Console | null, events: PollerEvents): void {
+  if (console === null) return;
+  const end = performance.now() + DRAIN_NS / 1e6;
+  while (!console.drained && performance.now() < end) {
+    native.dv_wait(10_000_000);
+    events.drain();
+  }
+}
+
+void EPOLLIN;
