@@ -128,6 +128,7 @@ export class RunLoop {
     }
     current.task = t;
     const result = handler(t, t.args);
+    current.task = null; // What runs later, in microtasks, may be any task's.
     if (typeof result === "number") return this.#finish(t, result);
     if (t.ctx !== null) t.ctx.park();
     result.then(

@@ -12,6 +12,7 @@ import type { IoDst, IoSrc } from "../vfs/io.ts";
 import type { WalkContext } from "../vfs/namei.ts";
 import { WaitQueue } from "../wait/queue.ts";
 import { SocketOptions } from "./options.ts";
+import type { Rights } from "./rights.ts";
 
 /** Identity of a sender or peer (struct ucred). Immutable. */
 export interface Ucred {
@@ -40,8 +41,8 @@ export interface OutMessage {
   creds: Ucred;
   /** The sender gave SCM_CREDENTIALS itself: they are passed on whether asked for or not. */
   credsExplicit: boolean;
-  /** Files in flight (SCM_RIGHTS). The message owns a reference of each once `rights` is taken (null). */
-  rights: FileDescription[] | null;
+  /** Files in flight (SCM_RIGHTS); null once a socket has taken them over. */
+  rights: Rights | null;
   caller: SocketCaller | null;
 }
 
@@ -58,13 +59,14 @@ export interface InMessage {
   address: Uint8Array | null;
   /** Set when the receiver has SO_PASSCRED. */
   creds: Ucred | null;
-  /** Files; the caller owns a reference of each. */
-  rights: FileDescription[] | null;
-  caller: SocketCaller | null;
+  /** Files; the caller's to take or release. */
+  rights: Rights | null;
+  /** Whether `address` is asked for. */
+  wantsAddress: boolean;
 }
 
 export function emptyInMessage(): InMessage {
-  return { flags: 0, address: null, creds: null, rights: null, caller: null };
+  return { flags: 0, address: null, creds: null, rights: null, wantsAddress: false };
 }
 
 let nextCookie = 1;
@@ -144,7 +146,7 @@ export abstract class SocketImpl extends FileDescriptionImpl {
     if (dst.remaining === 0) return 0;
     const msg = emptyInMessage();
     const n = this.recvMessage(dst, msg, 0);
-    releaseRights(msg.rights);
+    msg.rights?.release();
     return n;
   }
   override write(_f: FileDescription, src: IoSrc): number {
@@ -152,12 +154,6 @@ export abstract class SocketImpl extends FileDescriptionImpl {
     const flags = this.type === SOCK_SEQPACKET ? MSG_EOR : 0;
     return this.sendMessage(src, outMessage(creds), flags);
   }
-}
-
-/** Drops files in flight that nobody will receive. */
-export function releaseRights(rights: FileDescription[] | null): void {
-  if (rights === null) return;
-  for (const file of rights) file.release();
 }
 
 let lastUcred: Ucred = NO_PEER;

@@ -215,8 +215,8 @@ export class UnixDgram extends UnixSocket implements Charged {
     }
     const { message, stored, count } = r;
     if (options.passCred) msg.creds = message.creds;
-    const name = message.from!.name;
-    msg.address = name === null ? null : nameAddress(name);
+    const name = msg.wantsAddress ? message.from!.name : null;
+    if (name !== null) msg.address = nameAddress(name);
     if ((flags & MSG_PEEK) !== 0) {
       if (options.peekOff >= 0) options.peekOff += Math.max(0, stored);
     } else if (options.peekOff > 0) {

@@ -1,9 +1,9 @@
 /** The receive queue of sockets that keep message boundaries (Linux: sk_receive_queue of skbs). */
 import { EFAULT } from "../../../platform/abi/errno.ts";
 import { MSG_EOR, MSG_PEEK, MSG_TRUNC } from "../../../platform/abi/socket.ts";
-import type { FileDescription } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
-import { type InMessage, releaseRights, type Ucred } from "../socket.ts";
+import { type InMessage, type Ucred } from "../socket.ts";
+import type { Rights } from "../rights.ts";
 import type { UnixSocket } from "./unix.ts";
 
 /** Who pays for a message until it is read: the sender, out of SO_SNDBUF. */
@@ -16,7 +16,7 @@ export interface Charged {
 export interface QueuedMessage {
   data: Uint8Array;
   creds: Ucred;
-  rights: FileDescription[] | null;
+  rights: Rights | null;
   /** The sender, for its name at the time of the receive; null when it does not matter. */
   from: UnixSocket | null;
   sender: Charged;
@@ -88,7 +88,7 @@ export class MessageQueue {
       if (m.endOfRecord) msg.flags |= MSG_EOR;
     }
     if (peek) {
-      if (m.rights !== null) msg.rights = m.rights.map((file) => file.acquire());
+      if (m.rights !== null) msg.rights = m.rights.copy();
     } else {
       msg.rights = m.rights;
       this.#drop();
@@ -98,7 +98,7 @@ export class MessageQueue {
 
   clear(): void {
     while (this.#messages.length > 0) {
-      releaseRights(this.#messages[0].rights);
+      this.#messages[0].rights?.release();
       this.#drop();
     }
   }
@@ -112,7 +112,7 @@ export class MessageQueue {
     this.#messages.push(...kept);
     for (const m of dropped) {
       this.bytes -= m.data.length;
-      releaseRights(m.rights);
+      m.rights?.release();
       m.sender.uncharge(m.cost);
     }
   }

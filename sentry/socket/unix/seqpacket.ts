@@ -9,7 +9,7 @@ import {
 import { MSG_EOR, MSG_OOB, SOCK_SEQPACKET } from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type InMessage, NOBODY, type OutMessage, type Ucred } from "../socket.ts";
-import type { AbstractNames } from "./address.ts";
+import { type AbstractNames, nameAddress } from "./address.ts";
 import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";
 import { type Charged, messageCost, MessageQueue, takeBytes } from "./messages.ts";
 import { READABLE, SHUTDOWN_RECV, SHUTDOWN_SEND, WRITABLE } from "./unix.ts";
@@ -86,6 +86,8 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
       if (this.error !== 0) return -this.takeError();
       return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? 0 : -EAGAIN;
     }
+    const name = msg.wantsAddress ? this.peer!.name : null;
+    if (name !== null) msg.address = nameAddress(name);
     if (options.passCred) msg.creds = r.message.creds;
     return r.count;
   }

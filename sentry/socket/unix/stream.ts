@@ -9,24 +9,23 @@ import {
 } from "../../../platform/abi/errno.ts";
 import { MSG_OOB, MSG_PEEK, SOCK_STREAM } from "../../../platform/abi/socket.ts";
 import { ByteRing } from "../../vfs/byte_ring.ts";
-import type { FileDescription } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import {
   type InMessage,
   NOBODY,
   type OutMessage,
-  releaseRights,
   sameUcred,
   type Ucred,
 } from "../socket.ts";
-import type { AbstractNames } from "./address.ts";
+import type { Rights } from "../rights.ts";
+import { type AbstractNames, nameAddress } from "./address.ts";
 import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";
 import { READABLE, SHUTDOWN_RECV, SHUTDOWN_SEND } from "./unix.ts";
 
 interface Run {
   length: number;
   creds: Ucred;
-  rights: FileDescription[] | null;
+  rights: Rights | null;
 }
 
 export class UnixStream extends ConnectionSocket {
@@ -79,8 +78,9 @@ export class UnixStream extends ConnectionSocket {
       if (this.error !== 0) return -this.takeError();
       return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? 0 : -EAGAIN;
     }
-    if ((flags & MSG_PEEK) !== 0) return this.#peek(dst, msg);
     const peer = this.peer as UnixStream;
+    if (msg.wantsAddress && peer.name !== null) msg.address = nameAddress(peer.name);
+    if ((flags & MSG_PEEK) !== 0) return this.#peek(dst, msg);
     const wasWritable = peer.writableNow;
     const n = this.#receive(dst, msg);
     peer.roomMade(wasWritable);
@@ -139,7 +139,7 @@ export class UnixStream extends ConnectionSocket {
       at += run.length;
       skip = 0;
       if (run.rights !== null) {
-        msg.rights = run.rights.map((file) => file.acquire());
+        msg.rights = run.rights.copy();
         break;
       }
     }
@@ -148,7 +148,7 @@ export class UnixStream extends ConnectionSocket {
     return total;
   }
 
-  #addRun(length: number, creds: Ucred, rights: FileDescription[] | null): void {
+  #addRun(length: number, creds: Ucred, rights: Rights | null): void {
     const runs = this.#runs;
     const last = runs.length > 0 ? runs[runs.length - 1] : null;
     if (last === null || (last.length > 0 && (last.rights !== null || rights !== null))) {
@@ -163,7 +163,7 @@ export class UnixStream extends ConnectionSocket {
 
   protected override discard(): void {
     this.#ring.clear();
-    for (const run of this.#runs) releaseRights(run.rights);
+    for (const run of this.#runs) run.rights?.release();
     this.#runs.length = 0;
   }
 }

@@ -1,0 +1,152 @@
+/** Control messages of sendmsg(2) and recvmsg(2): cmsg(3), unix(7). */
+import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../platform/abi/capability.ts";
+import { EBADF, EINVAL, EPERM } from "../../platform/abi/errno.ts";
+import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
+import { getU64 } from "../../platform/abi/bytes.ts";
+import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
+import {
+  CMSG_DATA_OFF,
+  cmsgAlign,
+  CMSGHDR_OFF_LEVEL,
+  CMSGHDR_OFF_TYPE,
+  CMSGHDR_SIZE,
+  cmsgLen,
+  cmsgSpace,
+  getUcred,
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  putCmsghdr,
+  putUcred,
+  SCM_CREDENTIALS,
+  SCM_MAX_FD,
+  SCM_RIGHTS,
+  SOL_SOCKET,
+  UCRED_SIZE,
+} from "../../platform/abi/socket.ts";
+import { hasCapability } from "../auth/credentials.ts";
+import type { Task } from "../kernel/task.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import { Rights } from "./rights.ts";
+import { type InMessage, NOBODY, type OutMessage, type Ucred } from "./socket.ts";
+
+/** Reads the control data of a message to be sent into `msg`. Returns 0 or -errno, then without rights. */
+export function parseControl(t: Task, control: Uint8Array, msg: OutMessage): number {
+  const v = new DataView(control.buffer, control.byteOffset, control.length);
+  const files: FileDescription[] = [];
+  let hasRights = false;
+  for (let at = 0; at + CMSGHDR_SIZE <= control.length;) {
+    const length = getU64(v, at);
+    if (length < CMSGHDR_SIZE || length > control.length - at) return -EINVAL;
+    if (v.getInt32(at + CMSGHDR_OFF_LEVEL, true) === SOL_SOCKET) {
+      const type = v.getInt32(at + CMSGHDR_OFF_TYPE, true);
+      let err = -EINVAL;
+      if (type === SCM_RIGHTS) {
+        hasRights = true;
+        err = collectFiles(t, v, at + CMSG_DATA_OFF, length - CMSGHDR_SIZE, files);
+      } else if (type === SCM_CREDENTIALS && length === cmsgLen(UCRED_SIZE)) {
+        err = checkCreds(t, msg, getUcred(v, at + CMSG_DATA_OFF));
+      }
+      if (err < 0) return err;
+    }
+    at += cmsgAlign(length);
+  }
+  if (!hasRights || files.length === 0) return 0;
+  const privileged = hasCapability(t.creds, CAP_SYS_RESOURCE) ||
+    hasCapability(t.creds, CAP_SYS_ADMIN);
+  const limit = privileged ? Infinity : t.tg.limits.cur[RLIMIT_NOFILE];
+  const rights = Rights.send(files, t.creds.ruid, limit);
+  if (typeof rights === "number") return rights;
+  msg.rights = rights;
+  return 0;
+}
+
+function collectFiles(
+  t: Task,
+  v: DataView,
+  off: number,
+  length: number,
+  files: FileDescription[],
+): number {
+  const n = Math.floor(length / 4);
+  if (files.length + n > SCM_MAX_FD) return -EINVAL;
+  for (let i = 0; i < n; i++) {
+    const file = t.fdTable.get(v.getInt32(off + 4 * i, true));
+    if (file === null) return -EBADF;
+    files.push(file);
+  }
+  return 0;
+}
+
+/** A process may give its own ids, a privileged one any. */
+function checkCreds(t: Task, msg: OutMessage, given: Ucred): number {
+  const c = t.creds;
+  const pidOk = given.pid === t.tg.pid || hasCapability(c, CAP_SYS_ADMIN);
+  const uidOk = given.uid === c.ruid || given.uid === c.euid || given.uid === c.suid ||
+    hasCapability(c, CAP_SETUID);
+  const gidOk = given.gid === c.rgid || given.gid === c.egid || given.gid === c.sgid ||
+    hasCapability(c, CAP_SETGID);
+  if (!pidOk || !uidOk || !gidOk) return -EPERM;
+  msg.creds = given;
+  msg.credsExplicit = true;
+  return 0;
+}
+
+/**
+ * Writes what was received into `room` bytes of control data: `out` has at least that many. Gives the
+ * files numbers. Returns the bytes used; `msg.flags` gets MSG_CTRUNC when something did not fit.
+ */
+export function buildControl(
+  t: Task,
+  msg: InMessage,
+  passCred: boolean,
+  flags: number,
+  out: Uint8Array,
+  room: number,
+): number {
+  const v = new DataView(out.buffer, out.byteOffset, out.length);
+  let used = 0;
+  if (passCred) used = putCreds(v, msg, room);
+  if (msg.rights !== null) used = putRights(t, v, msg, flags, used, room);
+  return used;
+}
+
+function putCreds(v: DataView, msg: InMessage, room: number): number {
+  if (room < CMSGHDR_SIZE) {
+    msg.flags |= MSG_CTRUNC;
+    return 0;
+  }
+  const { pid, uid, gid } = msg.creds ?? NOBODY;
+  const length = Math.min(room, cmsgLen(UCRED_SIZE));
+  if (length < cmsgLen(UCRED_SIZE)) msg.flags |= MSG_CTRUNC;
+  putCmsghdr(v, 0, length, SOL_SOCKET, SCM_CREDENTIALS);
+  putUcred(v, CMSG_DATA_OFF, pid, uid, gid);
+  return Math.min(room, cmsgSpace(UCRED_SIZE));
+}
+
+function putRights(
+  t: Task,
+  v: DataView,
+  msg: InMessage,
+  flags: number,
+  at: number,
+  room: number,
+): number {
+  const files = msg.rights!.take();
+  msg.rights = null;
+  const fits = Math.max(0, Math.floor((room - at - CMSGHDR_SIZE) / 4));
+  const cloexec = (flags & MSG_CMSG_CLOEXEC) !== 0 ? O_CLOEXEC : 0;
+  let n = 0;
+  while (n < files.length && n < fits) {
+    const fd = t.fdTable.install(files[n], cloexec);
+    if (fd < 0) break;
+    v.setInt32(at + CMSG_DATA_OFF + 4 * n, fd, true);
+    n++;
+  }
+  if (n < files.length) {
+    msg.flags |= MSG_CTRUNC;
+    for (let i = n; i < files.length; i++) files[i].release();
+  }
+  if (n === 0) return at;
+  putCmsghdr(v, at, cmsgLen(4 * n), SOL_SOCKET, SCM_RIGHTS);
+  return at + Math.min(room - at, cmsgSpace(4 * n));
+}

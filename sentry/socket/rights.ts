@@ -1,0 +1,50 @@
+/** Files in flight: the payload of SCM_RIGHTS, with the references it holds and the limit on them. */
+import { ETOOMANYREFS } from "../../platform/abi/errno.ts";
+import type { FileDescription } from "../vfs/file.ts";
+
+/** Files a user may have in flight regardless of privilege, so that a leak stays bounded. */
+const HARD_LIMIT = 65536;
+const inFlight = new Map<number, number>();
+
+function count(uid: number, n: number): void {
+  const now = (inFlight.get(uid) ?? 0) + n;
+  if (now > 0) inFlight.set(uid, now);
+  else inFlight.delete(uid);
+}
+
+export class Rights {
+  #files: FileDescription[];
+
+  /** Takes a reference of each file. */
+  private constructor(files: readonly FileDescription[], readonly uid: number) {
+    this.#files = files.map((file) => file.acquire());
+    count(uid, files.length);
+  }
+
+  /** -ETOOMANYREFS when the user has more than `limit` files in flight (unix(7): RLIMIT_NOFILE). */
+  static send(files: readonly FileDescription[], uid: number, limit: number): Rights | number {
+    if ((inFlight.get(uid) ?? 0) > Math.min(limit, HARD_LIMIT)) return -ETOOMANYREFS;
+    return new Rights(files, uid);
+  }
+
+  /** For MSG_PEEK, which receives the files without taking them from the queue. */
+  copy(): Rights {
+    return new Rights(this.#files, this.uid);
+  }
+
+  get length(): number {
+    return this.#files.length;
+  }
+
+  /** Gives the files, with their references, to the caller. */
+  take(): FileDescription[] {
+    const files = this.#files;
+    count(this.uid, -files.length);
+    this.#files = [];
+    return files;
+  }
+
+  release(): void {
+    for (const file of this.take()) file.release();
+  }
+}

@@ -1,0 +1,140 @@
+/** Moving bytes from one file to another inside the kernel: the engine of sendfile(2) and splice(2). */
+import { getI64 } from "../../platform/abi/bytes.ts";
+import { EAGAIN, EFAULT, EINVAL, EPIPE, ERESTARTSYS } from "../../platform/abi/errno.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platform/abi/epoll.ts";
+import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
+import type { SyscallReturn } from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
+import "../vfs/kernel_io_host.ts";
+import type { WaitQueue } from "../wait/queue.ts";
+import { raiseSigpipe } from "./socket_message.ts";
+
+const CHUNK = 65536;
+/** Linux's MAX_RW_COUNT. */
+export const MAX_COUNT = 0x7fff_f000;
+
+/** A transfer goes step by step; it is done when a step gives 0, an error, or `total` reached `count`. */
+export interface Transfer {
+  readonly count: number;
+  total: number;
+  /** Stop after the first step that moved something. */
+  readonly oneStep: boolean;
+  /** Moves some bytes. Returns how many (already in `total`), 0 at the end, or -errno. */
+  step(): number | Promise<number>;
+  /** After -EAGAIN: where to wait and for what; null when the call must not wait. */
+  blockedOn(): { queue: WaitQueue; events: number } | null;
+  /** Both files, held while the call waits. */
+  readonly files: readonly FileDescription[];
+}
+
+/** Runs a transfer to its end; `finish` writes offsets back. */
+export function runTransfer(
+  t: Task,
+  x: Transfer,
+  finish: (result: number) => number,
+): SyscallReturn {
+  for (;;) {
+    const n = x.step();
+    if (typeof n !== "number") return continueTransfer(t, x, n, finish);
+    if (isOver(x, n)) return end(t, x, n, finish);
+    if (n === -EAGAIN) return continueTransfer(t, x, n, finish);
+  }
+}
+
+function isOver(x: Transfer, n: number): boolean {
+  if (n > 0) return x.oneStep || x.total >= x.count;
+  return n !== -EAGAIN || x.total > 0 || x.blockedOn() === null;
+}
+
+function end(t: Task, x: Transfer, n: number, finish: (result: number) => number): number {
+  if (n === -EPIPE && x.total === 0) raiseSigpipe(t);
+  return finish(x.total > 0 ? x.total : n);
+}
+
+async function continueTransfer(
+  t: Task,
+  x: Transfer,
+  first: number | Promise<number>,
+  finish: (result: number) => number,
+): Promise<number> {
+  for (const file of x.files) file.acquire();
+  try {
+    let pending = first;
+    for (;;) {
+      const n = typeof pending === "number" ? pending : await t.blocking.awaitHost(pending);
+      if (isOver(x, n)) return end(t, x, n, finish);
+      if (n === -EAGAIN) {
+        const { queue, events } = x.blockedOn()!;
+        const why = await t.blocking.wait(queue, events | EPOLLERR | EPOLLHUP | EPOLLRDHUP, -1);
+        if (why === BLOCK_INTERRUPTED) return end(t, x, -ERESTARTSYS, finish);
+      }
+      pending = x.step();
+    }
+  } finally {
+    for (const file of x.files) file.release();
+  }
+}
+
+/** From a seekable file to any file. Offsets below 0 stand for the files' own positions. */
+export class FileTransfer implements Transfer {
+  total = 0;
+  readonly oneStep = false;
+  readonly files: readonly FileDescription[];
+  readonly #buf: Uint8Array;
+  #writing = false;
+
+  constructor(
+    readonly input: FileDescription,
+    public inOffset: number,
+    readonly output: FileDescription,
+    public outOffset: number,
+    readonly count: number,
+  ) {
+    this.files = [input, output];
+    this.#buf = new Uint8Array(Math.min(CHUNK, count));
+  }
+
+  step(): number | Promise<number> {
+    this.#writing = false;
+    const want = Math.min(this.#buf.length, this.count - this.total);
+    const offset = this.inOffset < 0 ? this.input.offset : this.inOffset;
+    const n = this.input.impl.read(this.input, new KernelDst(this.#buf, 0, want), offset);
+    return typeof n === "number" ? this.#write(n) : n.then((k) => this.#write(k));
+  }
+
+  #write(n: number): number | Promise<number> {
+    if (n <= 0) return n;
+    this.#writing = true;
+    const offset = this.outOffset < 0 ? this.output.offset : this.outOffset;
+    const src = new KernelSrc(this.#buf, 0, n);
+    const put = this.output.impl.write(this.output, src, offset);
+    return typeof put === "number" ? this.#moved(put) : put.then((k) => this.#moved(k));
+  }
+
+  #moved(n: number): number {
+    if (n <= 0) return n;
+    this.total += n;
+    if (this.inOffset < 0) this.input.offset += n;
+    else this.inOffset += n;
+    if (this.outOffset < 0) this.output.offset += n;
+    else this.outOffset += n;
+    return n;
+  }
+
+  blockedOn(): { queue: WaitQueue; events: number } | null {
+    const file = this.#writing ? this.output : this.input;
+    const queue = file.impl.waitQueue;
+    if (queue === null || file.nonblocking) return null;
+    return { queue, events: this.#writing ? EPOLLOUT : EPOLLIN };
+  }
+}
+
+/** A file offset in guest memory: -1 for a null address, or -EFAULT, -EINVAL below that. */
+export function copyInOffset(t: Task, addr: number): number {
+  if (addr === 0) return -1;
+  if (t.copyIn(addr, t.scratch, 0, 8) < 0) return -EFAULT;
+  const offset = getI64(t.scratchView, 0);
+  return offset < 0 ? -EINVAL : offset;
+}
