@@ -1,0 +1,116 @@
+/** What the command says and returns for right and wrong command lines. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { dvisor } from "./sandbox.ts";
+
+for (
+  const [what, args, says] of [
+    ["no command", [], "no command"],
+    ["an unknown command", ["nope"], "nope"],
+    ["an unknown flag before the command", ["--nope"], "--nope"],
+    ["an unknown flag of do", ["do", "--nope", "true"], "--nope"],
+    ["do without a command", ["do"], "command"],
+    ["a flag without its value", ["do", "--root"], "--root"],
+    ["a root that is not there", ["do", "--root", "/no/such", "true"], "/no/such"],
+    ["a root that is a file", ["do", "--root", "/etc/passwd", "true"], "/etc/passwd"],
+    ["a volume that is not there", ["do", "--volume", "/no/such:/x", "true"], "/no/such"],
+    ["a user that is no number", ["do", "--user", "me", "true"], "me"],
+    ["a platform that there is not", ["do", "--platform", "kvm", "true"], "kvm"],
+    ["a format that there is not", ["syscalls", "--format", "xml"], "xml"],
+    ["a debug log that cannot be", ["do", "--debug-log", "/proc/x", "true"], "/proc/x"],
+  ] as [string, string[], string][]
+) {
+  Deno.test(`${what}: one line on stderr, exit status 2`, async () => {
+    const { code, stdout, stderr } = await dvisor(...args);
+    assertEquals(code, 2);
+    assertEquals(stdout, "");
+    assertMatch(stderr, /^dvisor: .*\n$/);
+    assertEquals(stderr.includes(says), true, stderr);
+  });
+}
+
+Deno.test("help and version go to stdout", async () => {
+  assertMatch((await dvisor("--help")).stdout, /^Usage: dvisor COMMAND/);
+  assertMatch((await dvisor("do", "--help")).stdout, /--volume SRC:DST/);
+  assertMatch((await dvisor("syscalls", "--help")).stdout, /--format/);
+  assertMatch((await dvisor("--version")).stdout, /^dvisor \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("the table of system calls comes as a table, JSON and CSV", async () => {
+  const rows = JSON.parse((await dvisor("syscalls", "--format", "json")).stdout);
+  assertEquals(rows[0].name, "read");
+  const csv = (await dvisor("syscalls", "--format", "csv")).stdout.trimEnd().split("\n");
+  assertEquals(csv.length, rows.length + 1);
+  assertMatch((await dvisor("syscalls")).stdout, /^ {2}0 {2}read/);
+});
+
+Deno.test("the exit status is the command's", async () => {
+  assertEquals((await dvisor("do", "--", "sh", "-c", "exit 7")).code, 7);
+});
+
+Deno.test("a command that a signal ended gives 128 and its number", async () => {
+  assertEquals((await dvisor("do", "--", "sh", "-c", "kill -TERM $$")).code, 143);
+});
+
+Deno.test("a command that is not found gives 127", async () => {
+  const { code, stderr } = await dvisor("do", "--", "no-such-command");
+  assertEquals(code, 127);
+  assertMatch(stderr, /^dvisor: .*no-such-command.*\n$/);
+});
+
+Deno.test("a command that cannot be executed gives 126", async () => {
+  const { code, stderr } = await dvisor("do", "--", "/etc/passwd");
+  assertEquals(code, 126);
+  assertMatch(stderr, /^dvisor: .*\/etc\/passwd.*\n$/);
+});
+
+Deno.test("a working directory that is not there is refused", async () => {
+  const { code, stderr } = await dvisor("do", "--cwd", "/no/such", "true");
+  assertEquals(code, 2);
+  assertMatch(stderr, /^dvisor: .*\/no\/such.*\n$/);
+});
+
+Deno.test("environment, user, host name and directory are as the flags say", async () => {
+  const script = 'echo "$A $(id -u) $(id -g) $(hostname) $(pwd)"';
+  const { stdout } = await dvisor(
+    ...["do", "--env", "A=1 2", "--user", "1234:567", "--hostname", "box", "--cwd", "/usr"],
+    ...["sh", "-c", script],
+  );
+  assertEquals(stdout, "1 2 1234 567 box /usr\n");
+});
+
+Deno.test("what the command writes does not reach the host, but with --rw below the directory", async () => {
+  const directory = await Deno.makeTempDir();
+  const write = ["sh", "-c", "echo covered > file; cat file"];
+  const run = async (...flags: string[]) => {
+    const dvisorPath = (await import("./sandbox.ts")).DVISOR;
+    const { stdout } = await new Deno.Command(dvisorPath, {
+      args: ["do", ...flags, "--", ...write],
+      cwd: directory,
+      stdin: "null",
+    }).output();
+    return new TextDecoder().decode(stdout);
+  };
+  const hostFiles = () => Array.from(Deno.readDirSync(directory), (entry) => entry.name);
+  try {
+    assertEquals(await run(), "covered\n");
+    assertEquals(hostFiles(), []);
+    assertEquals(await run("--rw"), "covered\n");
+    assertEquals(hostFiles(), ["file"]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("a volume is read-only, or writable where it says so", async () => {
+  const directory = await Deno.makeTempDir();
+  const write = (mode: string) =>
+    dvisor("do", "--volume", `${directory}:/mnt${mode}`, "sh", "-c", "echo x > /mnt/file");
+  try {
+    assertEquals((await write("")).code === 0, false);
+    assertEquals(Array.from(Deno.readDirSync(directory)).length, 0);
+    assertEquals((await write(":rw")).code, 0);
+    assertEquals(await Deno.readTextFile(`${directory}/file`), "x\n");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});

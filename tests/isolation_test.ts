@@ -1,0 +1,171 @@
+/** DESIGN's isolation table, looked at from the host while a sandbox runs. SECURITY.md refers to these. */
+import { assert, assertEquals } from "@std/assert";
+import { DVISOR, dvisor, type Running, startDo, statusField, until } from "./sandbox.ts";
+
+const NAMESPACES = ["user", "pid", "mnt", "net", "ipc", "uts"];
+const LINGER = ["sh", "-c", "echo started; sleep 60; true"];
+
+/** Runs `look` with the host pids of the sandbox process and of the stubs, after start-up has settled. */
+async function inside(
+  look: (sandbox: number, stubs: number[], running: Running) => void | Promise<void>,
+  flags: string[] = [],
+): Promise<void> {
+  const running = await startDo([...flags, "--", ...LINGER]);
+  try {
+    await until(
+      "start-up is stripped",
+      () => list(rootOf(running.processes()[0], "lib64")).length === 0,
+    );
+    const [sandbox, ...stubs] = running.processes();
+    assert(stubs.length > 0, "no stub was found");
+    await look(sandbox, stubs, running);
+  } finally {
+    await running.end();
+  }
+}
+
+const rootOf = (pid: number, path: string) => `/proc/${pid}/root/${path}`;
+const list = (path: string) => Array.from(Deno.readDirSync(path), (entry) => entry.name).sort();
+const links = (pid: number) =>
+  list(`/proc/${pid}/fd`).map((fd) => readLink(`/proc/${pid}/fd/${fd}`));
+
+function readLink(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+Deno.test("the sandbox process shares no namespace with the host", async () => {
+  await inside((sandbox) => {
+    for (const name of NAMESPACES) {
+      const ours = Deno.readLinkSync(`/proc/self/ns/${name}`);
+      assertEquals(readLink(`/proc/${sandbox}/ns/${name}`) === ours, false, name);
+    }
+  });
+});
+
+Deno.test("the sandbox process may read files and has no other capability, no new privileges, a filter", async () => {
+  await inside((sandbox) => {
+    const caps = Deno.uid() === 0 ? "0000000000000004" : "0000000000000000";
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
+      assertEquals(statusField(sandbox, set), caps, set);
+    }
+    assertEquals(statusField(sandbox, "NoNewPrivs"), "1");
+    assertEquals(statusField(sandbox, "Seccomp"), "2");
+    for (const thread of list(`/proc/${sandbox}/task`)) {
+      const status = Deno.readTextFileSync(`/proc/${sandbox}/task/${thread}/status`);
+      assert(status.includes("\nSeccomp:\t2\n"), `thread ${thread} has no filter`);
+    }
+  });
+});
+
+Deno.test("the sandbox process sees its mounts, read-only, and nothing else of the host", async () => {
+  await inside((sandbox) => {
+    assertEquals(list(rootOf(sandbox, "")), ["dev", "empty", "lib64", "mounts", "proc"]);
+    assertEquals(list(rootOf(sandbox, "mounts")), ["0"]);
+    for (const covered of ["proc", "sys", "dev"]) {
+      assertEquals(list(rootOf(sandbox, `mounts/0/${covered}`)), [], covered);
+    }
+    for (const line of Deno.readTextFileSync(`/proc/${sandbox}/mountinfo`).trimEnd().split("\n")) {
+      const options = line.split(" ")[5].split(",");
+      for (const option of ["ro", "nosuid", "nodev"]) assert(options.includes(option), line);
+    }
+  });
+});
+
+Deno.test("a writable volume is the only thing that can be written", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await inside((sandbox) => {
+      const writable = Deno.readTextFileSync(`/proc/${sandbox}/mountinfo`).trimEnd().split("\n")
+        .filter((line) => !line.split(" ")[5].split(",").includes("ro"))
+        .map((line) => line.split(" ")[4]);
+      assertEquals(writable, ["/mounts/1"]);
+    }, ["--volume", `${directory}:/mnt:rw`]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("the sandbox process holds no descriptor of the host's file system but what it was given", async () => {
+  await inside((sandbox) => {
+    const files = links(sandbox).filter((link) => link.startsWith("/"));
+    const strange = files.filter((link) =>
+      !link.startsWith("/mounts/0") && link !== "/empty" && link !== "/dev/null" &&
+      !link.startsWith("/memfd:")
+    );
+    assertEquals(strange, []);
+  });
+});
+
+Deno.test("a sandbox has no network interface but a dead loopback", async () => {
+  await inside((sandbox) => {
+    const lines = Deno.readTextFileSync(`/proc/${sandbox}/net/dev`).trimEnd().split("\n").slice(2);
+    assertEquals(lines.map((line) => line.trim().split(":")[0]), ["lo"]);
+  });
+});
+
+Deno.test("a stub has no identity, no capability, an empty root and a filter", async () => {
+  await inside((sandbox, stubs) => {
+    for (const stub of stubs) {
+      for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
+        assertEquals(statusField(stub, set), "0000000000000000", set);
+      }
+      assertEquals(statusField(stub, "NoNewPrivs"), "1");
+      assertEquals(statusField(stub, "Seccomp"), "2");
+      assertEquals(list(rootOf(stub, "")), []);
+      const userNs = readLink(`/proc/${stub}/ns/user`);
+      assertEquals(userNs === readLink(`/proc/${sandbox}/ns/user`), false);
+      assertEquals(Deno.readTextFileSync(`/proc/${stub}/uid_map`), "");
+    }
+  });
+});
+
+Deno.test("a stub holds no descriptor but its socket and its control memory", async () => {
+  await inside((_sandbox, stubs) => {
+    for (const stub of stubs) {
+      const strange = links(stub).filter((link) =>
+        !link.startsWith("socket:") && !link.startsWith("/memfd:dvisor") && link !== ""
+      );
+      assertEquals(strange, []);
+    }
+  });
+});
+
+Deno.test("the guest sees its own processes, mounts and network alone", async () => {
+  const { stdout } = await dvisor("do", "--", "sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l");
+  const [pid, processes] = stdout.trim().split(/\s+/).map(Number);
+  assertEquals(pid, 1);
+  assert(processes <= 4, stdout);
+});
+
+Deno.test("where user namespaces are forbidden, one line says so and how to allow them", async () => {
+  const forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" do true';
+  const { code, stderr } = await new Deno.Command("unshare", {
+    args: ["--user", "--map-root-user", "sh", "-c", forbid, DVISOR],
+    stdin: "null",
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  assertEquals(code, 125);
+  assertEquals(text.split("\n").length, 2, text);
+  assert(text.includes("user.max_user_namespaces"), text);
+});
+
+Deno.test({
+  name: "an ordinary user's sandbox runs as that user, without root's help",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const { code, stdout } = await new Deno.Command("setpriv", {
+      args: [
+        ...["--reuid", "65534", "--regid", "65534", "--clear-groups"],
+        ...[DVISOR, "do", "--cwd", "/", "--", "id", "-u"],
+      ],
+      cwd: "/",
+      stdin: "null",
+    }).output();
+    assertEquals(code, 0);
+    assertEquals(new TextDecoder().decode(stdout), "65534\n");
+  },
+});
