@@ -29,6 +29,8 @@ const STUB_NAMESPACES = 0x0002_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 
 const AT_HWCAP = 16;
 const AT_HWCAP2 = 26;
 const AT_MINSIGSTKSZ = 51;
+/** Flag of dv_seal (platform/native/host/seccomp.c). */
+const SEAL_ALLOW_PTRACE = 1;
 /** How long output that a terminal has not taken is waited for at the end. */
 const DRAIN_NS = 500_000_000;
 
@@ -96,12 +98,19 @@ async function runSandbox(
     () => sendSignal(task.tg, kernelSignal(SIGKILL), true),
   );
   console?.start();
+  seal(platform);
   kernel.start(task);
   await loop.run();
   drain(console, events);
   control.send({ type: "exit", status });
   platform.shutdown();
   return (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
+
+/** No guest instruction has run yet; after this the process can do little more than serve them. */
+function seal(platform: Platform): void {
+  const err = native.dv_seal(platform.name === "ptrace" ? SEAL_ALLOW_PTRACE : 0);
+  if (err < 0) throw new BootError(`cannot seal the sandbox process (errno ${-err})`, BUG_STATUS);
 }
 
 function startPlatform(config: SandboxConfig): Platform {
