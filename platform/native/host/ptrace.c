@@ -231,6 +231,25 @@ static void died(struct thread *t) {
   else if (was != NEWBORN) push_ready(t, EVENT_LOST);
 }
 
+// Sets rip to the injection point for call `nr`, with clean flags and segments: the guest may have
+// gone to 32-bit mode.
+static void aim(struct user_regs_struct *u, long nr) {
+  u->rax = nr;
+  u->orig_rax = -1;
+  u->rip = INJECT_ADDR;
+  u->eflags = 0x202;
+  u->cs = 0x33;
+  u->ss = 0x2b;
+}
+
+static void order_exit(struct thread *t) {
+  struct user_regs_struct u = t->user;
+  aim(&u, SYS_exit);
+  u.rdi = 0;
+  pt(PTRACE_SETREGS, t, 0, (unsigned long)&u);
+  pt(PTRACE_CONT, t, 0, 0);
+}
+
 // Takes one report of the kernel and acts on it. 1, 0 for none there, or -errno.
 static int pump(int options) {
   int status, pid = wait4(-pgid, &status, __WALL | __WNOTHREAD | options, 0);
@@ -243,7 +262,7 @@ static int pump(int options) {
   t->status = status;
   switch (t->state) {
     case GUEST: guest_stopped(t); break;
-    case EXITING: pt(PTRACE_CONT, t, 0, 0); break;  // it is on its way to exit
+    case EXITING: order_exit(t); break;
     case NEWBORN:
       if (claiming) { t->stopped = 1; break; }
       kill(pid, SIGKILL);  // its parent died before it could be claimed
@@ -271,13 +290,8 @@ struct call { long nr; uint64_t a[6]; };
 static long inject(struct thread *t, const struct call *c, struct thread **child) {
   if (t->state != SENTRY) return -ESRCH;
   struct user_regs_struct u = t->user;
-  u.rax = c->nr;
+  aim(&u, c->nr);
   u.rdi = c->a[0]; u.rsi = c->a[1]; u.rdx = c->a[2]; u.r10 = c->a[3]; u.r8 = c->a[4]; u.r9 = c->a[5];
-  u.orig_rax = -1;
-  u.rip = INJECT_ADDR;
-  u.eflags = 0x202;
-  u.cs = 0x33;  // the guest may have gone to 32-bit mode
-  u.ss = 0x2b;
   long result = -ESRCH;
   set_state(t, BUSY);
   if (pt(PTRACE_SETREGS, t, 0, (unsigned long)&u) < 0) { set_state(t, SENTRY); return -ESRCH; }
@@ -373,13 +387,17 @@ int dv_pt_clone(int handle, int thread) {
     return child - threads;
   }
   claiming = 0;
-  // The parent or the child was killed half-way. A child not seen yet is killed by pump.
-  if (child && child->state == DEAD) {
-    by_tid[child->tid] = 0;
-    free_thread(child);
-  } else if (child) {
-    syscall(SYS_tkill, child->tid, SIGKILL);
-    set_state(child, EXITING);
+  // The parent or the child was killed half-way, so that there may be a child without a claim; one
+  // that has not been seen yet is killed by pump.
+  for (int i = 0; r > 0 || r == -ESRCH ? i < used : 0; i++) {
+    struct thread *n = &threads[i];
+    if (n->state == DEAD && by_tid[n->tid] == i + 1) {
+      by_tid[n->tid] = 0;
+      free_thread(n);
+    } else if (n->state == NEWBORN) {
+      syscall(SYS_tkill, n->tid, SIGKILL);
+      set_state(n, EXITING);
+    }
   }
   return r < 0 && r >= -4095 && r != -ESRCH ? r : -EAGAIN;
 }
@@ -465,18 +483,8 @@ void dv_pt_release(int handle, int whole) {
   struct thread *t = &threads[handle];
   if (whole && t->state != DEAD) kill(t->pid, SIGKILL);
   if (t->state == DEAD) { free_thread(t); return; }
-  if (!whole) {
-    struct user_regs_struct u = t->user;
-    u.rax = SYS_exit;
-    u.rdi = 0;
-    u.orig_rax = -1;
-    u.rip = INJECT_ADDR;
-    u.eflags = 0x202;
-    u.cs = 0x33;
-    u.ss = 0x2b;
-    pt(PTRACE_SETREGS, t, 0, (unsigned long)&u);
-    pt(PTRACE_CONT, t, 0, 0);
-  }
+  if (!whole && t->state == SENTRY) order_exit(t);
+  else if (!whole) pt(PTRACE_INTERRUPT, t, 0, 0);  // and it is told when it stops
   set_state(t, EXITING);
 }
 
@@ -500,12 +508,14 @@ static void *watcher(void *unused) {
   for (;;) {
     while (!__atomic_load_n(&armed, __ATOMIC_SEQ_CST)) futex(&armed, FUTEX_WAIT_PRIVATE, 0, 0);
     siginfo_t info;
-    waitid(P_PGID, __atomic_load_n(&pgid, __ATOMIC_SEQ_CST), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL);
+    int r = waitid(P_PGID, __atomic_load_n(&pgid, __ATOMIC_SEQ_CST), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL);
     __atomic_store_n(&armed, 0, __ATOMIC_SEQ_CST);
+    if (r < 0) continue;  // no stub lives: nothing can come
     __atomic_store_n(&seen, 1, __ATOMIC_SEQ_CST);
     // Taken back first, lest one that is only about to sleep misses the wake-up.
     if (__atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST)) futex(word, FUTEX_WAKE, INT_MAX, 0);
   }
+  return 0;
 }
 
 static int start_watcher(void) {
