@@ -96,6 +96,8 @@ export abstract class FileDescriptionImpl {
   /** Pipes: capacity in bytes, for F_GETPIPE_SZ and F_SETPIPE_SZ (returns the new size or -errno). */
   pipeSize?(): number;
   setPipeSize?(size: number, privileged: boolean): number;
+  /** Lines of /proc/PID/fdinfo/N after the usual ones. */
+  fdinfo?(f: FileDescription): string;
   /** open(2) succeeded for the task `caller` with all its flags: a tty may become the controlling one. */
   opened?(f: FileDescription, caller: unknown, flags: number): void;
   /** Mapping it is mapping anonymous memory (/dev/zero), although `hostMapping` says -ENODEV. */

@@ -1,6 +1,6 @@
 /** devpts: /dev/pts with its ptmx and one file for each pseudo terminal. */
 import { EINVAL, ENOENT, ENOSPC } from "../../../platform/abi/errno.ts";
-import { O_ACCMODE, O_NOCTTY, O_NONBLOCK } from "../../../platform/abi/fcntl.ts";
+import { O_ACCMODE, O_NONBLOCK } from "../../../platform/abi/fcntl.ts";
 import { DEVPTS_SUPER_MAGIC } from "../../../platform/abi/mount.ts";
 import { S_IFCHR } from "../../../platform/abi/stat.ts";
 import { makedev } from "../../../platform/abi/sysmacros.ts";
@@ -24,7 +24,7 @@ export const UNIX98_PTY_SLAVE_MAJOR = 136;
 /** /proc/sys/kernel/pty/max. */
 export const PTY_MAX = 4096;
 
-const OPEN_FLAGS = O_ACCMODE | O_NONBLOCK | O_NOCTTY;
+const OPEN_FLAGS = O_ACCMODE | O_NONBLOCK;
 
 export interface DevptsOptions {
   /** Owner of new terminals; -1: the opener's. */
@@ -78,6 +78,7 @@ export class DevptsFilesystem extends KernFilesystem {
   openPeer(t: Task, tty: Tty, flags: number): number {
     const file = this.openSlaveFile(tty, flags);
     if (typeof file === "number") return file;
+    file.impl.opened?.(file, t, flags);
     const fd = t.fdTable.install(file, flags);
     if (fd < 0) file.release();
     return fd;
@@ -97,7 +98,6 @@ export class DevptsFilesystem extends KernFilesystem {
       mount.release();
       return err;
     }
-    file.flags &= ~O_NOCTTY;
     return file;
   }
 

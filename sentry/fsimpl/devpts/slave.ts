@@ -31,15 +31,17 @@ const WRITABLE = EPOLLOUT | EPOLLWRNORM;
 /** Linux's WAKEUP_CHARS: with more output than this waiting, poll(2) does not say writable. */
 const WAKEUP_ROOM = 256;
 
-/** Opens `tty` for `file`. Returns 0, -EIO or -EBUSY. */
+/**
+ * Opens `tty` for `file`. Returns 0, -EIO or -EBUSY. `mayControl`: without O_NOCTTY it becomes the
+ * controlling terminal of a session leader that has none.
+ */
 export function openSlave(tty: Tty, file: FileDescription, mayControl = true): number {
   const t = currentTask();
   if (!tty.masterOpen || tty.locked) return -EIO;
   if (tty.exclusive && (t === null || !hasCapability(t.creds, CAP_SYS_ADMIN))) return -EBUSY;
-  const slave = new SlaveFile(tty);
+  const slave = new SlaveFile(tty, mayControl);
   tty.slaveOpened(slave);
   file.impl = slave;
-  if (mayControl && (file.flags & O_NOCTTY) === 0) acquireOnOpen(t, tty, file);
   return 0;
 }
 
@@ -53,7 +55,7 @@ export class SlaveFile extends FileDescriptionImpl {
   #timerSeen = 0;
   readonly #timer: KernelTimer;
 
-  constructor(readonly tty: Tty) {
+  constructor(readonly tty: Tty, private readonly mayControl: boolean) {
     super();
     this.#timer = {
       deadlineMonoNs: 0,
@@ -62,6 +64,10 @@ export class SlaveFile extends FileDescriptionImpl {
         this.tty.wakeReaders();
       },
     };
+  }
+
+  override opened(f: FileDescription, caller: unknown, flags: number): void {
+    if (this.mayControl && (flags & O_NOCTTY) === 0) acquireOnOpen(caller as Task, this.tty, f);
   }
 
   override get seekable(): boolean {

@@ -7,7 +7,7 @@ import { Task } from "../../kernel/task.ts";
  * blocked call goes on; else the task being dispatched. Null for the kernel itself.
  */
 export function ioCaller(io: object): Task | null {
-  const task = (io as { task?: unknown }).task;
+  const task = (io as { user?: unknown }).user;
   return task instanceof Task ? task : current.task;
 }
 

@@ -1,0 +1,114 @@
+/** /proc/PID/ns and the files behind it (Linux: nsfs); namespaces(7). */
+import { EINVAL, ENOENT, ENOTTY, EPERM } from "../../../platform/abi/errno.ts";
+import { DT_LNK } from "../../../platform/abi/dirent.ts";
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+} from "../../../platform/abi/sched.ts";
+import { NSFS_MAGIC } from "../../../platform/abi/mount.ts";
+import { NS_GET_NSTYPE, NS_GET_PARENT, NS_GET_USERNS } from "../../../platform/abi/ioctl.ts";
+import { S_IFREG } from "../../../platform/abi/stat.ts";
+import type { NamespaceProxy } from "../../kernel/namespaces.ts";
+import type { Task } from "../../kernel/task.ts";
+import { PseudoFilesystem, PseudoInode } from "../../vfs/anon.ts";
+import { type Dentry, newRootDentry } from "../../vfs/dentry.ts";
+import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { KeyedEntry } from "../kernfs/dir.ts";
+import type { KernFilesystem } from "../kernfs/inode.ts";
+import { isGone } from "./access.ts";
+import { TaskDynamicDir, TaskLink } from "./task_inode.ts";
+
+type Kind = keyof Pick<
+  NamespaceProxy,
+  "cgroup" | "ipc" | "mount" | "net" | "pid" | "time" | "user" | "uts"
+>;
+
+/** [name in ns/, field of NamespaceProxy, what the link reads before the number, CLONE_NEW*] */
+const LINKS: readonly (readonly [string, Kind, string, number])[] = [
+  ["cgroup", "cgroup", "cgroup", CLONE_NEWCGROUP],
+  ["ipc", "ipc", "ipc", CLONE_NEWIPC],
+  ["mnt", "mount", "mnt", CLONE_NEWNS],
+  ["net", "net", "net", CLONE_NEWNET],
+  ["pid", "pid", "pid", CLONE_NEWPID],
+  ["pid_for_children", "pid", "pid", CLONE_NEWPID],
+  ["time", "time", "time", CLONE_NEWTIME],
+  ["time_for_children", "time", "time", CLONE_NEWTIME],
+  ["user", "user", "user", CLONE_NEWUSER],
+  ["uts", "uts", "uts", CLONE_NEWUTS],
+];
+
+const nsFs = new PseudoFilesystem("nsfs", NSFS_MAGIC);
+const dentries = new WeakMap<object, Dentry>();
+let nextMountNamespace = 0xefff0000;
+
+/** An open namespace, for setns(2). */
+export class NamespaceFile extends FileDescriptionImpl {
+  constructor(readonly namespace: object, readonly cloneFlag: number) {
+    super();
+  }
+  override read(): number {
+    return -EINVAL;
+  }
+  override ioctl(_f: FileDescription, _caller: IoctlCaller, cmd: number, _arg: number): number {
+    if (cmd === NS_GET_NSTYPE) return this.cloneFlag;
+    return cmd === NS_GET_USERNS || cmd === NS_GET_PARENT ? -EPERM : -ENOTTY;
+  }
+}
+
+class NamespaceInode extends PseudoInode {
+  constructor(ino: number, readonly namespace: object, readonly cloneFlag: number) {
+    super(nsFs, ino, S_IFREG | 0o444, 0, 0);
+  }
+  override open(file?: FileDescription): number {
+    file!.impl = new NamespaceFile(this.namespace, this.cloneFlag);
+    return 0;
+  }
+}
+
+/** The dentry that stands for a namespace; it lives as long as the namespace does. */
+function dentryOf(namespace: object, prefix: string, cloneFlag: number): Dentry {
+  let dentry = dentries.get(namespace);
+  if (dentry === undefined) {
+    const ino = (namespace as { inode?: number }).inode ?? nextMountNamespace++;
+    const inode = new NamespaceInode(ino, namespace, cloneFlag);
+    dentry = newRootDentry(nsFs, inode, `${prefix}:[${ino}]`);
+    dentries.set(namespace, dentry);
+  }
+  return dentry;
+}
+
+export class NsDir extends TaskDynamicDir {
+  readonly #links = new Map<string, TaskLink>();
+
+  constructor(fs: KernFilesystem, task: Task) {
+    super(fs, task, 0o511);
+    for (const [name, kind, prefix, flag] of LINKS) {
+      const dentry = (t: Task): Dentry => dentryOf(t.ns[kind], prefix, flag);
+      this.#links.set(
+        name,
+        new TaskLink(fs, task, 0o777, (t) => dentry(t).name, (t) => {
+          return { mount: nsFs.mount, dentry: dentry(t) };
+        }),
+      );
+    }
+  }
+
+  protected override findLive(name: string): Inode | number {
+    return this.#links.get(name) ?? -ENOENT;
+  }
+
+  override list(fromKey: number): Iterable<KeyedEntry> | number {
+    if (isGone(this.task)) return -ENOENT;
+    const entries: KeyedEntry[] = [];
+    let key = 2;
+    for (const [name, link] of this.#links) entries.push({ name, ino: link.ino, type: DT_LNK, key: key++ });
+    return entries.filter((e) => e.key >= fromKey);
+  }
+}
