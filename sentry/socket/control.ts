@@ -1,5 +1,10 @@
 /** Control messages of sendmsg(2) and recvmsg(2): cmsg(3), unix(7). */
-import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../platform/abi/capability.ts";
+import {
+  CAP_SETGID,
+  CAP_SETUID,
+  CAP_SYS_ADMIN,
+  CAP_SYS_RESOURCE,
+} from "../../platform/abi/capability.ts";
 import { EBADF, EINVAL, EPERM } from "../../platform/abi/errno.ts";
 import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";

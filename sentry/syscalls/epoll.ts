@@ -12,7 +12,12 @@ import {
 import { O_RDWR } from "../../platform/abi/fcntl.ts";
 import { EpollFile, type EpollItem } from "../fsimpl/anon/epoll.ts";
 import { BLOCK_INTERRUPTED, BLOCK_TIMEOUT } from "../kernel/block.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { newAnonFile } from "../vfs/anon.ts";
 import { pollable } from "./poll.ts";

@@ -3,7 +3,12 @@ import { EINVAL } from "../../platform/abi/errno.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE } from "../../platform/abi/eventfd.ts";
 import { O_RDWR } from "../../platform/abi/fcntl.ts";
 import { newEventFd } from "../fsimpl/anon/eventfd.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 
 export function eventfd(t: Task, args: SyscallArguments): SyscallReturn {

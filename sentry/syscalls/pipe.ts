@@ -2,7 +2,12 @@
 import { EFAULT, EINVAL, ENOPKG } from "../../platform/abi/errno.ts";
 import { O_CLOEXEC, O_DIRECT, O_EXCL, O_NONBLOCK } from "../../platform/abi/fcntl.ts";
 import { newPipe } from "../fsimpl/pipe/mod.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 

@@ -1,10 +1,5 @@
 /** poll(2). select(2) is in select.ts. */
-import {
-  EFAULT,
-  EINVAL,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTNOHAND,
-} from "../../platform/abi/errno.ts";
+import { EFAULT, EINVAL, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "../../platform/abi/errno.ts";
 import { O_PATH } from "../../platform/abi/fcntl.ts";
 import {
   POLLERR,
@@ -17,11 +12,22 @@ import {
 } from "../../platform/abi/poll.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
 import { BLOCK_INTERRUPTED, BLOCK_TIMEOUT } from "../kernel/block.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { WaitEntry, WaitQueue } from "../wait/queue.ts";
-import { deadlineFromTimespec, deadlineInMs, enterSigmask, leaveSigmask, putRemaining } from "./timeout.ts";
+import {
+  deadlineFromTimespec,
+  deadlineInMs,
+  enterSigmask,
+  leaveSigmask,
+  putRemaining,
+} from "./timeout.ts";
 
 const ALWAYS = POLLERR | POLLHUP;
 /** An interruption, before the caller decides what it means. */

@@ -13,7 +13,12 @@ import {
   POLLWRNORM,
 } from "../../platform/abi/poll.ts";
 import { BLOCK_INTERRUPTED, BLOCK_TIMEOUT } from "../kernel/block.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { pollable, PollWaits } from "./poll.ts";
 import {

@@ -1,15 +1,13 @@
 /** sendfile(2), copy_file_range(2). */
-import {
-  EBADF,
-  EFAULT,
-  EINVAL,
-  EISDIR,
-  ESPIPE,
-  EXDEV,
-} from "../../platform/abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, EISDIR, ESPIPE, EXDEV } from "../../platform/abi/errno.ts";
 import { O_APPEND } from "../../platform/abi/fcntl.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { pollable } from "./poll.ts";

@@ -3,7 +3,12 @@ import { EBADF, EFAULT, EINVAL } from "../../platform/abi/errno.ts";
 import { O_RDWR } from "../../platform/abi/fcntl.ts";
 import { SFD_CLOEXEC, SFD_NONBLOCK } from "../../platform/abi/signal.ts";
 import { newSignalFd, SignalFd } from "../fsimpl/anon/signalfd.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { pollable } from "./poll.ts";
 

@@ -1,12 +1,5 @@
 /** send(2), recv(2) and their families. */
-import {
-  EAGAIN,
-  EFAULT,
-  EINVAL,
-  EMSGSIZE,
-  ENOBUFS,
-  EPIPE,
-} from "../../platform/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../../platform/abi/errno.ts";
 import { EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platform/abi/epoll.ts";
 import { IOV_MAX } from "../../platform/abi/limits.ts";
 import { SIGPIPE } from "../../platform/abi/signal.ts";
@@ -30,7 +23,12 @@ import {
 } from "../../platform/abi/socket.ts";
 import { sendSignal } from "../kernel/signal.ts";
 import { userSignal } from "../kernel/signal_info.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { userDstIov, userSrcIov } from "../mm/usermem.ts";
 import { buildControl, parseControl } from "../socket/control.ts";

@@ -10,7 +10,12 @@ import {
   SPLICE_F_NONBLOCK,
 } from "../../platform/abi/splice.ts";
 import { type Pipe, pipeOf } from "../fsimpl/pipe/mod.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { userDstIov, userSrcIov } from "../mm/usermem.ts";
 import type { FileDescription } from "../vfs/file.ts";
@@ -213,7 +218,12 @@ export function tee(t: Task, args: SyscallArguments): SyscallReturn {
 /** vmsplice(2): guest memory into a pipe, or a pipe's bytes into guest memory. */
 class UserToPipe extends PipeTransfer {
   readonly oneStep = true;
-  constructor(file: FileDescription, readonly pipe: Pipe, readonly src: IoSrc, nonblocking: boolean) {
+  constructor(
+    file: FileDescription,
+    readonly pipe: Pipe,
+    readonly src: IoSrc,
+    nonblocking: boolean,
+  ) {
     super([file], src.remaining, nonblocking);
   }
   step(): number {
@@ -231,7 +241,12 @@ class UserToPipe extends PipeTransfer {
 
 class PipeToUser extends PipeTransfer {
   readonly oneStep = false;
-  constructor(file: FileDescription, readonly pipe: Pipe, readonly dst: IoDst, nonblocking: boolean) {
+  constructor(
+    file: FileDescription,
+    readonly pipe: Pipe,
+    readonly dst: IoDst,
+    nonblocking: boolean,
+  ) {
     super([file], dst.remaining, nonblocking);
   }
   step(): number {

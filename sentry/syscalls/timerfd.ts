@@ -19,7 +19,12 @@ import {
 } from "../../platform/abi/time.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { newTimerFd, TimerFd } from "../fsimpl/anon/timerfd.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { pollable } from "./poll.ts";
 

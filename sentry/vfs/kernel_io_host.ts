@@ -1,5 +1,12 @@
 /** Host I/O for kernel buffers. Imported for its effect, by whoever has a host (not by unit tests). */
-import { type HostBuffer, hostAlloc, preadFd, preadv2, pwriteFd, pwritev2 } from "../../platform/host/host.ts";
+import {
+  hostAlloc,
+  type HostBuffer,
+  preadFd,
+  preadv2,
+  pwriteFd,
+  pwritev2,
+} from "../../platform/host/host.ts";
 import { setKernelHostIo } from "./kernel_io.ts";
 
 const STAGE_SIZE = 65536;

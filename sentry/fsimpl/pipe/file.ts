@@ -1,6 +1,13 @@
 /** Pipe ends and FIFOs as open files. */
 import { EAGAIN, EBADF, ENOTTY, ENXIO, ESPIPE } from "../../../platform/abi/errno.ts";
-import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../../../platform/abi/fcntl.ts";
+import {
+  O_ACCMODE,
+  O_DIRECT,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from "../../../platform/abi/fcntl.ts";
 import { FIONREAD } from "../../../platform/abi/ioctl.ts";
 import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";

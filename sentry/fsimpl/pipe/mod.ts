@@ -19,7 +19,11 @@ export function newPipe(
   const pipe = new Pipe();
   const inode = pipeFs.newInode(0o010600, uid, gid);
   inode.special = pipe;
-  const reader = newPipeFile(inode, new PipeFile(pipe, true, false), O_RDONLY | (flags & O_NONBLOCK));
+  const reader = newPipeFile(
+    inode,
+    new PipeFile(pipe, true, false),
+    O_RDONLY | (flags & O_NONBLOCK),
+  );
   const writer = newPipeFile(
     inode,
     new PipeFile(pipe, false, true),

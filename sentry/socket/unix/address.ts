@@ -1,10 +1,5 @@
 /** unix(7) addresses: paths, whose sockets are found by their inode, and abstract names. */
-import {
-  EADDRINUSE,
-  ECONNREFUSED,
-  EINVAL,
-  EPROTOTYPE,
-} from "../../../platform/abi/errno.ts";
+import { EADDRINUSE, ECONNREFUSED, EINVAL, EPROTOTYPE } from "../../../platform/abi/errno.ts";
 import { AF_UNIX } from "../../../platform/abi/socket.ts";
 import { SOCKADDR_UN_OFF_PATH, SOCKADDR_UN_SIZE } from "../../../platform/abi/un.ts";
 import { acquirePath, type PathRef } from "../../vfs/mount.ts";

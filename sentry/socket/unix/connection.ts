@@ -1,12 +1,6 @@
 /** Sockets that connect, listen and accept: the common half of SOCK_STREAM and SOCK_SEQPACKET. */
 import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../../../platform/abi/epoll.ts";
-import {
-  EAGAIN,
-  ECONNREFUSED,
-  ECONNRESET,
-  EINVAL,
-  EISCONN,
-} from "../../../platform/abi/errno.ts";
+import { EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, EISCONN } from "../../../platform/abi/errno.ts";
 import { SOMAXCONN } from "../../../platform/abi/socket.ts";
 import { NO_PEER, type SocketCaller, type Ucred, ucredOf } from "../socket.ts";
 import type { AbstractNames } from "./address.ts";

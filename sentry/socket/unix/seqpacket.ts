@@ -1,11 +1,5 @@
 /** SOCK_SEQPACKET: connections that keep message boundaries. */
-import {
-  EAGAIN,
-  EMSGSIZE,
-  ENOTCONN,
-  EOPNOTSUPP,
-  EPIPE,
-} from "../../../platform/abi/errno.ts";
+import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE } from "../../../platform/abi/errno.ts";
 import { MSG_EOR, MSG_OOB, SOCK_SEQPACKET } from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type InMessage, NOBODY, type OutMessage, type Ucred } from "../socket.ts";

@@ -10,13 +10,7 @@ import {
 import { MSG_OOB, MSG_PEEK, SOCK_STREAM } from "../../../platform/abi/socket.ts";
 import { ByteRing } from "../../vfs/byte_ring.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
-import {
-  type InMessage,
-  NOBODY,
-  type OutMessage,
-  sameUcred,
-  type Ucred,
-} from "../socket.ts";
+import { type InMessage, NOBODY, type OutMessage, sameUcred, type Ucred } from "../socket.ts";
 import type { Rights } from "../rights.ts";
 import { type AbstractNames, nameAddress } from "./address.ts";
 import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";

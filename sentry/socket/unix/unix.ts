@@ -9,18 +9,12 @@ import {
   EPOLLWRBAND,
   EPOLLWRNORM,
 } from "../../../platform/abi/epoll.ts";
-import {
-  EADDRINUSE,
-  EINVAL,
-  ENOTCONN,
-  ENOTTY,
-  ENOSPC,
-} from "../../../platform/abi/errno.ts";
+import { EADDRINUSE, EINVAL, ENOSPC, ENOTCONN, ENOTTY } from "../../../platform/abi/errno.ts";
 import { SIOCINQ, SIOCOUTQ } from "../../../platform/abi/ioctl.ts";
 import { AF_UNIX } from "../../../platform/abi/socket.ts";
 import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
 import { type PathRef, releasePath } from "../../vfs/mount.ts";
-import { SocketImpl, type SocketCaller, type Ucred } from "../socket.ts";
+import { type SocketCaller, SocketImpl, type Ucred } from "../socket.ts";
 import {
   type AbstractNames,
   bindAbstract,
@@ -46,7 +40,7 @@ export abstract class UnixSocket extends SocketImpl {
   error = 0;
   /** Its file is closed. */
   dead = false;
-  /** Read position of MSG_PEEK when SO_PEEK_OFF is set. */
+  /** Pins the inode it is bound to. */
   #path: PathRef | null = null;
 
   constructor(type: number, owner: Ucred, readonly names: AbstractNames) {
