@@ -1,7 +1,7 @@
 /** CPU time and counts of the whole sandbox: /proc/stat, uptime, loadavg. */
 import { nsToTicks, sampleCpuTime } from "../../kernel/cpu_time.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { TASK_RUNNING, type Task } from "../../kernel/task.ts";
+import { type Task, TASK_RUNNING } from "../../kernel/task.ts";
 
 export interface CpuTotals {
   userNs: number;

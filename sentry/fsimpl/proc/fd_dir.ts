@@ -94,10 +94,17 @@ export class FdInfoDir extends DescriptorDir<TaskText> {
   protected override readonly entryType = DT_REG;
 
   protected override make(fd: number): TaskText {
-    return new TaskText(this.fs, this.task, 0o444, (t) => {
-      const file = fileOf(t, fd);
-      return file === null ? -ENOENT : fdinfoText(t, fd, file);
-    }, null, true);
+    return new TaskText(
+      this.fs,
+      this.task,
+      0o444,
+      (t) => {
+        const file = fileOf(t, fd);
+        return file === null ? -ENOENT : fdinfoText(t, fd, file);
+      },
+      null,
+      true,
+    );
   }
 }
 

@@ -108,7 +108,9 @@ export class NsDir extends TaskDynamicDir {
     if (isGone(this.task)) return -ENOENT;
     const entries: KeyedEntry[] = [];
     let key = 2;
-    for (const [name, link] of this.#links) entries.push({ name, ino: link.ino, type: DT_LNK, key: key++ });
+    for (const [name, link] of this.#links) {
+      entries.push({ name, ino: link.ino, type: DT_LNK, key: key++ });
+    }
     return entries.filter((e) => e.key >= fromKey);
   }
 }

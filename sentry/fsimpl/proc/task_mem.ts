@@ -63,7 +63,14 @@ class MemFile extends MemoryFile {
     const caller = ioCaller(dst);
     let total = 0;
     while (dst.remaining > 0) {
-      const n = readMemory(caller, this.mm!, offset + total, chunk, 0, Math.min(CHUNK, dst.remaining));
+      const n = readMemory(
+        caller,
+        this.mm!,
+        offset + total,
+        chunk,
+        0,
+        Math.min(CHUNK, dst.remaining),
+      );
       if (n === 0) break;
       const put = dst.put(chunk, 0, n);
       if (put < 0) return total > 0 ? total : put;

@@ -20,7 +20,16 @@ import {
   RLIMIT_SIGPENDING,
   RLIMIT_STACK,
 } from "../../../platform/abi/resource.ts";
-import { REG_R10, REG_R8, REG_R9, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP } from "../../../platform/arch/amd64/registers.ts";
+import {
+  REG_R10,
+  REG_R8,
+  REG_R9,
+  REG_RDI,
+  REG_RDX,
+  REG_RIP,
+  REG_RSI,
+  REG_RSP,
+} from "../../../platform/arch/amd64/registers.ts";
 import { hasCapability } from "../../auth/credentials.ts";
 import { type Task, TASK_BLOCKED } from "../../kernel/task.ts";
 import { currentTask } from "../kernfs/caller.ts";
@@ -115,7 +124,9 @@ export function oomScoreText(t: Task): string {
 
 export function oomAdjText(t: Task): string {
   const adj = t.tg.oomScoreAdj;
-  const scaled = adj === OOM_SCORE_ADJ_MAX ? OOM_ADJ_MAX : Math.trunc(adj * -OOM_ADJ_MIN / OOM_SCORE_ADJ_MAX);
+  const scaled = adj === OOM_SCORE_ADJ_MAX
+    ? OOM_ADJ_MAX
+    : Math.trunc(adj * -OOM_ADJ_MIN / OOM_SCORE_ADJ_MAX);
   return `${Math.min(OOM_ADJ_MAX, scaled)}\n`;
 }
 
@@ -128,7 +139,9 @@ export function storeOomScoreAdj(t: Task, value: string): number {
 export function storeOomAdj(t: Task, value: string): number {
   const n = parseInteger(value);
   if (!(n >= OOM_ADJ_MIN && n <= OOM_ADJ_MAX)) return -EINVAL;
-  const scaled = n === OOM_ADJ_MAX ? OOM_SCORE_ADJ_MAX : Math.trunc(n * OOM_SCORE_ADJ_MAX / -OOM_ADJ_MIN);
+  const scaled = n === OOM_ADJ_MAX
+    ? OOM_SCORE_ADJ_MAX
+    : Math.trunc(n * OOM_SCORE_ADJ_MAX / -OOM_ADJ_MIN);
   return setOomScoreAdj(t, scaled);
 }
 
@@ -160,4 +173,3 @@ export function childrenText(t: Task): string {
   for (const child of t.tg.children) if (child.parentThread === t) text += child.pid + " ";
   return text;
 }
-

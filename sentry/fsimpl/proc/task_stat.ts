@@ -5,7 +5,13 @@ import { RLIM_INFINITY, RLIMIT_RSS } from "../../../platform/abi/resource.ts";
 import { SCHED_FIFO, SCHED_RR } from "../../../platform/abi/sched.ts";
 import { SIG_DFL, SIG_IGN } from "../../../platform/abi/signal.ts";
 import { nsToTicks, sampleCpuTime } from "../../kernel/cpu_time.ts";
-import { type Task, TASK_BLOCKED, TASK_DEAD, TASK_STOPPED, TASK_ZOMBIE } from "../../kernel/task.ts";
+import {
+  type Task,
+  TASK_BLOCKED,
+  TASK_DEAD,
+  TASK_STOPPED,
+  TASK_ZOMBIE,
+} from "../../kernel/task.ts";
 import type { SignalActions } from "../../kernel/signal_actions.ts";
 import { Tty } from "../devpts/tty.ts";
 import { currentTask } from "../kernfs/caller.ts";
@@ -41,7 +47,9 @@ export function parentPid(t: Task): number {
 }
 
 /** Numbers of ignored and of caught signals, as [lo, hi] each. */
-export function handledSignals(actions: SignalActions): { ignored: [number, number]; caught: [number, number] } {
+export function handledSignals(
+  actions: SignalActions,
+): { ignored: [number, number]; caught: [number, number] } {
   const ignored: [number, number] = [0, 0], caught: [number, number] = [0, 0];
   for (let signo = 1; signo <= 64; signo++) {
     const handler = actions.get(signo).handlerAddr;

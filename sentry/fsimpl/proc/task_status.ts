@@ -31,7 +31,9 @@ function cpuMaskText(mask: number, count: number): [string, string] {
   const words = new Array<number>(Math.max(1, Math.ceil(count / 32))).fill(0);
   for (const i of allowed) words[i >>> 5] = (words[i >>> 5] | (1 << (i & 31))) >>> 0;
   const width = Math.ceil((count % 32 === 0 ? 32 : count % 32) / 4);
-  const hex = words.reverse().map((w, i) => w.toString(16).padStart(i === 0 ? width : 8, "0")).join(",");
+  const hex = words.reverse().map((w, i) => w.toString(16).padStart(i === 0 ? width : 8, "0")).join(
+    ",",
+  );
   return [hex, rangesText(allowed)];
 }
 

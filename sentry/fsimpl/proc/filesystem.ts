@@ -1,0 +1,106 @@
+/** procfs: an instance and its root directory. */
+import { EINVAL, ENOENT } from "../../../platform/abi/errno.ts";
+import { DT_DIR } from "../../../platform/abi/dirent.ts";
+import { PROC_SUPER_MAGIC } from "../../../platform/abi/mount.ts";
+import type { Credentials } from "../../auth/credentials.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import { allocateAnonymousDev } from "../../vfs/anon.ts";
+import type { Filesystem, FilesystemType, Inode } from "../../vfs/inode.ts";
+import { currentTask } from "../kernfs/caller.ts";
+import { KernDir, type KeyedEntry } from "../kernfs/dir.ts";
+import { KernFilesystem } from "../kernfs/inode.ts";
+import { KernSymlink } from "../kernfs/link.ts";
+import { newNetDir } from "./net.ts";
+import { newSysctlDir } from "./sysctl.ts";
+import { addSystemFiles } from "./system.ts";
+import { type ProcContext, processDir, taskNamed } from "./task_dir.ts";
+
+/** Directory offsets of processes begin here (Linux: FIRST_PROCESS_ENTRY). */
+const FIRST_PROCESS = 256;
+
+export class ProcFilesystem extends KernFilesystem implements ProcContext {
+  override readonly typeName = "proc";
+  override readonly magic = PROC_SUPER_MAGIC;
+  override readonly revalidates = true;
+  readonly netDir: KernDir;
+  override readonly root: RootDir;
+
+  constructor(kernel: Kernel, readonly options: string) {
+    super(kernel, allocateAnonymousDev());
+    this.netDir = newNetDir(this);
+    this.root = new RootDir(this);
+  }
+
+  optionsText(): string {
+    return this.options;
+  }
+}
+
+class RootDir extends KernDir {
+  constructor(override readonly fs: ProcFilesystem) {
+    super(fs);
+    this.add(
+      "self",
+      new KernSymlink(fs, () => {
+        const t = currentTask();
+        return t === null ? -ENOENT : String(t.tg.pid);
+      }),
+    );
+    this.add(
+      "thread-self",
+      new KernSymlink(fs, () => {
+        const t = currentTask();
+        return t === null ? -ENOENT : `${t.tg.pid}/task/${t.tid}`;
+      }),
+    );
+    this.add("net", new KernSymlink(fs, "self/net"));
+    this.add("mounts", new KernSymlink(fs, "self/mounts"));
+    this.add("sys", newSysctlDir(fs));
+    addSystemFiles(fs, this);
+  }
+
+  override find(name: string): Inode | number {
+    const child = this.children.get(name);
+    if (child !== undefined) return child;
+    const t = taskNamed(this.fs, name);
+    return t === null ? -ENOENT : processDir(this.fs, t);
+  }
+
+  override refresh(): number {
+    let processes = 0;
+    for (const _ of this.fs.kernel.threadGroups()) processes++;
+    let dirs = 2;
+    for (const child of this.children.values()) if ((child.mode & 0o170000) === 0o040000) dirs++;
+    this.nlink = dirs + processes;
+    return 0;
+  }
+
+  override *list(fromKey: number): Iterable<KeyedEntry> {
+    if (fromKey < FIRST_PROCESS) yield* super.list(fromKey);
+    const pids: number[] = [];
+    for (const tg of this.fs.kernel.threadGroups()) {
+      if (FIRST_PROCESS + tg.pid >= fromKey) pids.push(tg.pid);
+    }
+    pids.sort((a, b) => a - b);
+    for (const pid of pids) {
+      const tg = this.fs.kernel.threadGroup(pid);
+      if (tg === null) continue;
+      const { ino } = processDir(this.fs, tg.leader);
+      yield { name: String(pid), ino, type: DT_DIR, key: FIRST_PROCESS + pid };
+    }
+  }
+}
+
+/** mount -t proc; hidepid=0, gid= and subset= are taken as far as they change nothing. */
+export class ProcType implements FilesystemType {
+  readonly name = "proc";
+
+  constructor(private readonly kernel: Kernel) {}
+
+  mount(_source: string, options: string, _creds: Credentials): Filesystem | number {
+    for (const option of options.split(",")) {
+      if (!/^(|gid=\d+|hidepid=(0|off)|defaults)$/.test(option)) return -EINVAL;
+    }
+    return new ProcFilesystem(this.kernel, options.includes("gid=") ? options : "");
+  }
+}
