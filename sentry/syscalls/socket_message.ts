@@ -308,6 +308,8 @@ function wantsMore(
   want: number,
 ): boolean {
   if (!impl.isStream || msg.rights !== null || (flags & MSG_PEEK) !== 0) return false;
+  // What is left belongs to another sender, or there is nothing to come.
+  if ((impl.readiness() & EPOLLIN) !== 0) return false;
   return got < ((flags & MSG_WAITALL) !== 0 ? want : Math.min(want, impl.options.rcvLowat));
 }
 
