@@ -104,7 +104,7 @@ function groupPicture(
   const high = Math.ceil(Math.log10(Math.max(...values)) + 0.001);
   const x = (ns: number) => LEFT + (Math.log10(ns) - low) / (high - low) * (WIDTH - LEFT - RIGHT);
   const parts = [`<text x="10" y="${top + 16}" class="group">${escape(group)}</text>`];
-  let y = top + 28;
+  let y = top + 38;
   const barsTop = y;
   for (const { row, columns } of rows) {
     const bars = targets.filter((name) => columns[name] !== undefined);

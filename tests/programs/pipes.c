@@ -1,0 +1,236 @@
+// pipe(7): ends, atomicity, limits, signals.
+#include "check.h"
+#include <limits.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+static volatile sig_atomic_t broken;
+static void on_sigpipe(int sig) { (void)sig, broken++; }
+
+TEST(epipe, "write to a pipe without readers returns EPIPE and raises SIGPIPE") {
+  int p[2];
+  OK(pipe(p));
+  signal(SIGPIPE, on_sigpipe);
+  close(p[0]);
+  FAILS(write(p[1], "x", 1), EPIPE);
+  EQUAL(broken, 1);
+  signal(SIGPIPE, SIG_IGN);
+  FAILS(write(p[1], "x", 1), EPIPE);
+}
+
+TEST(sigpipe_kills, "SIGPIPE kills a writer that does not handle it") {
+  int p[2];
+  OK(pipe(p));
+  pid_t pid = OK(fork());
+  if (pid == 0) {
+    close(p[0]);
+    write(p[1], "x", 1);
+    _exit(0);
+  }
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  close(p[0]);
+  CHECK(WIFEXITED(status)); /* The parent's read end was still open. */
+  pid = OK(fork());
+  if (pid == 0) {
+    write(p[1], "x", 1);
+    _exit(0);
+  }
+  EQUAL(waitpid(pid, &status, 0), pid);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
+}
+
+TEST(end_of_file, "read returns 0 when the last writer has closed") {
+  int p[2];
+  char byte;
+  OK(pipe(p));
+  int second = OK(dup(p[1]));
+  close(p[1]);
+  OK(fcntl(p[0], F_SETFL, O_NONBLOCK));
+  FAILS(read(p[0], &byte, 1), EAGAIN);
+  close(second);
+  EQUAL(read(p[0], &byte, 1), 0);
+}
+
+TEST(capacity, "a pipe holds 64 KiB and then refuses without blocking") {
+  int p[2];
+  static char block[4096];
+  OK(pipe2(p, O_NONBLOCK));
+  EQUAL(fcntl(p[1], F_GETPIPE_SZ), 65536);
+  int blocks = 0;
+  while (write(p[1], block, sizeof block) == sizeof block) blocks++;
+  EQUAL(errno, EAGAIN);
+  EQUAL(blocks, 16);
+  int queued;
+  OK(ioctl(p[0], FIONREAD, &queued));
+  EQUAL(queued, 65536);
+}
+
+TEST(resize, "F_SETPIPE_SZ rounds up to a power of two and refuses to lose data") {
+  int p[2];
+  static char block[8192];
+  OK(pipe2(p, O_NONBLOCK));
+  EQUAL(fcntl(p[1], F_SETPIPE_SZ, 5000), 8192);
+  EQUAL(write(p[1], block, sizeof block), sizeof block);
+  FAILS(write(p[1], block, 1), EAGAIN);
+  FAILS(fcntl(p[1], F_SETPIPE_SZ, 4096), EBUSY);
+  EQUAL(fcntl(p[1], F_SETPIPE_SZ, 1 << 20), 1 << 20);
+}
+
+TEST(atomic_refused, "a non-blocking write up to PIPE_BUF is all or nothing") {
+  int p[2];
+  static char block[65536];
+  OK(pipe2(p, O_NONBLOCK));
+  EQUAL(write(p[1], block, 65536 - 100), 65536 - 100);
+  FAILS(write(p[1], block, PIPE_BUF), EAGAIN);
+  EQUAL(read(p[0], block, 61440), 61440);
+  EQUAL(write(p[1], block, PIPE_BUF), PIPE_BUF);
+}
+
+TEST(atomic_writes, "writes of PIPE_BUF bytes by two processes do not mix") {
+  int p[2];
+  char block[PIPE_BUF];
+  pid_t writers[2];
+  OK(pipe(p));
+  for (int who = 0; who < 2; who++) {
+    writers[who] = OK(fork());
+    if (writers[who] == 0) {
+      memset(block, 'a' + who, sizeof block);
+      for (int i = 0; i < 40; i++) EQUAL(write(p[1], block, sizeof block), sizeof block);
+      _exit(0);
+    }
+  }
+  close(p[1]);
+  int blocks = 0;
+  for (;;) {
+    size_t got = 0;
+    ssize_t n = 0;
+    while (got < sizeof block && (n = read(p[0], block + got, sizeof block - got)) > 0) got += n;
+    if (got == 0) break;
+    EQUAL(got, sizeof block);
+    for (size_t i = 1; i < sizeof block; i++) EQUAL(block[i], block[0]);
+    blocks++;
+  }
+  EQUAL(blocks, 80);
+  join(writers[0]);
+  join(writers[1]);
+}
+
+TEST(blocking_writer, "a blocked writer goes on as the reader takes") {
+  int p[2];
+  static char data[300000], got[300000];
+  OK(pipe(p));
+  for (size_t i = 0; i < sizeof data; i++) data[i] = i * 7;
+  IN_CHILD(pid, {
+    close(p[0]);
+    EQUAL(write(p[1], data, sizeof data), sizeof data);
+  });
+  close(p[1]);
+  size_t length = 0;
+  ssize_t n;
+  while ((n = read(p[0], got + length, sizeof got - length)) > 0) length += n;
+  EQUAL(length, sizeof data);
+  CHECK(memcmp(data, got, sizeof data) == 0);
+  join(pid);
+}
+
+TEST(packets, "O_DIRECT keeps the borders of writes") {
+  int p[2];
+  char buffer[100];
+  OK(pipe2(p, O_DIRECT));
+  EQUAL(write(p[1], "first", 5), 5);
+  EQUAL(write(p[1], "second", 6), 6);
+  EQUAL(read(p[0], buffer, 3), 3); /* What did not fit is gone. */
+  EQUAL(read(p[0], buffer, sizeof buffer), 6);
+  CHECK(memcmp(buffer, "second", 6) == 0);
+}
+
+TEST(poll_ends, "poll tells each end of a pipe what it can do") {
+  int p[2];
+  static char block[65536];
+  OK(pipe2(p, O_NONBLOCK));
+  struct pollfd both[2] = {{p[0], POLLIN, 0}, {p[1], POLLOUT, 0}};
+  EQUAL(poll(both, 2, 0), 1);
+  EQUAL(both[1].revents, POLLOUT);
+  EQUAL(write(p[1], block, sizeof block), sizeof block);
+  EQUAL(poll(both, 2, 0), 1);
+  EQUAL(both[0].revents, POLLIN);
+  close(p[1]);
+  EQUAL(poll(both, 1, 0), 1);
+  EQUAL(both[0].revents, POLLIN | POLLHUP);
+  OK(pipe(p));
+  close(p[0]);
+  both[1].fd = p[1];
+  EQUAL(poll(both + 1, 1, 0), 1);
+  EQUAL(both[1].revents, POLLOUT | POLLERR);
+}
+
+TEST(wrong_end, "reading the write end and seeking fail") {
+  int p[2];
+  char byte;
+  OK(pipe(p));
+  FAILS(read(p[1], &byte, 1), EBADF);
+  FAILS(write(p[0], &byte, 1), EBADF);
+  FAILS(lseek(p[0], 0, SEEK_CUR), ESPIPE);
+  FAILS(pread(p[0], &byte, 1, 0), ESPIPE);
+  FAILS(ftruncate(p[1], 0), EINVAL);
+}
+
+TEST(bad_memory, "pipe gives no descriptors away when it cannot say their numbers") {
+  int before = OK(dup(0));
+  close(before);
+  FAILS(syscall(SYS_pipe2, nowhere, 0), EFAULT);
+  FAILS(syscall(SYS_pipe2, &before, 0x10), EINVAL);
+  int after = OK(dup(0));
+  EQUAL(after, before);
+}
+
+TEST(fault_in_middle, "a bad address fails with EFAULT and takes nothing") {
+  int p[2];
+  OK(pipe(p));
+  EQUAL(write(p[1], "abcdef", 6), 6);
+  FAILS(read(p[0], nowhere, 6), EFAULT);
+  FAILS(write(p[1], nowhere, 6), EFAULT);
+  char got[10];
+  EQUAL(read(p[0], got, sizeof got), 6);
+}
+
+TEST(vectors, "readv and writev use every part") {
+  int p[2];
+  char a[3], b[5];
+  OK(pipe(p));
+  struct iovec out[3] = {{"ab", 2}, {"", 0}, {"cdefg", 5}};
+  struct iovec in[2] = {{a, 3}, {b, 5}};
+  EQUAL(writev(p[1], out, 3), 7);
+  EQUAL(readv(p[0], in, 2), 7);
+  CHECK(memcmp(a, "abc", 3) == 0 && memcmp(b, "defg", 4) == 0);
+}
+
+TEST(fifo, "opening a FIFO waits for the other side") {
+  OK(mkfifo("fifo", 0600));
+  FAILS(open("fifo", O_WRONLY | O_NONBLOCK), ENXIO);
+  IN_CHILD(pid, {
+    int out = OK(open("fifo", O_WRONLY));
+    EQUAL(write(out, "through", 7), 7);
+  });
+  int in = OK(open("fifo", O_RDONLY));
+  char text[10];
+  EQUAL(read(in, text, sizeof text), 7);
+  EQUAL(read(in, text, sizeof text), 0);
+  join(pid);
+}
+
+TEST(sigio, "O_ASYNC sends the owner a signal when data comes") {
+  int p[2];
+  OK(pipe(p));
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGIO);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  OK(fcntl(p[0], F_SETOWN, getpid()));
+  EQUAL(fcntl(p[0], F_GETOWN), getpid());
+  OK(fcntl(p[0], F_SETFL, O_ASYNC | O_NONBLOCK));
+  EQUAL(write(p[1], "x", 1), 1);
+  struct timespec limit = {5, 0};
+  EQUAL(sigtimedwait(&set, NULL, &limit), SIGIO);
+}

@@ -1,0 +1,354 @@
+// signal(7): dispositions, masks, queues, restarts.
+#include "check.h"
+#include <sys/resource.h>
+#include <sys/time.h>
+
+static volatile sig_atomic_t seen, depth, deepest, order[16];
+static volatile sig_atomic_t code, sender, value;
+
+static void count(int sig) { (void)sig, seen++; }
+
+static void note(int sig) {
+  order[seen++] = sig;
+}
+
+static void note_info(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)context;
+  code = info->si_code;
+  sender = info->si_pid;
+  value = info->si_value.sival_int;
+  order[seen++] = value;
+}
+
+static void install(int sig, void (*handler)(int), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+  OK(sigaction(sig, &action, NULL));
+}
+
+static void install_info(int sig, int flags) {
+  struct sigaction action = {.sa_sigaction = note_info, .sa_flags = SA_SIGINFO | flags};
+  OK(sigaction(sig, &action, NULL));
+}
+
+static sigset_t block(int first, int second) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, first);
+  if (second) sigaddset(&set, second);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  return set;
+}
+
+TEST(handler, "a handler runs before kill of oneself returns") {
+  install(SIGUSR1, count, 0);
+  OK(kill(getpid(), SIGUSR1));
+  EQUAL(seen, 1);
+  OK(raise(SIGUSR1));
+  EQUAL(seen, 2);
+}
+
+TEST(sender_info, "SA_SIGINFO tells who sent the signal and how") {
+  install_info(SIGUSR1, 0);
+  OK(kill(getpid(), SIGUSR1));
+  EQUAL(code, SI_USER);
+  EQUAL(sender, getpid());
+  union sigval v = {.sival_int = 42};
+  OK(sigqueue(getpid(), SIGUSR1, v));
+  EQUAL(code, SI_QUEUE);
+  EQUAL(value, 42);
+  OK(syscall(SYS_tgkill, getpid(), gettid(), SIGUSR1));
+  EQUAL(code, SI_TKILL);
+}
+
+TEST(masked, "a blocked signal waits, once, until it is unblocked") {
+  install(SIGUSR1, count, 0);
+  sigset_t set = block(SIGUSR1, 0), pending;
+  for (int i = 0; i < 3; i++) OK(kill(getpid(), SIGUSR1));
+  EQUAL(seen, 0);
+  OK(sigpending(&pending));
+  CHECK(sigismember(&pending, SIGUSR1));
+  OK(sigprocmask(SIG_UNBLOCK, &set, NULL));
+  EQUAL(seen, 1);
+}
+
+TEST(real_time_order, "real-time signals queue in order, lowest number first") {
+  install_info(SIGRTMIN, 0);
+  install_info(SIGRTMIN + 1, 0);
+  sigset_t set = block(SIGRTMIN, SIGRTMIN + 1);
+  for (int i = 0; i < 3; i++) {
+    OK(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){.sival_int = 10 + i}));
+    OK(sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = i}));
+  }
+  struct timespec none = {0, 0};
+  siginfo_t info;
+  for (int i = 0; i < 3; i++) {
+    EQUAL(sigtimedwait(&set, &info, &none), SIGRTMIN);
+    EQUAL(info.si_value.sival_int, i);
+  }
+  for (int i = 0; i < 3; i++) {
+    EQUAL(sigtimedwait(&set, &info, &none), SIGRTMIN + 1);
+    EQUAL(info.si_value.sival_int, 10 + i);
+  }
+  FAILS(sigtimedwait(&set, &info, &none), EAGAIN);
+}
+
+TEST(queue_limit, "the queue of real-time signals ends at RLIMIT_SIGPENDING") {
+  block(SIGRTMIN, 0);
+  struct rlimit limit = {5, 5};
+  OK(setrlimit(RLIMIT_SIGPENDING, &limit));
+  int sent = 0;
+  while (sent < 100 && sigqueue(getpid(), SIGRTMIN, (union sigval){0}) == 0) sent++;
+  EQUAL(errno, EAGAIN);
+  CHECK(sent <= 5);
+}
+
+TEST(standard_first, "pending signals are delivered lowest number first") {
+  install(SIGUSR1, note, 0);
+  install(SIGUSR2, note, 0);
+  sigset_t set = block(SIGUSR1, SIGUSR2);
+  struct sigaction action = {.sa_handler = note};
+  action.sa_mask = set; /* So that they do not nest: each runs to its end. */
+  OK(sigaction(SIGUSR1, &action, NULL));
+  OK(sigaction(SIGUSR2, &action, NULL));
+  OK(kill(getpid(), SIGUSR2));
+  OK(kill(getpid(), SIGUSR1));
+  OK(sigprocmask(SIG_UNBLOCK, &set, NULL));
+  EQUAL(seen, 2);
+  EQUAL(order[0], SIGUSR1);
+  EQUAL(order[1], SIGUSR2);
+}
+
+static void nest(int sig) {
+  depth++;
+  if (depth > deepest) deepest = depth;
+  if (sig == SIGUSR1) kill(getpid(), SIGUSR2);
+  if (sig == SIGUSR2 && ++seen == 1) kill(getpid(), SIGUSR1); /* Blocked: its handler is active. */
+  depth--;
+}
+
+TEST(nested, "a handler is interrupted by another signal, not by its own") {
+  install(SIGUSR1, nest, 0);
+  install(SIGUSR2, nest, 0);
+  OK(kill(getpid(), SIGUSR1));
+  EQUAL(deepest, 2);
+  EQUAL(seen, 2);
+}
+
+static void nest_self(int sig) {
+  if (++depth < 3) raise(sig);
+  if (depth > deepest) deepest = depth;
+}
+
+TEST(nodefer, "SA_NODEFER lets a handler be entered again") {
+  install(SIGUSR1, nest_self, SA_NODEFER);
+  raise(SIGUSR1);
+  EQUAL(deepest, 3);
+}
+
+TEST(resethand, "SA_RESETHAND gives one signal to the handler") {
+  install(SIGUSR1, count, SA_RESETHAND);
+  raise(SIGUSR1);
+  EQUAL(seen, 1);
+  struct sigaction now;
+  OK(sigaction(SIGUSR1, NULL, &now));
+  CHECK(now.sa_handler == SIG_DFL);
+}
+
+static int interrupted_read(int flags) {
+  int p[2];
+  char byte;
+  OK(pipe(p));
+  install(SIGUSR1, count, flags);
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    until_asleep(parent);
+    kill(parent, SIGUSR1);
+    if (flags & SA_RESTART) {
+      until_asleep(parent);
+      EQUAL(write(p[1], "x", 1), 1);
+    }
+  });
+  ssize_t n = read(p[0], &byte, 1);
+  int error = errno;
+  join(pid);
+  return n < 0 ? -error : n;
+}
+
+TEST(eintr, "a handler without SA_RESTART ends a blocked read with EINTR") {
+  EQUAL(interrupted_read(0), -EINTR);
+  EQUAL(seen, 1);
+}
+
+TEST(restart, "a handler with SA_RESTART lets a blocked read go on") {
+  EQUAL(interrupted_read(SA_RESTART), 1);
+  EQUAL(seen, 1);
+}
+
+TEST(never_restarted, "poll and nanosleep end with EINTR whatever SA_RESTART says") {
+  install(SIGALRM, count, SA_RESTART);
+  struct itimerval soon = {.it_value = {0, 20000}};
+  OK(setitimer(ITIMER_REAL, &soon, NULL));
+  FAILS(poll(NULL, 0, 10000), EINTR);
+  OK(setitimer(ITIMER_REAL, &soon, NULL));
+  struct timespec long_time = {10, 0}, left = {0, 0};
+  FAILS(nanosleep(&long_time, &left), EINTR);
+  CHECK(left.tv_sec == 9);
+  EQUAL(seen, 2);
+}
+
+TEST(ignored_and_stopped, "an ignored signal does not interrupt a sleep") {
+  signal(SIGUSR1, SIG_IGN);
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    until_asleep(parent);
+    for (int i = 0; i < 5; i++) kill(parent, SIGUSR1);
+  });
+  struct timespec nap = {0, 100000000}, left;
+  OK(nanosleep(&nap, &left));
+  join(pid);
+}
+
+TEST(sigsuspend_, "sigsuspend swaps the mask and restores it") {
+  install(SIGUSR1, count, 0);
+  block(SIGUSR1, 0);
+  OK(kill(getpid(), SIGUSR1));
+  sigset_t none, now;
+  sigemptyset(&none);
+  FAILS(sigsuspend(&none), EINTR);
+  EQUAL(seen, 1);
+  OK(sigprocmask(SIG_BLOCK, NULL, &now));
+  CHECK(sigismember(&now, SIGUSR1));
+}
+
+TEST(sigtimedwait_waits, "sigtimedwait takes a signal that comes later and times out otherwise") {
+  sigset_t set = block(SIGUSR1, 0);
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    until_asleep(parent);
+    kill(parent, SIGUSR1);
+  });
+  struct timespec limit = {10, 0}, brief = {0, 20000000};
+  siginfo_t info;
+  EQUAL(sigtimedwait(&set, &info, &limit), SIGUSR1);
+  EQUAL(info.si_pid, pid);
+  double start = monotonic_ms();
+  FAILS(sigtimedwait(&set, &info, &brief), EAGAIN);
+  CHECK(monotonic_ms() - start >= 19);
+  join(pid);
+}
+
+TEST(unkillable_mask, "SIGKILL and SIGSTOP cannot be caught or blocked") {
+  struct sigaction action = {.sa_handler = count};
+  FAILS(sigaction(SIGKILL, &action, NULL), EINVAL);
+  FAILS(sigaction(SIGSTOP, &action, NULL), EINVAL);
+  FAILS(sigaction(65, &action, NULL), EINVAL);
+  sigset_t all, now;
+  sigfillset(&all);
+  OK(sigprocmask(SIG_SETMASK, &all, NULL));
+  OK(sigprocmask(SIG_SETMASK, NULL, &now));
+  CHECK(!sigismember(&now, SIGKILL) && !sigismember(&now, SIGSTOP));
+}
+
+TEST(kill_targets, "kill reaches a process group and says what it cannot reach") {
+  install(SIGUSR1, count, 0);
+  FAILS(kill(999999, 0), ESRCH);
+  FAILS(kill(getpid(), 65), EINVAL);
+  OK(kill(getpid(), 0));
+  pid_t pids[3];
+  for (int i = 0; i < 3; i++) {
+    pids[i] = OK(fork());
+    if (pids[i] == 0) {
+      signal(SIGUSR1, SIG_DFL);
+      for (;;) pause();
+    }
+    OK(setpgid(pids[i], pids[0]));
+  }
+  for (int i = 0; i < 3; i++) until_asleep(pids[i]);
+  OK(kill(-pids[0], SIGUSR1));
+  for (int i = 0; i < 3; i++) {
+    int status;
+    EQUAL(waitpid(pids[i], &status, 0), pids[i]);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
+  }
+  EQUAL(seen, 0);
+  FAILS(kill(-pids[0], 0), ESRCH);
+}
+
+TEST(stop_continue, "SIGSTOP stops, SIGCONT goes on, and the parent is told of both") {
+  IN_CHILD(pid, { for (;;) pause(); });
+  int status;
+  until_asleep(pid);
+  OK(kill(pid, SIGSTOP));
+  EQUAL(waitpid(pid, &status, WUNTRACED), pid);
+  CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+  EQUAL(waitpid(pid, &status, WUNTRACED | WNOHANG), 0); /* Told once. */
+  OK(kill(pid, SIGCONT));
+  EQUAL(waitpid(pid, &status, WCONTINUED), pid);
+  CHECK(WIFCONTINUED(status));
+  OK(kill(pid, SIGSTOP));
+  OK(kill(pid, SIGKILL)); /* Kills the stopped, too. */
+  EQUAL(waitpid(pid, &status, 0), pid);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static uint64_t mask_of(const char *status, const char *field) {
+  const char *line = strstr(status, field);
+  if (line == NULL) fail("no %s", field);
+  return strtoull(line + strlen(field) + 1, NULL, 16);
+}
+
+TEST(inheritance, "exec resets handlers, keeps the ignored and the mask") {
+  signal(SIGUSR1, count);
+  signal(SIGUSR2, SIG_IGN);
+  block(SIGTERM, 0);
+  IN_CHILD(pid, {
+    dup2(OK(open("status", O_WRONLY | O_CREAT, 0600)), 1);
+    execl("/bin/cat", "cat", "/proc/self/status", NULL);
+    fail("exec: errno %d", errno);
+  });
+  join(pid);
+  char *status = read_file("status");
+  EQUAL(mask_of(status, "SigBlk"), 1ull << (SIGTERM - 1));
+  EQUAL(mask_of(status, "SigIgn") & 0xa00, 1ull << (SIGUSR2 - 1));
+  EQUAL(mask_of(status, "SigCgt"), 0);
+}
+
+TEST(wait_notice, "SIGCHLD names the child, and SA_NOCLDWAIT leaves no zombie") {
+  struct sigaction action = {.sa_sigaction = note_info, .sa_flags = SA_SIGINFO};
+  OK(sigaction(SIGCHLD, &action, NULL));
+  sigset_t set = block(SIGCHLD, 0);
+  IN_CHILD(pid, _exit(5));
+  siginfo_t info;
+  EQUAL(sigwaitinfo(&set, &info), SIGCHLD);
+  EQUAL(info.si_code, CLD_EXITED);
+  EQUAL(info.si_pid, pid);
+  EQUAL(info.si_status, 5);
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  signal(SIGCHLD, SIG_IGN);
+  IN_CHILD(second, _exit(0));
+  FAILS(waitpid(second, &status, 0), ECHILD);
+}
+
+TEST(core_signals, "the default action of each signal is what signal(7) says") {
+  static const int killers[] = {SIGHUP, SIGINT, SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,
+                                SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM,
+                                SIGTERM, SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,
+                                SIGPWR, SIGSYS, 64};
+  for (size_t i = 0; i < sizeof killers / sizeof *killers; i++) {
+    pid_t pid = OK(fork());
+    if (pid == 0) {
+      setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+      kill(getpid(), killers[i]);
+      _exit(0);
+    }
+    int status;
+    EQUAL(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    EQUAL(WTERMSIG(status), killers[i]);
+  }
+  raise(SIGCHLD);
+  raise(SIGURG);
+  raise(SIGWINCH);
+  raise(SIGCONT);
+}
