@@ -45,14 +45,17 @@ export function registerFilesystems(kernel: Kernel): void {
   registerTerminals(kernel);
 }
 
-/** Attaches the root and the volumes and mounts everything. Throws BootError. */
+/**
+ * Mounts everything. The Sentry opens below the donated roots itself (directfs), and does not wait for
+ * the Gofer, which may still be starting. Throws BootError.
+ */
 export function buildMounts(
   kernel: Kernel,
   config: SandboxConfig,
   gofer: GoferClient,
 ): MountNamespace {
   const lower = new GoferFs({
-    rootFd: donated(gofer, 0),
+    rootFd: config.rootFd,
     dev: allocateAnonymousDev(),
     exclusive: true,
     readonly: true,
@@ -70,9 +73,9 @@ export function buildMounts(
     mountAt(ctx, fs, type, flags, at);
   }
   mountAt(ctx, terminalsOf(kernel).devpts, "devpts", MS_NOSUID | MS_NOEXEC, "/dev/pts");
-  config.volumes.forEach((volume, i) => {
+  config.volumes.forEach((volume) => {
     const fs = new GoferFs({
-      rootFd: donated(gofer, i + 1),
+      rootFd: volume.fd,
       dev: allocateAnonymousDev(),
       exclusive: false,
       readonly: !volume.rw,
@@ -82,14 +85,6 @@ export function buildMounts(
     mountAt(ctx, fs, "volume", flags, volume.dst, volume.isDirectory);
   });
   return ns;
-}
-
-function donated(gofer: GoferClient, index: number): number {
-  const attached = gofer.attachNow(index);
-  if (typeof attached === "number") {
-    throw new BootError(`the Gofer gave no root ${index} (errno ${-attached})`);
-  }
-  return attached.fd;
 }
 
 function mountAt(
