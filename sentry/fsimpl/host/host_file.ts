@@ -10,7 +10,8 @@ import {
 } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, ESPIPE } from "../../../platform/abi/errno.ts";
 import { O_ACCMODE, O_APPEND } from "../../../platform/abi/fcntl.ts";
-import { FIONREAD } from "../../../platform/abi/ioctl.ts";
+import { FIONREAD, TCGETS, TIOCGWINSZ } from "../../../platform/abi/ioctl.ts";
+import { TERMIOS_SIZE, WINSIZE_SIZE } from "../../../platform/abi/termios.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
 import { RWF_NOWAIT } from "../../../platform/abi/uio.ts";
 import {
@@ -42,7 +43,7 @@ const PIPE_CHUNK = 4096;
 const FILE_CHUNK = 1 << 20;
 
 const hostFs = new PseudoFilesystem("host", HOSTFS_MAGIC);
-const number = hostAlloc(8);
+const answer = hostAlloc(64);
 
 /**
  * Makes an open file of host descriptor `fd`, which it takes over, with O_* `flags`. Its /proc/PID/fd
@@ -101,8 +102,8 @@ abstract class HostFile extends FileDescriptionImpl {
   }
 
   protected fionread(caller: IoctlCaller, arg: number): number {
-    const err = hostSyscall(SYS_ioctl, this.fd, FIONREAD, number.addr);
-    return err < 0 ? err : caller.copyOut(arg, number.u8, 0, 4);
+    const err = hostSyscall(SYS_ioctl, this.fd, FIONREAD, answer.addr);
+    return err < 0 ? err : caller.copyOut(arg, answer.u8, 0, 4);
   }
 
   override fsync(_f: FileDescription, dataOnly: boolean): number {
@@ -222,7 +223,22 @@ class HostStream extends HostFile {
   }
 
   override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
-    return cmd === FIONREAD ? this.fionread(caller, arg) : -ENOTTY;
+    switch (cmd) {
+      case FIONREAD:
+        return this.fionread(caller, arg);
+      // A terminal of the host that is not the console: isatty(3) and its size are told.
+      case TCGETS:
+        return this.#query(caller, cmd, arg, TERMIOS_SIZE);
+      case TIOCGWINSZ:
+        return this.#query(caller, cmd, arg, WINSIZE_SIZE);
+      default:
+        return -ENOTTY;
+    }
+  }
+
+  #query(caller: IoctlCaller, cmd: number, arg: number, size: number): number {
+    const err = hostSyscall(SYS_ioctl, this.fd, cmd, answer.addr);
+    return err < 0 ? err : caller.copyOut(arg, answer.u8, 0, size);
   }
 
   override release(f: FileDescription): void {

@@ -8,6 +8,8 @@ import type { Kernel } from "../../kernel/kernel.ts";
 
 export class HostWatch {
   #armed = 0;
+  /** The poller knows the descriptor; its watches are one-shot, so it may be silent. */
+  #added = false;
 
   constructor(
     readonly kernel: Kernel,
@@ -21,27 +23,27 @@ export class HostWatch {
     if (hostEvents === null) return false;
     const wanted = this.#armed | events;
     if (wanted === this.#armed) return true;
-    const err = this.#armed === 0
-      ? hostEvents.add(this.fd, wanted, (now) => this.#fire(now))
-      : hostEvents.modify(this.fd, wanted);
+    const err = this.#added
+      ? hostEvents.modify(this.fd, wanted)
+      : hostEvents.add(this.fd, wanted, (now) => this.#fire(now));
     if (err < 0) return false;
+    this.#added = true;
     this.#armed = wanted;
     return true;
   }
 
+  /** Before the descriptor is closed. */
   disarm(): void {
-    if (this.#armed === 0) return;
     this.#armed = 0;
+    if (!this.#added) return;
+    this.#added = false;
     this.kernel.hostEvents?.remove(this.fd);
   }
 
   #fire(events: number): void {
-    const left = this.#armed & ~events;
-    if (left === 0 || (events & (EPOLLERR | EPOLLHUP)) !== 0) this.disarm();
-    else {
-      this.#armed = left;
-      this.kernel.hostEvents?.modify(this.fd, left);
-    }
+    const over = (events & (EPOLLERR | EPOLLHUP)) !== 0;
+    this.#armed = over ? 0 : this.#armed & ~events;
+    if (this.#armed !== 0) this.kernel.hostEvents?.modify(this.fd, this.#armed);
     this.ready(events);
   }
 }
