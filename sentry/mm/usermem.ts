@@ -52,6 +52,11 @@ abstract class UserRange {
     return this.#total;
   }
 
+  /** At most `n` bytes from here on (RLIMIT_FSIZE); an implementation asks `remaining`. */
+  limit(n: number): void {
+    if (n < this.#total) this.#total = n;
+  }
+
   protected advance(n: number): void {
     this.addr += n;
     this.left -= n;

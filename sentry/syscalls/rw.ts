@@ -1,0 +1,359 @@
+/** read(2), write(2) and their positioned and vectored kin; lseek(2). */
+import {
+  SYS_lseek,
+  SYS_pread64,
+  SYS_preadv,
+  SYS_preadv2,
+} from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_pwrite64, SYS_pwritev, SYS_pwritev2 } from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_read, SYS_readv, SYS_write, SYS_writev } from "../../platform/abi/amd64/syscalls.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
+import { EAGAIN, EBADF, EFAULT, EFBIG, EINVAL, EISDIR } from "../../platform/abi/errno.ts";
+import { EOPNOTSUPP, EPIPE, ERESTARTSYS, ESPIPE } from "../../platform/abi/errno.ts";
+import { O_APPEND, O_PATH } from "../../platform/abi/fcntl.ts";
+import { IOV_MAX, MAX_RW_COUNT, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
+import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
+import { SI_USER, SIGPIPE, SIGXFSZ } from "../../platform/abi/signal.ts";
+import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
+import { RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC, RWF_HIPRI } from "../../platform/abi/uio.ts";
+import { RWF_NOWAIT, RWF_SYNC } from "../../platform/abi/uio.ts";
+import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
+import { sendSignal } from "../kernel/signal.ts";
+import { userSignal } from "../kernel/signal_info.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+import type { UserDst, UserSrc } from "../mm/usermem.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import { removePrivileges } from "../vfs/namei.ts";
+
+const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
+const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
+/** Stands for "at the file's own offset". */
+const AT_OFFSET = -1;
+const SSIZE_MAX = 2 ** 63;
+
+/** read(2). */
+export function read(t: Task, args: SyscallArguments): SyscallReturn {
+  const file = t.fdTable.get(args.i32(0));
+  if (file === null || !file.readable) return -EBADF;
+  const addr = args.addr(1);
+  const count = checkRange(addr, args.addr(2));
+  return count < 0 ? count : doRead(t, file, t.userDst(addr, count), AT_OFFSET, false);
+}
+
+/** pread(2). */
+export function pread64(t: Task, args: SyscallArguments): SyscallReturn {
+  const offset = args.i64(3);
+  if (offset < 0) return -EINVAL;
+  const file = t.fdTable.get(args.i32(0));
+  if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
+  if (!file.impl.seekable) return -ESPIPE;
+  if (!file.readable) return -EBADF;
+  const addr = args.addr(1);
+  const count = checkRange(addr, args.addr(2));
+  return count < 0 ? count : doRead(t, file, t.userDst(addr, count), offset, false);
+}
+
+/** write(2). */
+export function write(t: Task, args: SyscallArguments): SyscallReturn {
+  const file = t.fdTable.get(args.i32(0));
+  if (file === null || !file.writable) return -EBADF;
+  const addr = args.addr(1);
+  const count = checkRange(addr, args.addr(2));
+  return count < 0 ? count : doWrite(t, file, t.userSrc(addr, count), AT_OFFSET, 0);
+}
+
+/** pwrite(2). */
+export function pwrite64(t: Task, args: SyscallArguments): SyscallReturn {
+  const offset = args.i64(3);
+  if (offset < 0) return -EINVAL;
+  const file = t.fdTable.get(args.i32(0));
+  if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
+  if (!file.impl.seekable) return -ESPIPE;
+  if (!file.writable) return -EBADF;
+  const addr = args.addr(1);
+  const count = checkRange(addr, args.addr(2));
+  return count < 0 ? count : doWrite(t, file, t.userSrc(addr, count), offset, 0);
+}
+
+/** readv(2). */
+export function readv(t: Task, args: SyscallArguments): SyscallReturn {
+  return doReadv(t, args.i32(0), args.addr(1), args.addr(2), AT_OFFSET, 0);
+}
+
+/** writev(2). */
+export function writev(t: Task, args: SyscallArguments): SyscallReturn {
+  return doWritev(t, args.i32(0), args.addr(1), args.addr(2), AT_OFFSET, 0);
+}
+
+/** preadv(2). On 64-bit machines the whole offset is in the fourth argument. */
+export function preadv(t: Task, args: SyscallArguments): SyscallReturn {
+  const offset = args.i64(3);
+  if (offset < 0) return -EINVAL;
+  return doReadv(t, args.i32(0), args.addr(1), args.addr(2), offset, 0);
+}
+
+/** pwritev(2). */
+export function pwritev(t: Task, args: SyscallArguments): SyscallReturn {
+  const offset = args.i64(3);
+  if (offset < 0) return -EINVAL;
+  return doWritev(t, args.i32(0), args.addr(1), args.addr(2), offset, 0);
+}
+
+/** preadv2(2): offset -1 is the file's own. */
+export function preadv2(t: Task, args: SyscallArguments): SyscallReturn {
+  const offset = args.i64(3);
+  if (offset < AT_OFFSET) return -EINVAL;
+  return doReadv(t, args.i32(0), args.addr(1), args.addr(2), offset, args.u32(5));
+}
+
+/** pwritev2(2). */
+export function pwritev2(t: Task, args: SyscallArguments): SyscallReturn {
+  const offset = args.i64(3);
+  if (offset < AT_OFFSET) return -EINVAL;
+  return doWritev(t, args.i32(0), args.addr(1), args.addr(2), offset, args.u32(5));
+}
+
+/** lseek(2). */
+export function lseek(t: Task, args: SyscallArguments): SyscallReturn {
+  const file = t.fdTable.get(args.i32(0));
+  if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
+  if (args.u32(2) > 4) return -EINVAL;
+  if (!file.impl.seekable) return -ESPIPE;
+  const to = file.impl.seek(file, args.i64(1), args.i32(2));
+  if (to > Number.MAX_SAFE_INTEGER) return -EINVAL;
+  if (to >= 0) file.offset = to;
+  return to;
+}
+
+/** What may be moved of `count` bytes at `addr`: at most MAX_RW_COUNT; -EINVAL, -EFAULT. */
+function checkRange(addr: number, count: number): number {
+  if (count >= SSIZE_MAX) return -EINVAL;
+  if (addr + count > TASK_SIZE_MAX) return -EFAULT;
+  return count > MAX_RW_COUNT ? MAX_RW_COUNT : count;
+}
+
+function doReadv(
+  t: Task,
+  fd: number,
+  iovAddr: number,
+  count: number,
+  offset: number,
+  rwf: number,
+): SyscallReturn {
+  const file = t.fdTable.get(fd);
+  if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
+  if (offset >= 0 && !file.impl.seekable) return -ESPIPE;
+  if (!file.readable) return -EBADF;
+  if (count > IOV_MAX) return -EINVAL;
+  const dst = t.userDstIov(iovAddr, count);
+  if (typeof dst === "number") return dst;
+  const known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_DONTCACHE;
+  if ((rwf & ~known) !== 0) return -EOPNOTSUPP;
+  return doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0);
+}
+
+function doWritev(
+  t: Task,
+  fd: number,
+  iovAddr: number,
+  count: number,
+  offset: number,
+  rwf: number,
+): SyscallReturn {
+  const file = t.fdTable.get(fd);
+  if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
+  if (offset >= 0 && !file.impl.seekable) return -ESPIPE;
+  if (!file.writable) return -EBADF;
+  if (count > IOV_MAX) return -EINVAL;
+  const src = t.userSrcIov(iovAddr, count);
+  if (typeof src === "number") return src;
+  const known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_DONTCACHE;
+  if ((rwf & ~known) !== 0) return -EOPNOTSUPP;
+  return doWrite(t, file, src, offset, rwf);
+}
+
+/** `offset` AT_OFFSET: the file's own. `noWait`: -EAGAIN rather than blocking (RWF_NOWAIT). */
+function doRead(
+  t: Task,
+  file: FileDescription,
+  dst: UserDst,
+  offset: number,
+  noWait: boolean,
+): SyscallReturn {
+  const n = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
+  if (typeof n !== "number") return settle(t, file, n);
+  if (n >= 0) return n;
+  if (n === -EAGAIN && !noWait && !file.nonblocking && file.impl.waitQueue !== null) {
+    return blockRead(t, file, dst, offset);
+  }
+  return n === -EINVAL && (file.inode.mode & S_IFMT) === S_IFDIR ? -EISDIR : n;
+}
+
+/** Awaits an answer of the host for a file that must not go away meanwhile. */
+async function settle(
+  t: Task,
+  file: FileDescription,
+  pending: Promise<number>,
+): Promise<number> {
+  file.acquire();
+  try {
+    return await t.blocking.awaitHost(pending);
+  } finally {
+    file.release();
+  }
+}
+
+async function blockRead(
+  t: Task,
+  file: FileDescription,
+  dst: UserDst,
+  offset: number,
+): Promise<number> {
+  file.acquire();
+  try {
+    for (;;) {
+      const why = await t.blocking.wait(file.impl.waitQueue!, READ_EVENTS, -1);
+      if (why === BLOCK_INTERRUPTED) return -ERESTARTSYS;
+      const tried = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
+      const n = typeof tried === "number" ? tried : await t.blocking.awaitHost(tried);
+      if (n !== -EAGAIN) return n;
+    }
+  } finally {
+    file.release();
+  }
+}
+
+function doWrite(
+  t: Task,
+  file: FileDescription,
+  src: UserSrc,
+  offset: number,
+  rwf: number,
+): SyscallReturn {
+  const mode = file.inode.mode;
+  if ((mode & S_IFMT) === S_IFREG) {
+    if ((mode & 0o6000) !== 0 && src.remaining > 0) {
+      const err = removePrivileges(t.creds, file);
+      if (err < 0) return err;
+    }
+    if (t.tg.limits.cur[RLIMIT_FSIZE] !== RLIM_INFINITY) {
+      const err = limitFileSize(t, file, src, offset, rwf);
+      if (err < 0) return err;
+    }
+  }
+  const wanted = src.remaining;
+  const n = writeOnce(file, src, offset, rwf);
+  if (typeof n !== "number") return settle(t, file, n);
+  if (n === wanted) return n;
+  return finishWrite(t, file, src, offset, rwf, n);
+}
+
+function writeOnce(
+  file: FileDescription,
+  src: UserSrc,
+  offset: number,
+  rwf: number,
+): number | Promise<number> {
+  if ((rwf & RWF_APPEND) !== 0 && file.impl.seekable) {
+    const end = file.inode.size;
+    const n = file.impl.write(file, src, end);
+    if (offset === AT_OFFSET && typeof n === "number" && n > 0) file.offset = end + n;
+    return n;
+  }
+  return offset === AT_OFFSET ? file.write(src) : file.pwrite(src, offset);
+}
+
+/** A write that did not take everything at once: pipes and sockets block for the rest. */
+function finishWrite(
+  t: Task,
+  file: FileDescription,
+  src: UserSrc,
+  offset: number,
+  rwf: number,
+  n: number,
+): SyscallReturn {
+  if (n === -EPIPE) return brokenPipe(t);
+  if (n < 0 && n !== -EAGAIN) return n;
+  const { impl } = file;
+  if (file.nonblocking || (rwf & RWF_NOWAIT) !== 0 || impl.waitQueue === null) return n;
+  if (n >= 0 && impl.seekable) return n;
+  return blockWrite(t, file, src, offset, Math.max(n, 0));
+}
+
+async function blockWrite(
+  t: Task,
+  file: FileDescription,
+  src: UserSrc,
+  offset: number,
+  written: number,
+): Promise<number> {
+  let total = written;
+  file.acquire();
+  try {
+    for (;;) {
+      const tried = writeOnce(file, src, offset, 0);
+      const n = typeof tried === "number" ? tried : await t.blocking.awaitHost(tried);
+      if (n > 0) {
+        total += n;
+        if (src.remaining === 0) return total;
+        continue;
+      }
+      if (n !== -EAGAIN) {
+        if (n === -EPIPE) brokenPipe(t);
+        return total > 0 ? total : n;
+      }
+      const why = await t.blocking.wait(file.impl.waitQueue!, WRITE_EVENTS, -1);
+      if (why === BLOCK_INTERRUPTED) return total > 0 ? total : -ERESTARTSYS;
+    }
+  } finally {
+    file.release();
+  }
+}
+
+function brokenPipe(t: Task): number {
+  sendSignal(t, userSignal(SIGPIPE, SI_USER, t.tg.pid, t.creds.ruid));
+  return -EPIPE;
+}
+
+/** RLIMIT_FSIZE: shortens the write, or -EFBIG with SIGXFSZ when it would begin beyond the limit. */
+function limitFileSize(
+  t: Task,
+  file: FileDescription,
+  src: UserSrc,
+  offset: number,
+  rwf: number,
+): number {
+  if (src.remaining === 0) return 0;
+  const appends = (file.flags & O_APPEND) !== 0 || (rwf & RWF_APPEND) !== 0;
+  const at = appends ? file.inode.size : offset === AT_OFFSET ? file.offset : offset;
+  const limit = t.tg.limits.cur[RLIMIT_FSIZE];
+  if (at >= limit) return fileTooBig(t);
+  src.limit(limit - at);
+  return 0;
+}
+
+/** -EFBIG, with the signal that RLIMIT_FSIZE brings. */
+export function fileTooBig(t: Task): number {
+  sendSignal(t, userSignal(SIGXFSZ, SI_USER, t.tg.pid, t.creds.ruid));
+  return -EFBIG;
+}
+
+export const rows: readonly SyscallRow[] = [
+  [SYS_read, "read", read, FULL],
+  [SYS_write, "write", write, FULL],
+  [SYS_lseek, "lseek", lseek, FULL],
+  [SYS_pread64, "pread64", pread64, FULL],
+  [SYS_pwrite64, "pwrite64", pwrite64, FULL],
+  [SYS_readv, "readv", readv, FULL],
+  [SYS_writev, "writev", writev, FULL],
+  [SYS_preadv, "preadv", preadv, FULL],
+  [SYS_pwritev, "pwritev", pwritev, FULL],
+  [SYS_preadv2, "preadv2", preadv2, FULL],
+  [SYS_pwritev2, "pwritev2", pwritev2, FULL],
+];

@@ -1,0 +1,255 @@
+/** stat(2) and its kin, statx(2), statfs(2). */
+import {
+  SYS_fstat,
+  SYS_fstatfs,
+  SYS_lstat,
+  SYS_newfstatat,
+} from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_stat, SYS_statfs, SYS_statx, SYS_ustat } from "../../platform/abi/amd64/syscalls.ts";
+import { zero } from "../../platform/abi/bytes.ts";
+import { EBADF, EINVAL } from "../../platform/abi/errno.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT } from "../../platform/abi/fcntl.ts";
+import { AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW } from "../../platform/abi/fcntl.ts";
+import { MS_NOATIME, MS_NOSYMFOLLOW, MS_STRICTATIME } from "../../platform/abi/mount.ts";
+import { putStatfs, ST_NOATIME, ST_NODEV, ST_NODIRATIME } from "../../platform/abi/mount.ts";
+import { ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY } from "../../platform/abi/mount.ts";
+import { ST_RELATIME, ST_VALID, STATFS_SIZE } from "../../platform/abi/mount.ts";
+import { major, minor } from "../../platform/abi/sysmacros.ts";
+import {
+  putStatx,
+  STAT_OFF_ATIME_NSEC,
+  STAT_OFF_ATIME_SEC,
+  STAT_OFF_BLKSIZE,
+  STAT_OFF_BLOCKS,
+  STAT_OFF_CTIME_NSEC,
+  STAT_OFF_CTIME_SEC,
+  STAT_OFF_DEV,
+  STAT_OFF_GID,
+  STAT_OFF_INO,
+  STAT_OFF_MODE,
+  STAT_OFF_MTIME_NSEC,
+  STAT_OFF_MTIME_SEC,
+  STAT_OFF_NLINK,
+  STAT_OFF_RDEV,
+  STAT_OFF_SIZE,
+  STAT_OFF_UID,
+  STAT_SIZE,
+  type Statx,
+  STATX__RESERVED,
+  STATX_ATTR_MOUNT_ROOT,
+  STATX_BASIC_STATS,
+  STATX_BTIME,
+  STATX_BUF_SIZE,
+  STATX_MNT_ID,
+  STATX_MNT_ID_UNIQUE,
+} from "../../platform/abi/stat.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+import type { Inode, StatFs } from "../vfs/inode.ts";
+import type { Mount, PathRef } from "../vfs/mount.ts";
+import { walk, WALK_NOFOLLOW } from "../vfs/namei.ts";
+import { copyInPath, startOf, walkArg, walkFlagsOf } from "./path_args.ts";
+
+const TWO_32 = 0x1_0000_0000;
+
+/** stat(2). */
+export function stat(t: Task, args: SyscallArguments): SyscallReturn {
+  return statPath(t, AT_FDCWD, args.addr(0), 0, args.addr(1));
+}
+
+/** lstat(2). */
+export function lstat(t: Task, args: SyscallArguments): SyscallReturn {
+  return statPath(t, AT_FDCWD, args.addr(0), WALK_NOFOLLOW, args.addr(1));
+}
+
+/** fstat(2). */
+export function fstat(t: Task, args: SyscallArguments): SyscallReturn {
+  const file = t.fdTable.get(args.i32(0));
+  return file === null ? -EBADF : statInode(t, file.inode, args.addr(1));
+}
+
+/** newfstatat(2), which glibc also uses as fstat with an empty path. */
+export function newfstatat(t: Task, args: SyscallArguments): SyscallReturn {
+  const flags = args.u32(3);
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) !== 0) return -EINVAL;
+  const dirFd = args.i32(0);
+  const pathAddr = args.addr(1);
+  if (pathAddr === 0 && (flags & AT_EMPTY_PATH) !== 0) return statStart(t, dirFd, args.addr(2));
+  return statPath(t, dirFd, pathAddr, walkFlagsOf(flags), args.addr(2));
+}
+
+function statPath(
+  t: Task,
+  dirFd: number,
+  pathAddr: number,
+  walkFlags: number,
+  outAddr: number,
+): number {
+  const p = walkArg(t, dirFd, pathAddr, walkFlags);
+  return typeof p === "number" ? p : statInode(t, p.dentry.inode!, outAddr);
+}
+
+/** A null path with AT_EMPTY_PATH (Linux 6.11): the descriptor itself. */
+function statStart(t: Task, dirFd: number, outAddr: number): number {
+  const start = startOf(t, dirFd, "");
+  return typeof start === "number" ? start : statInode(t, start.dentry.inode!, outAddr);
+}
+
+function statInode(t: Task, inode: Inode, outAddr: number): number {
+  const err = inode.refresh();
+  if (err < 0) return err;
+  putInodeStat(t.scratchView, inode);
+  return t.copyOut(outAddr, t.scratch, 0, STAT_SIZE);
+}
+
+/** struct stat of an inode: putStat without an object in between. */
+function putInodeStat(v: DataView, inode: Inode): void {
+  v.setUint32(STAT_OFF_DEV, inode.fs.dev, true);
+  v.setUint32(STAT_OFF_DEV + 4, 0, true);
+  put64(v, STAT_OFF_INO, inode.ino);
+  put64(v, STAT_OFF_NLINK, inode.nlink);
+  v.setUint32(STAT_OFF_MODE, inode.mode, true);
+  v.setUint32(STAT_OFF_UID, inode.uid, true);
+  v.setUint32(STAT_OFF_GID, inode.gid, true);
+  v.setUint32(STAT_OFF_GID + 4, 0, true);
+  put64(v, STAT_OFF_RDEV, inode.rdev);
+  put64(v, STAT_OFF_SIZE, inode.size);
+  put64(v, STAT_OFF_BLKSIZE, inode.blksize);
+  put64(v, STAT_OFF_BLOCKS, inode.blocks);
+  put64(v, STAT_OFF_ATIME_SEC, inode.atimeSec);
+  put64(v, STAT_OFF_ATIME_NSEC, inode.atimeNsec);
+  put64(v, STAT_OFF_MTIME_SEC, inode.mtimeSec);
+  put64(v, STAT_OFF_MTIME_NSEC, inode.mtimeNsec);
+  put64(v, STAT_OFF_CTIME_SEC, inode.ctimeSec);
+  put64(v, STAT_OFF_CTIME_NSEC, inode.ctimeNsec);
+  zero(v, STAT_OFF_CTIME_NSEC + 8, STAT_SIZE - STAT_OFF_CTIME_NSEC - 8);
+}
+
+function put64(v: DataView, off: number, n: number): void {
+  v.setUint32(off, n, true);
+  v.setInt32(off + 4, n >= 0 && n < TWO_32 ? 0 : Math.floor(n / TWO_32), true);
+}
+
+const STATX_FLAGS = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+
+/** statx(2). */
+export function statx(t: Task, args: SyscallArguments): SyscallReturn {
+  const dirFd = args.i32(0);
+  const pathAddr = args.addr(1);
+  const flags = args.u32(2);
+  const mask = args.u32(3);
+  if ((mask & STATX__RESERVED) !== 0) return -EINVAL;
+  if ((flags & ~STATX_FLAGS) !== 0) return -EINVAL;
+  if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -EINVAL;
+  const path = pathAddr === 0 && (flags & AT_EMPTY_PATH) !== 0 ? "" : copyInPath(t, pathAddr);
+  if (typeof path === "number") return path;
+  const start = startOf(t, dirFd, path);
+  if (typeof start === "number") return start;
+  const p = walk(t.fs.walkContext(t.creds), start, path, walkFlagsOf(flags));
+  if (typeof p === "number") return p;
+  const inode = p.dentry.inode!;
+  const err = inode.refresh();
+  if (err < 0) return err;
+  putStatx(t.scratchView, 0, statxOf(p, inode, mask));
+  return t.copyOut(args.addr(4), t.scratch, 0, STATX_BUF_SIZE);
+}
+
+function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
+  const hasBirth = inode.btimeSec !== 0;
+  const mountId = (wanted & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
+  return {
+    mask: STATX_BASIC_STATS | (hasBirth ? STATX_BTIME : 0) | mountId,
+    blksize: inode.blksize,
+    attributes: p.dentry === p.mount.root ? STATX_ATTR_MOUNT_ROOT : 0,
+    nlink: inode.nlink,
+    uid: inode.uid,
+    gid: inode.gid,
+    mode: inode.mode,
+    ino: inode.ino,
+    size: inode.size,
+    blocks: inode.blocks,
+    attributesMask: STATX_ATTR_MOUNT_ROOT,
+    atimeSec: inode.atimeSec,
+    atimeNsec: inode.atimeNsec,
+    btimeSec: inode.btimeSec,
+    btimeNsec: inode.btimeNsec,
+    ctimeSec: inode.ctimeSec,
+    ctimeNsec: inode.ctimeNsec,
+    mtimeSec: inode.mtimeSec,
+    mtimeNsec: inode.mtimeNsec,
+    rdevMajor: major(inode.rdev),
+    rdevMinor: minor(inode.rdev),
+    devMajor: major(inode.fs.dev),
+    devMinor: minor(inode.fs.dev),
+    mntId: p.mount.id,
+    dioMemAlign: 0,
+    dioOffsetAlign: 0,
+  };
+}
+
+const statFs: StatFs = { bsize: 0, blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, namelen: 0 };
+/** Mount flags whose ST_* flag has the same value. */
+const SAME_FLAGS = ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC | ST_NOATIME | ST_NODIRATIME;
+
+/** statfs(2). */
+export function statfs(t: Task, args: SyscallArguments): SyscallReturn {
+  const p = walkArg(t, AT_FDCWD, args.addr(0), 0);
+  return typeof p === "number" ? p : statMount(t, p.mount, args.addr(1));
+}
+
+/** fstatfs(2). */
+export function fstatfs(t: Task, args: SyscallArguments): SyscallReturn {
+  const file = t.fdTable.get(args.i32(0));
+  return file === null ? -EBADF : statMount(t, file.mount, args.addr(1));
+}
+
+function statMount(t: Task, mount: Mount, outAddr: number): number {
+  const { fs, flags } = mount;
+  const err = fs.statfs(statFs);
+  if (err < 0) return err;
+  let st = ST_VALID | (flags & SAME_FLAGS);
+  if ((flags & MS_NOSYMFOLLOW) !== 0) st |= ST_NOSYMFOLLOW;
+  if ((flags & (MS_NOATIME | MS_STRICTATIME)) === 0) st |= ST_RELATIME;
+  putStatfs(t.scratchView, 0, {
+    type: fs.magic,
+    ...statFs,
+    fsidLow: fs.dev,
+    fsidHigh: 0,
+    frsize: statFs.bsize,
+    flags: st,
+  });
+  return t.copyOut(outAddr, t.scratch, 0, STATFS_SIZE);
+}
+
+const USTAT_SIZE = 32;
+
+/** ustat(2): free blocks and inodes of the mounted file system with this device number. */
+export function ustat(t: Task, args: SyscallArguments): SyscallReturn {
+  const dev = args.u32(0);
+  for (const mount of t.fs.mountNs.mounts) {
+    if (mount.fs.dev !== dev) continue;
+    const err = mount.fs.statfs(statFs);
+    if (err < 0) return err;
+    zero(t.scratchView, 0, USTAT_SIZE);
+    t.scratchView.setUint32(0, statFs.bfree, true);
+    put64(t.scratchView, 8, statFs.ffree);
+    return t.copyOut(args.addr(1), t.scratch, 0, USTAT_SIZE);
+  }
+  return -EINVAL;
+}
+
+export const rows: readonly SyscallRow[] = [
+  [SYS_stat, "stat", stat, FULL],
+  [SYS_fstat, "fstat", fstat, FULL],
+  [SYS_lstat, "lstat", lstat, FULL],
+  [SYS_newfstatat, "newfstatat", newfstatat, FULL],
+  [SYS_statx, "statx", statx, FULL],
+  [SYS_statfs, "statfs", statfs, FULL],
+  [SYS_fstatfs, "fstatfs", fstatfs, FULL],
+  [SYS_ustat, "ustat", ustat, FULL],
+];
