@@ -189,17 +189,21 @@ export class GoferServer {
     const { flags } = request;
     if (!isInteger(flags, 0, 0x7fffffff) || (flags & ~OPEN_FLAGS) !== 0) return -EINVAL;
     if ((flags & O_ACCMODE) !== O_RDONLY && root.readonly) return -EROFS;
-    const fd = openBelow(root, request.path, flags | O_NONBLOCK);
-    if (fd < 0) return fd;
+    const path = request.path;
     if ((flags & O_PATH) === 0) {
-      const refused = refuseDevice(fd);
-      if (refused < 0) {
-        hostClose(fd);
-        return refused;
-      }
+      // Looked at first, since opening a device may be enough to make it do something.
+      const place = openBelow(root, path, O_PATH | (flags & O_NOFOLLOW));
+      if (place < 0) return place;
+      const refused = refuseDevice(place);
+      hostClose(place);
+      if (refused < 0) return refused;
     }
-    reply.fd = fd;
-    return 0;
+    const fd = openBelow(root, path, flags | O_NONBLOCK);
+    if (fd < 0) return fd;
+    const refused = (flags & O_PATH) === 0 ? refuseDevice(fd) : 0;
+    if (refused < 0) hostClose(fd);
+    else reply.fd = fd;
+    return refused;
   }
 
   #stat(request: Fields, reply: GoferReply): number {

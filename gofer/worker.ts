@@ -7,6 +7,7 @@ import { GoferServer, parseRoots } from "./server.ts";
 
 const worker = self as unknown as {
   onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(message: unknown): void;
   close(): void;
 };
 
@@ -24,4 +25,5 @@ worker.onmessage = (event) => {
     else port.postMessage(reply, [data.buffer as ArrayBuffer]);
     ring();
   };
+  worker.postMessage({ type: "ready" });
 };
