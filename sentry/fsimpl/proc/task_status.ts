@@ -24,17 +24,19 @@ function hex64(lo: number, hi: number): string {
   return (hi >>> 0).toString(16).padStart(8, "0") + (lo >>> 0).toString(16).padStart(8, "0");
 }
 
-/** CPUs as a mask in groups of 32 bits, and as a list. */
-function cpuMaskText(mask: number, count: number): [string, string] {
-  const allowed: number[] = [];
-  for (let i = 0; i < count; i++) if (i >= 32 || (mask >>> i & 1) === 1) allowed.push(i);
+/** CPUs as Linux prints a mask: groups of 32 bits in hexadecimal. */
+export function maskText(cpus: readonly number[], count: number): string {
   const words = new Array<number>(Math.max(1, Math.ceil(count / 32))).fill(0);
-  for (const i of allowed) words[i >>> 5] = (words[i >>> 5] | (1 << (i & 31))) >>> 0;
+  for (const i of cpus) words[i >>> 5] = (words[i >>> 5] | (1 << (i & 31))) >>> 0;
   const width = Math.ceil((count % 32 === 0 ? 32 : count % 32) / 4);
-  const hex = words.reverse().map((w, i) => w.toString(16).padStart(i === 0 ? width : 8, "0")).join(
-    ",",
-  );
-  return [hex, rangesText(allowed)];
+  return words.reverse().map((w, i) => w.toString(16).padStart(i === 0 ? width : 8, "0")).join(",");
+}
+
+/** The CPUs of an affinity mask, of which only the first 32 are told apart. */
+function cpusOf(mask: number, count: number): number[] {
+  const cpus: number[] = [];
+  for (let i = 0; i < count; i++) if (i >= 32 || (mask >>> i & 1) === 1) cpus.push(i);
+  return cpus;
 }
 
 /** "0-3,8". */
@@ -55,7 +57,8 @@ export function statusText(t: Task): string {
   const letter = stateLetter(t);
   const { ignored, caught } = handledSignals(tg.actions);
   const user = t.kernel.user(creds.ruid);
-  const [cpus, cpuList] = cpuMaskText(t.cpuMask, t.kernel.cpuCount);
+  const { cpuCount } = t.kernel;
+  const cpus = cpusOf(t.cpuMask, cpuCount);
   const groups = creds.groups.length === 0 ? "" : creds.groups.join(" ");
   return `Name:\t${escapedName(t)}\n` +
     (t.exiting ? "" : `Umask:\t${t.fs.umask.toString(8).padStart(4, "0")}\n`) +
@@ -77,7 +80,9 @@ export function statusText(t: Task): string {
     `CapAmb:\t${hex64(...creds.ambient)}\nNoNewPrivs:\t${creds.noNewPrivs ? 1 : 0}\n` +
     `Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n` +
     `SpeculationIndirectBranch:\talways enabled\n` +
-    `Cpus_allowed:\t${cpus}\nCpus_allowed_list:\t${cpuList}\nMems_allowed:\t1\nMems_allowed_list:\t0\n` +
+    `Cpus_allowed:\t${maskText(cpus, cpuCount)}\nCpus_allowed_list:\t${
+      rangesText(cpus)
+    }\nMems_allowed:\t1\nMems_allowed_list:\t0\n` +
     `voluntary_ctxt_switches:\t${t.voluntarySwitches}\nnonvoluntary_ctxt_switches:\t0\n`;
 }
 
