@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <stddef.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
@@ -110,11 +111,11 @@ __attribute__((noreturn, unused)) static void skip_test(const char *why) {
   _exit(SKIPPED);
 }
 
-/* A child that runs `body`, which must not return to the caller; its CHECKs count. */
-#define IN_CHILD(pid, body)    \
+/* A child that runs the statements given; what its CHECKs find fails the test, see join(). */
+#define IN_CHILD(pid, ...)     \
   pid_t pid = OK(fork());      \
   if (pid == 0) {              \
-    body;                      \
+    __VA_ARGS__;               \
     _exit(0);                  \
   }
 

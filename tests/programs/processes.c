@@ -1,0 +1,404 @@
+// build: -pthread
+// fork(2), wait(2), clone(2) and execve(2).
+#define AGAIN
+#include "check.h"
+#include <linux/sched.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+extern char **environ;
+static volatile int shared_word;
+
+/* This program, started anew: "again-exit N", "again-args ...", "again-thread". */
+static void again(int argc, char **argv) {
+  if (strcmp(argv[1], "again-exit") == 0) exit(atoi(argv[2]));
+  if (strcmp(argv[1], "again-args") == 0) {
+    for (int i = 2; i < argc; i++) puts(argv[i]);
+    for (char **e = environ; *e; e++) puts(*e);
+    exit(0);
+  }
+  if (strcmp(argv[1], "again-thread") == 0) exit(getpid() == gettid() ? 0 : 3);
+  exit(99);
+}
+
+TEST(exit_status, "wait gives the low eight bits of the exit status") {
+  int status;
+  IN_CHILD(pid, _exit(0x1ff));
+  EQUAL(wait(&status), pid);
+  CHECK(WIFEXITED(status));
+  EQUAL(WEXITSTATUS(status), 0xff);
+  FAILS(wait(&status), ECHILD);
+}
+
+TEST(wait_options, "waitpid selects by pid and process group and does not block with WNOHANG") {
+  int status, p[2];
+  char byte;
+  OK(pipe(p));
+  IN_CHILD(first, {
+    close(p[1]);
+    read(p[0], &byte, 1);
+    _exit(1);
+  });
+  IN_CHILD(second, _exit(2));
+  OK(setpgid(first, first));
+  EQUAL(waitpid(second, &status, 0), second);
+  EQUAL(WEXITSTATUS(status), 2);
+  EQUAL(waitpid(-1, &status, WNOHANG), 0);
+  EQUAL(waitpid(-first, &status, WNOHANG), 0);
+  FAILS(waitpid(0, &status, WNOHANG), ECHILD); /* It has left our group. */
+  FAILS(waitpid(second, &status, 0), ECHILD);
+  FAILS(waitpid(-1, &status, 0x100), EINVAL);
+  close(p[1]);
+  EQUAL(waitpid(-first, &status, 0), first);
+  EQUAL(WEXITSTATUS(status), 1);
+}
+
+TEST(waitid_, "waitid looks without taking with WNOWAIT and fills siginfo") {
+  siginfo_t info = {0};
+  IN_CHILD(pid, _exit(7));
+  EQUAL(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+  EQUAL(info.si_status, 7);
+  EQUAL(info.si_code, CLD_EXITED);
+  EQUAL(info.si_pid, pid);
+  EQUAL(info.si_signo, SIGCHLD);
+  EQUAL(waitid(P_ALL, 0, &info, WEXITED), 0);
+  FAILS(waitid(P_PID, pid, &info, WEXITED), ECHILD);
+  FAILS(waitid(P_ALL, 0, &info, 0), EINVAL);
+  IN_CHILD(killed, { raise(SIGKILL); });
+  OK(waitid(P_PID, killed, &info, WEXITED));
+  EQUAL(info.si_code, CLD_KILLED);
+  EQUAL(info.si_status, SIGKILL);
+  info.si_pid = 1;
+  IN_CHILD(sleeper, pause());
+  OK(waitid(P_PID, sleeper, &info, WEXITED | WNOHANG));
+  EQUAL(info.si_pid, 0);
+  kill(sleeper, SIGKILL);
+}
+
+TEST(usage, "wait4 reports what the child used") {
+  struct rusage usage;
+  int status;
+  IN_CHILD(pid, {
+    double start = monotonic_ms();
+    while (monotonic_ms() - start < 60) {}
+  });
+  EQUAL(wait4(pid, &status, 0, &usage), pid);
+  CHECK(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >= 20000);
+  CHECK(usage.ru_maxrss > 0);
+}
+
+TEST(orphan, "an orphan gets a new parent") {
+  int p[2];
+  OK(pipe(p));
+  IN_CHILD(middle, {
+    pid_t parent = getpid();
+    if (OK(fork()) == 0) {
+      while (getppid() == parent) usleep(1000);
+      pid_t now = getppid();
+      write(p[1], &now, sizeof now);
+      _exit(0);
+    }
+  });
+  join(middle);
+  pid_t adopted = -1;
+  EQUAL(read(p[0], &adopted, sizeof adopted), sizeof adopted);
+  CHECK(adopted > 0 && adopted != middle && adopted != getpid());
+}
+
+TEST(subreaper, "a subreaper adopts its grandchildren and can wait for them") {
+  OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+  int p[2];
+  OK(pipe(p));
+  IN_CHILD(middle, {
+    pid_t grandchild = OK(fork());
+    if (grandchild == 0) {
+      char byte;
+      close(p[1]);
+      read(p[0], &byte, 1); /* Until the subreaper closes its end. */
+      _exit(9);
+    }
+    _exit(0);
+  });
+  join(middle);
+  close(p[1]);
+  int status;
+  CHECK(waitpid(-1, &status, 0) > 0);
+  EQUAL(WEXITSTATUS(status), 9);
+}
+
+TEST(death_signal, "PR_SET_PDEATHSIG arrives when the parent ends") {
+  int p[2];
+  char byte;
+  OK(pipe(p));
+  IN_CHILD(middle, {
+    int q[2];
+    OK(pipe(q));
+    if (OK(fork()) == 0) {
+      OK(prctl(PR_SET_PDEATHSIG, SIGKILL));
+      write(q[1], "x", 1);
+      for (;;) pause();
+    }
+    read(q[0], &byte, 1);
+  });
+  join(middle);
+  close(p[1]);
+  EQUAL(read(p[0], &byte, 1), 0); /* The last holder of the write end is gone. */
+}
+
+TEST(vfork_, "vfork suspends the parent until the child has exec'd or ended") {
+  shared_word = 1;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    shared_word = 2;
+    _exit(0);
+  }
+  EQUAL(shared_word, 2);
+  join(pid);
+}
+
+TEST(fork_copies, "fork copies memory and shares file offsets") {
+  write_file("data", "abcdef");
+  int fd = OK(open("data", O_RDONLY));
+  shared_word = 1;
+  char byte;
+  IN_CHILD(pid, {
+    shared_word = 2;
+    EQUAL(read(fd, &byte, 1), 1);
+  });
+  join(pid);
+  EQUAL(shared_word, 1);
+  EQUAL(read(fd, &byte, 1), 1);
+  EQUAL(byte, 'b');
+}
+
+static int clone_child(void *argument) {
+  shared_word = 5;
+  close(*(int *)argument);
+  return 3;
+}
+
+static pid_t clone_with(int flags, int *fd) {
+  char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return clone(clone_child, stack + 65536, flags, fd);
+}
+
+TEST(clone_vm, "CLONE_VM shares memory and CLONE_FILES the descriptor table") {
+  int fd = OK(dup(0)), status;
+  shared_word = 0;
+  pid_t pid = OK(clone_with(SIGCHLD, &fd));
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(shared_word, 0);
+  OK(fcntl(fd, F_GETFD));
+  pid = OK(clone_with(CLONE_VM | CLONE_FILES | SIGCHLD, &fd));
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(WEXITSTATUS(status), 3);
+  EQUAL(shared_word, 5);
+  FAILS(fcntl(fd, F_GETFD), EBADF);
+}
+
+TEST(clone_no_signal, "a clone without SIGCHLD is waited for with __WCLONE or __WALL") {
+  int fd = OK(dup(0)), status;
+  pid_t pid = OK(clone_with(CLONE_VM, &fd));
+  FAILS(waitpid(pid, &status, 0), ECHILD);
+  EQUAL(waitpid(pid, &status, __WCLONE), pid);
+  pid = OK(clone_with(CLONE_VM, &fd));
+  EQUAL(waitpid(pid, &status, __WALL), pid);
+}
+
+TEST(clone_bad_flags, "clone refuses sets of flags that make no sense") {
+  FAILS(syscall(SYS_clone, CLONE_THREAD, 0, 0, 0, 0), EINVAL);
+  FAILS(syscall(SYS_clone, CLONE_SIGHAND, 0, 0, 0, 0), EINVAL);
+  FAILS(syscall(SYS_clone, CLONE_NEWNS | CLONE_FS, 0, 0, 0, 0), EINVAL);
+  struct clone_args args = {.exit_signal = 65};
+  FAILS(syscall(SYS_clone3, &args, sizeof args), EINVAL);
+  FAILS(syscall(SYS_clone3, &args, 8), EINVAL);
+}
+
+TEST(clone_tids, "clone writes the thread ids where it is told to") {
+  pid_t parent_tid = -1;
+  pid_t *child_tid = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  struct clone_args args = {.flags = CLONE_PARENT_SETTID | CLONE_CHILD_SETTID,
+                            .exit_signal = SIGCHLD,
+                            .parent_tid = (uintptr_t)&parent_tid,
+                            .child_tid = (uintptr_t)child_tid};
+  pid_t pid = OK((pid_t)syscall(SYS_clone3, &args, sizeof args));
+  if (pid == 0) _exit(*child_tid == (pid_t)syscall(SYS_getpid) ? 0 : 4);
+  join(pid);
+  EQUAL(parent_tid, pid);
+  EQUAL(*child_tid, pid);
+}
+
+TEST(exec_arguments, "exec hands over arguments and environment") {
+  IN_CHILD(pid, {
+    char *argv[] = {"any name", "again-args", "one", "", "th ree", NULL};
+    char *env[] = {"A=1", "B=", NULL};
+    dup2(OK(open("out", O_WRONLY | O_CREAT, 0600)), 1);
+    execve(self, argv, env);
+    fail("execve: errno %d", errno);
+  });
+  join(pid);
+  CHECK(strcmp(read_file("out"), "one\n\nth ree\nA=1\nB=\n") == 0);
+}
+
+TEST(exec_errors, "exec fails as execve(2) says") {
+  char *argv[] = {"x", NULL};
+  FAILS(execve("missing", argv, environ), ENOENT);
+  write_file("plain", "text\n");
+  FAILS(execve("plain", argv, environ), EACCES);
+  OK(chmod("plain", 0755));
+  FAILS(execve("plain", argv, environ), ENOEXEC);
+  FAILS(execve("/", argv, environ), EACCES);
+  FAILS(execve("plain/x", argv, environ), ENOTDIR);
+  write_file("script", "#!/no/such/interpreter\n");
+  OK(chmod("script", 0755));
+  FAILS(execve("script", argv, environ), ENOENT);
+  write_file("loop", "#!./loop\n");
+  OK(chmod("loop", 0755));
+  FAILS(execve("loop", argv, environ), ELOOP);
+  FAILS(execve(nowhere, argv, environ), EFAULT);
+  OK(symlink("ring", "ring"));
+  FAILS(execve("ring", argv, environ), ELOOP);
+  char name[300];
+  memset(name, 'n', sizeof name);
+  name[299] = '\0';
+  FAILS(execve(name, argv, environ), ENAMETOOLONG);
+}
+
+TEST(exec_busy, "a program that is open for writing cannot be executed") {
+  int from = OK(open(self, O_RDONLY)), to = OK(open("copy", O_WRONLY | O_CREAT, 0755));
+  char block[65536];
+  ssize_t n;
+  while ((n = read(from, block, sizeof block)) > 0) EQUAL(write(to, block, n), n);
+  char *argv[] = {"x", "again-exit", "4", NULL};
+  FAILS(execve("copy", argv, environ), ETXTBSY);
+  close(to);
+  pid_t pid;
+  int status;
+  EQUAL(posix_spawn(&pid, "./copy", NULL, NULL, argv, environ), 0);
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(WEXITSTATUS(status), 4);
+}
+
+TEST(exec_big, "arguments beyond the limit are refused with E2BIG") {
+  static char big[140000];
+  memset(big, 'a', sizeof big - 1);
+  char *one[] = {"x", big, NULL};
+  FAILS(execve("/bin/true", one, environ), E2BIG);
+  big[100000] = '\0';
+  char *many[102] = {"x"};
+  for (int i = 1; i < 101; i++) many[i] = big;
+  OK(setrlimit(RLIMIT_STACK, &(struct rlimit){8 << 20, RLIM_INFINITY}));
+  FAILS(execve("/bin/true", many, environ), E2BIG);
+}
+
+TEST(exec_closes, "exec closes what is marked close-on-exec and nothing else") {
+  int kept = OK(fcntl(0, F_DUPFD, 100)), closed = OK(fcntl(0, F_DUPFD_CLOEXEC, 101));
+  EQUAL(kept, 100);
+  IN_CHILD(pid, {
+    dup2(OK(open("out", O_WRONLY | O_CREAT, 0600)), 1);
+    execl("/bin/sh", "sh", "-c", "for n in 100 101; do [ -e /proc/self/fd/$n ] && echo $n; done; :", NULL);
+    fail("exec: errno %d", errno);
+  });
+  join(pid);
+  (void)closed;
+  CHECK(strcmp(read_file("out"), "100\n") == 0);
+}
+
+static void *exec_from_thread(void *argument) {
+  char *argv[] = {"x", "again-thread", NULL};
+  execve(self, argv, environ);
+  return argument;
+}
+
+static void *sleep_forever(void *argument) {
+  for (;;) pause();
+  return argument;
+}
+
+TEST(exec_threads, "exec from a second thread ends the others and takes the leader's id") {
+  IN_CHILD(pid, {
+    pthread_t a;
+    pthread_t b;
+    pthread_create(&a, NULL, sleep_forever, NULL);
+    pthread_create(&b, NULL, exec_from_thread, NULL);
+    for (;;) pause();
+  });
+  join(pid);
+}
+
+TEST(exit_group_, "exit_group from one thread ends all") {
+  IN_CHILD(pid, {
+    pthread_t a;
+    for (int i = 0; i < 5; i++) pthread_create(&a, NULL, sleep_forever, NULL);
+    syscall(SYS_exit_group, 6);
+  });
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(WEXITSTATUS(status), 6);
+}
+
+static void *outlive(void *argument) {
+  while (kill(getpid(), 0) == 0 && *(volatile int *)argument == 0) usleep(1000);
+  _exit(8);
+}
+
+TEST(leader_first, "a process lives on when its first thread exits") {
+  IN_CHILD(pid, {
+    pthread_t a;
+    static volatile int go;
+    pthread_create(&a, NULL, outlive, (void *)&go);
+    go = 1;
+    syscall(SYS_exit, 0);
+  });
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(WEXITSTATUS(status), 8);
+}
+
+TEST(spawn, "posix_spawn reports what exec could not do") {
+  pid_t pid;
+  char *argv[] = {"x", "again-exit", "12", NULL};
+  EQUAL(posix_spawn(&pid, "/no/such/program", NULL, NULL, argv, environ), ENOENT);
+  EQUAL(posix_spawn(&pid, self, NULL, NULL, argv, environ), 0);
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(WEXITSTATUS(status), 12);
+}
+
+TEST(groups_and_sessions, "setsid and setpgid follow their rules") {
+  IN_CHILD(pid, {
+    EQUAL(getpgrp(), getppid()); /* The test leads a group. */
+    OK(setpgid(0, 0));
+    EQUAL(getpgrp(), getpid());
+    FAILS(setsid(), EPERM); /* A group's leader. */
+    FAILS(setpgid(1, 0), ESRCH);
+    FAILS(setpgid(0, 999999), EPERM);
+    FAILS(setpgid(0, -1), EINVAL);
+    IN_CHILD(child, {
+      EQUAL(setsid(), getpid());
+      EQUAL(getsid(0), getpid());
+      EQUAL(getpgrp(), getpid());
+      FAILS(setpgid(0, 0), EPERM);
+    });
+    join(child);
+  });
+  join(pid);
+}
+
+TEST(many, "five hundred children are born and reaped") {
+  for (int round = 0; round < 10; round++) {
+    pid_t pids[50];
+    for (int i = 0; i < 50; i++) {
+      pids[i] = OK(fork());
+      if (pids[i] == 0) _exit(i);
+    }
+    for (int i = 49; i >= 0; i--) {
+      int status;
+      EQUAL(waitpid(pids[i], &status, 0), pids[i]);
+      EQUAL(WEXITSTATUS(status), i);
+    }
+  }
+}

@@ -1,0 +1,252 @@
+// build: -pthread
+// pthreads(7): what glibc's threads need of the kernel.
+#include "check.h"
+#include <limits.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define THREADS 8
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static long counter;
+static __thread long own = 7;
+
+static pthread_t start(void *(*run)(void *), void *argument) {
+  pthread_t thread;
+  EQUAL(pthread_create(&thread, NULL, run, argument), 0);
+  return thread;
+}
+
+static void *count_up(void *argument) {
+  for (int i = 0; i < 5000; i++) {
+    pthread_mutex_lock(&mutex);
+    counter++;
+    pthread_mutex_unlock(&mutex);
+    own++;
+  }
+  EQUAL(own, 5007);
+  return argument;
+}
+
+TEST(mutex_, "a mutex keeps eight threads apart and TLS is each one's own") {
+  pthread_t threads[THREADS];
+  for (long i = 0; i < THREADS; i++) threads[i] = start(count_up, (void *)i);
+  for (long i = 0; i < THREADS; i++) {
+    void *result;
+    EQUAL(pthread_join(threads[i], &result), 0);
+    EQUAL((long)result, i);
+  }
+  EQUAL(counter, THREADS * 5000);
+  EQUAL(own, 7);
+}
+
+static void *take_turns(void *argument) {
+  long me = (long)argument;
+  for (int i = 0; i < 200; i++) {
+    pthread_mutex_lock(&mutex);
+    while (counter % THREADS != me) pthread_cond_wait(&condition, &mutex);
+    counter++;
+    pthread_cond_broadcast(&condition);
+    pthread_mutex_unlock(&mutex);
+  }
+  return NULL;
+}
+
+TEST(condition_, "condition variables pass turns around") {
+  pthread_t threads[THREADS];
+  for (long i = 0; i < THREADS; i++) threads[i] = start(take_turns, (void *)i);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  EQUAL(counter, THREADS * 200);
+}
+
+TEST(condition_timeout, "a timed wait ends after its time") {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += 20000000;
+  if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+  pthread_mutex_lock(&mutex);
+  EQUAL(pthread_cond_timedwait(&condition, &mutex, &until), ETIMEDOUT);
+}
+
+static pthread_barrier_t barrier;
+static void *meet(void *argument) {
+  long serial = 0;
+  for (int i = 0; i < 50; i++) serial += pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD;
+  __atomic_add_fetch(&counter, serial, __ATOMIC_SEQ_CST);
+  return argument;
+}
+
+TEST(barrier_, "a barrier lets all pass and names one of them each time") {
+  pthread_t threads[THREADS];
+  pthread_barrier_init(&barrier, NULL, THREADS);
+  for (int i = 0; i < THREADS; i++) threads[i] = start(meet, NULL);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  EQUAL(counter, 50);
+}
+
+TEST(robust_mutex, "a robust mutex tells the next owner that the last one died") {
+  pthread_mutex_t *shared =
+      mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  EQUAL(pthread_mutex_init(shared, &attributes), 0);
+  IN_CHILD(pid, {
+    EQUAL(pthread_mutex_lock(shared), 0);
+    raise(SIGKILL);
+  });
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(pthread_mutex_lock(shared), EOWNERDEAD);
+  EQUAL(pthread_mutex_consistent(shared), 0);
+  EQUAL(pthread_mutex_unlock(shared), 0);
+  EQUAL(pthread_mutex_lock(shared), 0);
+}
+
+static void *die_with_lock(void *argument) {
+  pthread_mutex_lock(argument);
+  return NULL;
+}
+
+TEST(robust_thread, "a robust mutex notices a thread that ended while holding it") {
+  static pthread_mutex_t robust;
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  EQUAL(pthread_mutex_init(&robust, &attributes), 0);
+  pthread_join(start(die_with_lock, &robust), NULL);
+  EQUAL(pthread_mutex_lock(&robust), EOWNERDEAD);
+}
+
+TEST(shared_semaphore, "a semaphore in shared memory wakes another process") {
+  sem_t *semaphore = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  OK(sem_init(semaphore, 1, 0));
+  IN_CHILD(pid, {
+    for (int i = 0; i < 100; i++) OK(sem_wait(semaphore));
+  });
+  for (int i = 0; i < 100; i++) OK(sem_post(semaphore));
+  join(pid);
+}
+
+static volatile pid_t handler_tid;
+static void on_signal(int sig) { (void)sig, handler_tid = gettid(); }
+static void *wait_for_signal(void *argument) {
+  *(volatile pid_t *)argument = gettid();
+  while (handler_tid == 0) usleep(1000);
+  return NULL;
+}
+
+TEST(directed_signal, "pthread_kill reaches the thread it names") {
+  static volatile pid_t tid;
+  signal(SIGUSR1, on_signal);
+  pthread_t thread = start(wait_for_signal, (void *)&tid);
+  while (tid == 0) usleep(1000);
+  EQUAL(pthread_kill(thread, SIGUSR1), 0);
+  pthread_join(thread, NULL);
+  EQUAL(handler_tid, tid);
+}
+
+TEST(unblocked_thread, "a signal for the process goes to a thread that does not block it") {
+  static volatile pid_t tid;
+  signal(SIGUSR1, on_signal);
+  pthread_t thread = start(wait_for_signal, (void *)&tid);
+  while (tid == 0) usleep(1000);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  OK(kill(getpid(), SIGUSR1));
+  pthread_join(thread, NULL);
+  EQUAL(handler_tid, tid);
+}
+
+static void *read_forever(void *argument) {
+  char byte;
+  read(*(int *)argument, &byte, 1);
+  return NULL;
+}
+
+TEST(cancel, "a thread blocked in read can be cancelled") {
+  int p[2];
+  OK(pipe(p));
+  pthread_t thread = start(read_forever, &p[0]);
+  void *result;
+  EQUAL(pthread_cancel(thread), 0);
+  EQUAL(pthread_join(thread, &result), 0);
+  CHECK(result == PTHREAD_CANCELED);
+}
+
+static void *change_identity(void *argument) {
+  pthread_barrier_wait(&barrier);
+  pthread_barrier_wait(&barrier);
+  EQUAL(getuid(), 1000);
+  EQUAL(geteuid(), 1000);
+  return argument;
+}
+
+TEST(setuid_all, "setuid of one thread changes all, through signals") {
+  SKIP_UNLESS(getuid() == 0, "not root");
+  pthread_barrier_init(&barrier, NULL, 2);
+  pthread_t thread = start(change_identity, NULL);
+  pthread_barrier_wait(&barrier);
+  OK(setuid(1000));
+  pthread_barrier_wait(&barrier);
+  pthread_join(thread, NULL);
+}
+
+static void *nothing(void *argument) { return argument; }
+
+TEST(many, "a thousand threads come and go, fifty at a time") {
+  pthread_t threads[50];
+  for (int round = 0; round < 20; round++) {
+    for (int i = 0; i < 50; i++) threads[i] = start(nothing, NULL);
+    for (int i = 0; i < 50; i++) pthread_join(threads[i], NULL);
+  }
+}
+
+static void *fork_in_thread(void *argument) {
+  for (int i = 0; i < 10; i++) {
+    IN_CHILD(pid, _exit(0));
+    join(pid);
+  }
+  return argument;
+}
+
+TEST(fork_from_threads, "threads fork at the same time") {
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) threads[i] = start(fork_in_thread, NULL);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+}
+
+static void *map_and_unmap(void *argument) {
+  for (int i = 0; i < 200; i++) {
+    char *at = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED);
+    for (int page = 0; page < 16; page++) at[page * 4096] = i;
+    for (int page = 0; page < 16; page++) EQUAL((unsigned char)at[page * 4096], i & 255);
+    OK(munmap(at, 65536));
+  }
+  return argument;
+}
+
+TEST(mappings, "threads map and unmap at the same time without seeing each other's pages") {
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) threads[i] = start(map_and_unmap, NULL);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+}
+
+static void *same_site(void *argument) {
+  for (int i = 0; i < 20000; i++) EQUAL(getppid(), *(pid_t *)argument);
+  return NULL;
+}
+
+TEST(same_call_site, "four threads make the same call from the same instruction at once") {
+  pid_t parent = getppid();
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) threads[i] = start(same_site, &parent);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+}
