@@ -31,6 +31,16 @@ export abstract class Context {
   failedCall = 0;
   failedErrno = 0;
 
+  /** The system call came the slow way, by a host signal: patching its site would pay. */
+  get enteredBySignal(): boolean {
+    return false;
+  }
+
+  /** Every register will be loaded at the next resume, the instruction pointer among them. */
+  get loadsAll(): boolean {
+    return true;
+  }
+
   abstract readonly addressSpace: AddressSpace;
   /** Registers, layout in arch/amd64/registers.ts. Writes reach the guest after `setFullRegisters`. */
   abstract readonly regs: Int32Array;

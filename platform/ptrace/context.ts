@@ -82,6 +82,10 @@ export class PtraceContext extends Context {
     this.#flags |= RESUME_FS_BASE;
   }
 
+  override get loadsAll(): boolean {
+    return (this.#flags & RESUME_FULL) !== 0;
+  }
+
   /** Whether the next operation is to run: none before it has failed. */
   #begin(): boolean {
     this.#performed++;

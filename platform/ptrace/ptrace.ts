@@ -37,7 +37,9 @@ export class PtracePlatform implements Platform {
   }
 
   #startZygote(options: PtraceOptions): void {
-    if (native.dv_shared_page() === null) throw new Error("cannot make the doorbell (memfd_create)");
+    if (native.dv_shared_page() === null) {
+      throw new Error("cannot make the doorbell (memfd_create)");
+    }
     const err = native.dv_socketpair(this.#sockets as Int32Array<ArrayBuffer>);
     if (err < 0) throw new Error(`socketpair failed (errno ${-err})`);
     const [sock, peer] = this.#sockets;

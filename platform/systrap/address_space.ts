@@ -113,6 +113,11 @@ export class SystrapAddressSpace extends AddressSpace {
       this.released = true;
       this.learnPid(0);
     }
+    if (!last && ctx.slot.index === 0) {
+      // The process's first thread: the host reaches its memory through this one, so it stays parked.
+      ctx.park();
+      return this.platform.freeContext(ctx);
+    }
     ctx.sendExit(last);
     this.platform.freeContext(ctx);
     if (last) this.platform.expectDeath(this);

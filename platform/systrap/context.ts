@@ -41,6 +41,7 @@ import {
   I_PREFETCHED,
   I_REPLY,
   I_RESULT,
+  I_SIGNAL_PATH,
   I_STATE,
   PREFETCH_MAX,
   REPLY_FLUSH,
@@ -70,6 +71,12 @@ export class SystrapContext extends Context {
   }
   override get arenaAddr(): number {
     return this.slotAddr;
+  }
+  override get enteredBySignal(): boolean {
+    return this.i32[I_SIGNAL_PATH] !== 0;
+  }
+  override get loadsAll(): boolean {
+    return this.#full !== 0 || this.i32[I_SIGNAL_PATH] !== 0;
   }
   lost = false;
   #commands = 0;
@@ -253,7 +260,9 @@ export class SystrapContext extends Context {
   }
 
   override queueSaveFp(addr: number): void {
-    this.#word(this.#queue(CMD_SAVE_FP, 0), addr);
+    const at = this.#queue(CMD_SAVE_FP, 0);
+    this.#word(at, addr);
+    this.#word(at + 2, this.addressSpace.platform.fpStateSize);
   }
 
   override queueLoadFp(addr: number): void {

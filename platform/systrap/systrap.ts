@@ -181,6 +181,7 @@ export class SystrapPlatform implements Platform {
   }
 
   shutdown(): void {
+    for (const ctx of this.#contexts) if (ctx !== null) native.dv_slot_deactivate(ctx.handle);
     for (const space of this.byPid.values()) space.kill();
     if (this.#zygote !== undefined) this.#zygote.addressSpace.kill();
     void addressOf;

@@ -33,7 +33,7 @@ int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1);
 
 #define THREAD_FLAGS 0x00250f00  // as the stub's own, see THREAD_FLAGS in stub.c
 #define FORK_FLAGS 0x00008000    // CLONE_PARENT, no exit signal
-#define FD_RECEIVED 4            // a stub holds its socket, and for a moment one more
+#define FD_RECEIVED 0            // a stub holds its socket and nothing below it
 
 enum {
   FREE,     // not in use
@@ -406,6 +406,7 @@ int dv_pt_clone(int handle, int thread) {
 
 static uint8_t fp_image[16384] __attribute__((aligned(64)));
 static int fp_size;
+static uint32_t mxcsr_mask;
 
 static int set_fp(const struct thread *t) {
   struct iovec iov = {fp_image, fp_size};
@@ -438,6 +439,12 @@ int dv_pt_load_fp(int handle, double addr) {
   if (word(addr) & 63) return -EFAULT;
   struct iovec local = {fp_image, fp_size}, remote = {(void *)word(addr), fp_size};
   if (process_vm_readv(t->tid, &local, 1, &remote, 1, 0) != fp_size) return -EFAULT;
+  // As XRSTOR does: MXCSR counts even where the SSE registers are said to be in their initial state.
+  if (*(uint32_t *)(fp_image + 24) & ~mxcsr_mask) return -EFAULT;
+  if (!(fp_image[512] & 2)) {
+    fp_image[512] |= 2;
+    memset(fp_image + 160, 0, 256);
+  }
   return set_fp(t);
 }
 
@@ -619,6 +626,7 @@ int dv_pt_start(int pid, int socket, int peer) {
     return err;
   }
   fp_size = iov.iov_len;
+  mxcsr_mask = *(uint32_t *)(fp_image + 28) ? *(uint32_t *)(fp_image + 28) : 0xffbf;
   set_state(t, SENTRY);
   return t - threads;
 }

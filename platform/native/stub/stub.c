@@ -171,11 +171,11 @@ static void reset_fp(struct slot *s) {
   s->fp_image = 0;
 }
 
-static i64 save_fp(struct slot *s, u64 addr) {
+static i64 save_fp(struct slot *s, u64 addr, u64 size) {
   if (s->fp_image) {
     // The kernel's signal frame holds a standard-format image of the same size; its software bytes
     // (offset 464) are the caller's to overwrite.
-    if (guest_copy((void *)addr, (void *)s->fp_image, slot_at(0)->xsave_size)) return -14;
+    if (guest_copy((void *)addr, (void *)s->fp_image, size)) return -14;
   } else {
     if (guest_zero((void *)(addr + 512), 64)) return -14;
     if (fp_save(addr)) return -14;
@@ -210,7 +210,7 @@ static i64 perform(struct slot *s, const struct command *c) {
     case CMD_ZERO:
       return guest_zero((void *)c->a[0], c->a[1]) ? -14 : 0;
     case CMD_SAVE_FP:
-      return save_fp(s, c->a[0]);
+      return save_fp(s, c->a[0], c->a[1]);
     case CMD_LOAD_FP:
       return load_fp(s, c->a[0]);
     case CMD_FORK:
