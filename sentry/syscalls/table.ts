@@ -1,34 +1,79 @@
 /** The table of system calls: every family's rows in one list. */
 import type { SyscallRow } from "../kernel/syscall.ts";
-import { rows as epoll } from "./epoll.ts";
-import { rows as eventfd } from "./eventfd.ts";
-import { rows as exec } from "./exec.ts";
-import { rows as memory } from "./memory.ts";
-import { rows as pipe } from "./pipe.ts";
-import { rows as poll } from "./poll.ts";
-import { rows as select } from "./select.ts";
-import { rows as signalfd } from "./signalfd.ts";
-import { rows as sendfile } from "./sendfile.ts";
-import { rows as socket } from "./socket.ts";
-import { rows as socketMessage } from "./socket_message.ts";
-import { rows as splice } from "./splice.ts";
-import { rows as timerfd } from "./timerfd.ts";
-import { exitGroup } from "../kernel/exit.ts";
+import { rows as attrRows } from "./attr.ts";
+import { rows as dirRows } from "./dir.ts";
+import { rows as epollRows } from "./epoll.ts";
+import { rows as eventfdRows } from "./eventfd.ts";
+import { rows as execRows } from "./exec.ts";
+import { rows as fcntlRows } from "./fcntl.ts";
+import { rows as fileRows } from "./file.ts";
+import { rows as fileDataRows } from "./file_data.ts";
+import { rows as fsContextRows } from "./fs_context.ts";
+import { rows as futexRows } from "./futex.ts";
+import { rows as idsRows } from "./ids.ts";
+import { rows as ioctlRows } from "./ioctl.ts";
+import { rows as itimerRows } from "./itimer.ts";
+import { rows as lockRows } from "./lock.ts";
+import { rows as memoryRows } from "./memory.ts";
+import { rows as mountRows } from "./mount.ts";
+import { rows as pipeRows } from "./pipe.ts";
+import { rows as pollRows } from "./poll.ts";
+import { rows as posixTimerRows } from "./posix_timer.ts";
+import { rows as processRows } from "./process.ts";
+import { rows as rusageRows } from "./rusage.ts";
+import { rows as rwRows } from "./rw.ts";
+import { rows as selectRows } from "./select.ts";
+import { rows as sendfileRows } from "./sendfile.ts";
+import { rows as signalRows } from "./signal.ts";
+import { rows as signalWaitRows } from "./signal_wait.ts";
+import { rows as signalfdRows } from "./signalfd.ts";
+import { rows as sleepRows } from "./sleep.ts";
+import { rows as socketRows } from "./socket.ts";
+import { rows as socketMessageRows } from "./socket_message.ts";
+import { rows as spliceRows } from "./splice.ts";
+import { rows as statRows } from "./stat.ts";
+import { rows as threadRows } from "./thread.ts";
+import { rows as timeRows } from "./time.ts";
+import { rows as timerfdRows } from "./timerfd.ts";
+import { rows as waitRows } from "./wait.ts";
+import { rows as xattrRows } from "./xattr.ts";
 
 export const table: readonly SyscallRow[] = [
-  ...epoll,
-  ...eventfd,
-  ...exec,
-  ...memory,
-  ...pipe,
-  ...poll,
-  ...select,
-  ...signalfd,
-  ...sendfile,
-  ...socket,
-  ...socketMessage,
-  ...splice,
-  ...timerfd,
-  [1, "write", (t, a) => t.fdTable.get(a.i32(0))!.impl.write(t.fdTable.get(a.i32(0))!, t.userSrc(a.addr(1), a.addr(2)), 0), 2],
-  [231, "exit_group", (t, a) => { exitGroup(t, a.i32(0) << 8); return 0; }, 2],
+  ...attrRows,
+  ...dirRows,
+  ...epollRows,
+  ...eventfdRows,
+  ...execRows,
+  ...fcntlRows,
+  ...fileRows,
+  ...fileDataRows,
+  ...fsContextRows,
+  ...futexRows,
+  ...idsRows,
+  ...ioctlRows,
+  ...itimerRows,
+  ...lockRows,
+  ...memoryRows,
+  ...mountRows,
+  ...pipeRows,
+  ...pollRows,
+  ...posixTimerRows,
+  ...processRows,
+  ...rusageRows,
+  ...rwRows,
+  ...selectRows,
+  ...sendfileRows,
+  ...signalRows,
+  ...signalWaitRows,
+  ...signalfdRows,
+  ...sleepRows,
+  ...socketRows,
+  ...socketMessageRows,
+  ...spliceRows,
+  ...statRows,
+  ...threadRows,
+  ...timeRows,
+  ...timerfdRows,
+  ...waitRows,
+  ...xattrRows,
 ];

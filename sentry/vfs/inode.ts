@@ -25,6 +25,8 @@ export interface Filesystem {
   statfs(out: StatFs): number;
   /** Called when the last mount is gone. */
   release(): void;
+  /** mount(2) with MS_REMOUNT: new options of the file system. Returns 0 or -errno. */
+  remount?(options: string): number;
   /** Mount options as /proc/mounts shows them, after "rw,". */
   optionsText?(): string;
 }

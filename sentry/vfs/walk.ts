@@ -34,6 +34,8 @@ export const WALK_NOFOLLOW = 0x100;
 export const WALK_DIRECTORY = 0x200;
 /** AT_EMPTY_PATH: an empty path is `start` itself. */
 export const WALK_EMPTY = 0x400;
+/** umount2(MNT_EXPIRE): passing a mount does not count as its use. */
+export const WALK_KEEP_EXPIRY = 0x800;
 /** The low byte holds openat2's RESOLVE_* flags. */
 const WALK_RESOLVE_MASK = 0xff;
 
@@ -163,7 +165,7 @@ export class Walker {
   begin(ctx: WalkContext, start: PathRef, flags: number): void {
     if (dcache.ring.length > dcache.limit) shrinkDcache();
     this.#ctx = ctx;
-    this.#flags = flags & WALK_RESOLVE_MASK;
+    this.#flags = flags & (WALK_RESOLVE_MASK | WALK_KEEP_EXPIRY);
     this.#root = (flags & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? start : ctx.root;
     this.#links = 0;
     this.mount = start.mount;
@@ -345,7 +347,7 @@ export class Walker {
       const child = this.mount.children?.get(this.dentry);
       if (child === undefined) break;
       if ((this.#flags & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
-      child.expiring = false;
+      if ((this.#flags & WALK_KEEP_EXPIRY) === 0) child.expiring = false;
       this.mount = child;
       this.dentry = child.root;
     }

@@ -1,0 +1,162 @@
+/**
+ * Signal-driven I/O: who gets SIGIO for a file with O_ASYNC (fcntl(2): F_SETOWN, F_SETSIG; Linux:
+ * fown_struct, fasync).
+ */
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "../../platform/abi/epoll.ts";
+import { EINVAL, ESRCH } from "../../platform/abi/errno.ts";
+import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../platform/abi/fcntl.ts";
+import { FOWNER_EX_SIZE, getFOwnerEx, putFOwnerEx } from "../../platform/abi/fcntl.ts";
+import { SI_KERNEL, SIGIO } from "../../platform/abi/signal.ts";
+import { type Credentials, hasCapability } from "../auth/credentials.ts";
+import { CAP_KILL } from "../../platform/abi/capability.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { sendSignal, signalProcessGroup } from "../kernel/signal.ts";
+import { pollSignal, SigInfo } from "../kernel/signal_info.ts";
+import type { Task } from "../kernel/task.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import type { WaitEntry } from "../wait/queue.ts";
+
+export const O_ASYNC = 0o20000;
+/** siginfo's si_code. */
+const POLL_IN = 1;
+const POLL_OUT = 2;
+const POLL_ERR = 4;
+const POLL_PRI = 5;
+const POLL_HUP = 6;
+const SIGNAL_MAX = 64;
+
+class AsyncOwner implements WaitEntry {
+  readonly mask = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLERR | EPOLLHUP;
+  type = F_OWNER_PID;
+  /** 0: nobody. */
+  id = 0;
+  /** F_SETSIG; 0 means a plain SIGIO. */
+  signo = 0;
+  isWaiting = false;
+  creds: Credentials;
+
+  constructor(readonly kernel: Kernel, creds: Credentials, public fd: number) {
+    this.creds = creds;
+  }
+
+  wake(events: number): void {
+    if (this.id === 0) return;
+    if (this.type === F_OWNER_PGRP) {
+      const group = this.kernel.processGroups.get(this.id);
+      if (group !== undefined) signalProcessGroup(group, () => this.#info(events));
+      return;
+    }
+    const t = this.kernel.tasks.get(this.id);
+    if (t === undefined || !this.#maySignal(t)) return;
+    sendSignal(this.type === F_OWNER_TID ? t : t.tg, this.#info(events));
+  }
+
+  #info(events: number): SigInfo {
+    if (this.signo === 0) return new SigInfo(SIGIO, SI_KERNEL);
+    const code = (events & EPOLLHUP) !== 0
+      ? POLL_HUP
+      : (events & EPOLLERR) !== 0
+      ? POLL_ERR
+      : (events & EPOLLPRI) !== 0
+      ? POLL_PRI
+      : (events & EPOLLIN) !== 0
+      ? POLL_IN
+      : POLL_OUT;
+    return pollSignal(this.signo, code, events, this.fd);
+  }
+
+  /** sigio_perm: as the one who called F_SETOWN. */
+  #maySignal(t: Task): boolean {
+    const { euid, ruid } = this.creds;
+    const { suid, ruid: target } = t.creds;
+    return hasCapability(this.creds, CAP_KILL) || euid === suid || euid === target ||
+      ruid === suid || ruid === target;
+  }
+}
+
+function ownerOf(file: FileDescription): AsyncOwner | null {
+  return file.owner instanceof AsyncOwner ? file.owner : null;
+}
+
+function makeOwner(t: Task, fd: number, file: FileDescription): AsyncOwner {
+  const old = ownerOf(file);
+  if (old !== null) return old;
+  const owner = new AsyncOwner(t.kernel, t.creds, fd);
+  file.owner = owner;
+  return owner;
+}
+
+/** O_ASYNC was set or cleared. */
+export function asyncChanged(t: Task, fd: number, file: FileDescription): void {
+  const queue = file.impl.waitQueue;
+  if (queue === null) return;
+  const owner = makeOwner(t, fd, file);
+  if ((file.flags & O_ASYNC) === 0) {
+    if (owner.isWaiting) queue.remove(owner);
+    owner.isWaiting = false;
+    return;
+  }
+  owner.fd = fd;
+  if (owner.isWaiting) return;
+  owner.isWaiting = true;
+  queue.add(owner);
+  const next = file.onLastRelease;
+  file.onLastRelease = (f) => {
+    next?.(f);
+    if (owner.isWaiting) queue.remove(owner);
+    owner.isWaiting = false;
+  };
+}
+
+/** F_SETOWN: a process, or a process group as a negative number; 0 for nobody. */
+export function setOwner(t: Task, fd: number, file: FileDescription, arg: number): number {
+  if (arg === -0x80000000) return -EINVAL;
+  return assign(t, fd, file, arg < 0 ? F_OWNER_PGRP : F_OWNER_PID, Math.abs(arg));
+}
+
+function assign(t: Task, fd: number, file: FileDescription, type: number, id: number): number {
+  const { kernel } = t;
+  if (id !== 0) {
+    const exists = type === F_OWNER_PGRP ? kernel.processGroups.has(id) : kernel.tasks.has(id);
+    if (!exists) return -ESRCH;
+  }
+  const owner = makeOwner(t, fd, file);
+  owner.type = type;
+  owner.id = id;
+  owner.creds = t.creds;
+  return 0;
+}
+
+/** F_GETOWN. A group's number comes back negative, which looks like an error to a careless caller. */
+export function getOwner(file: FileDescription): number {
+  const owner = ownerOf(file);
+  if (owner === null) return 0;
+  return owner.type === F_OWNER_PGRP ? -owner.id : owner.id;
+}
+
+/** F_SETOWN_EX. */
+export function setOwnerEx(t: Task, fd: number, file: FileDescription, addr: number): number {
+  const err = t.copyIn(addr, t.scratch, 0, FOWNER_EX_SIZE);
+  if (err < 0) return err;
+  const { type, pid } = getFOwnerEx(t.scratchView, 0);
+  if (type !== F_OWNER_TID && type !== F_OWNER_PID && type !== F_OWNER_PGRP) return -EINVAL;
+  return pid < 0 ? -ESRCH : assign(t, fd, file, type, pid);
+}
+
+/** F_GETOWN_EX. */
+export function getOwnerEx(t: Task, file: FileDescription, addr: number): number {
+  const owner = ownerOf(file);
+  putFOwnerEx(t.scratchView, 0, owner?.type ?? F_OWNER_TID, owner?.id ?? 0);
+  return t.copyOut(addr, t.scratch, 0, FOWNER_EX_SIZE);
+}
+
+/** F_SETSIG. */
+export function setSignal(t: Task, fd: number, file: FileDescription, signo: number): number {
+  if (signo < 0 || signo > SIGNAL_MAX) return -EINVAL;
+  makeOwner(t, fd, file).signo = signo;
+  return 0;
+}
+
+export function getSignal(file: FileDescription): number {
+  return ownerOf(file)?.signo ?? 0;
+}

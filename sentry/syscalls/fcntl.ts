@@ -1,0 +1,187 @@
+/** fcntl(2). Its locks are in lock.ts, its signals in async_owner.ts. */
+import { SYS_fcntl } from "../../platform/abi/amd64/syscalls.ts";
+import { CAP_SYS_RESOURCE } from "../../platform/abi/capability.ts";
+import { EAGAIN, EBADF, EINVAL, ENOTDIR, EPERM } from "../../platform/abi/errno.ts";
+import {
+  F_ADD_SEALS,
+  F_DUPFD,
+  F_DUPFD_CLOEXEC,
+  F_DUPFD_QUERY,
+  F_GET_FILE_RW_HINT,
+  F_GET_RW_HINT,
+  F_GET_SEALS,
+  F_GETFD,
+  F_GETFL,
+  F_GETLEASE,
+  F_GETLK,
+  F_GETOWN,
+  F_GETOWN_EX,
+  F_GETPIPE_SZ,
+  F_GETSIG,
+  F_NOTIFY,
+  F_OFD_GETLK,
+  F_OFD_SETLK,
+  F_OFD_SETLKW,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  F_SET_FILE_RW_HINT,
+  F_SET_RW_HINT,
+  F_SETFD,
+  F_SETFL,
+  F_SETLEASE,
+  F_SETLK,
+  F_SETLKW,
+  F_SETOWN,
+  F_SETOWN_EX,
+  F_SETPIPE_SZ,
+  F_SETSIG,
+  F_UNLCK,
+  O_APPEND,
+  O_CLOEXEC,
+  O_DIRECT,
+  O_NOATIME,
+  O_NONBLOCK,
+  O_PATH,
+  RWH_WRITE_LIFE_EXTREME,
+} from "../../platform/abi/fcntl.ts";
+import { S_IFDIR, S_IFMT } from "../../platform/abi/stat.ts";
+import { hasCapability } from "../auth/credentials.ts";
+import { PARTIAL, type SyscallArguments, type SyscallReturn } from "../kernel/syscall.ts";
+import type { SyscallRow } from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import type { Inode } from "../vfs/inode.ts";
+import { isOwnerOrCapable } from "../vfs/namei.ts";
+import { asyncChanged, getOwner, getOwnerEx, getSignal, O_ASYNC } from "./async_owner.ts";
+import { setOwner, setOwnerEx, setSignal } from "./async_owner.ts";
+import { installDuplicate } from "./file.ts";
+import { getLock, setLock } from "./lock.ts";
+
+const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC;
+const F_SEAL_EXEC = 0x20;
+const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |
+  F_SEAL_EXEC;
+
+/** fcntl(2). */
+export function fcntl(t: Task, args: SyscallArguments): SyscallReturn {
+  const fd = args.i32(0);
+  const cmd = args.i32(1);
+  const file = t.fdTable.get(fd);
+  if (file === null) return -EBADF;
+  switch (cmd) {
+    case F_GETFD:
+      return t.fdTable.getFlags(fd);
+    case F_SETFD:
+      return t.fdTable.setFlags(fd, args.i32(2));
+    case F_GETFL:
+      return file.flags;
+    case F_DUPFD:
+      return duplicate(t, file, args.u32(2), 0);
+    case F_DUPFD_CLOEXEC:
+      return duplicate(t, file, args.u32(2), O_CLOEXEC);
+    case F_DUPFD_QUERY: {
+      const other = t.fdTable.get(args.i32(2));
+      return other === null ? -EBADF : other === file ? 1 : 0;
+    }
+  }
+  if ((file.flags & O_PATH) !== 0) return -EBADF;
+  return openFileCommand(t, args, fd, cmd, file);
+}
+
+/** Commands for what O_PATH does not give. */
+function openFileCommand(
+  t: Task,
+  args: SyscallArguments,
+  fd: number,
+  cmd: number,
+  file: FileDescription,
+): SyscallReturn {
+  switch (cmd) {
+    case F_SETFL:
+      return setStatusFlags(t, fd, file, args.i32(2));
+    case F_GETLK:
+    case F_OFD_GETLK:
+      return getLock(t, file, cmd, args.addr(2));
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+      return setLock(t, fd, file, cmd, args.addr(2));
+    case F_SETOWN:
+      return setOwner(t, fd, file, args.i32(2));
+    case F_GETOWN:
+      return getOwner(file);
+    case F_SETOWN_EX:
+      return setOwnerEx(t, fd, file, args.addr(2));
+    case F_GETOWN_EX:
+      return getOwnerEx(t, file, args.addr(2));
+    case F_SETSIG:
+      return setSignal(t, fd, file, args.i32(2));
+    case F_GETSIG:
+      return getSignal(file);
+    case F_GETPIPE_SZ:
+      return file.impl.pipeSize?.() ?? -EBADF;
+    case F_SETPIPE_SZ:
+      return file.impl.setPipeSize?.(args.u32(2), hasCapability(t.creds, CAP_SYS_RESOURCE)) ??
+        -EBADF;
+    case F_GET_SEALS:
+      return file.inode.seals < 0 ? -EINVAL : file.inode.seals;
+    case F_ADD_SEALS:
+      return addSeals(file, args.u32(2));
+    case F_GETLEASE:
+      return F_UNLCK;
+    case F_SETLEASE: // No leases: as on a file that others have open.
+      return args.i32(2) >= 0 && args.i32(2) <= F_UNLCK ? -EAGAIN : -EINVAL;
+    case F_NOTIFY:
+      t.kernel.stub(t, "fcntl F_NOTIFY");
+      return (file.inode.mode & S_IFMT) === S_IFDIR ? -EINVAL : -ENOTDIR;
+    case F_GET_RW_HINT:
+    case F_GET_FILE_RW_HINT:
+      return t.copyOutI64(args.addr(2), writeHints.get(file.inode) ?? 0);
+    case F_SET_RW_HINT:
+    case F_SET_FILE_RW_HINT:
+      return setWriteHint(t, file.inode, args.addr(2));
+    default:
+      return -EINVAL;
+  }
+}
+
+function duplicate(t: Task, file: FileDescription, minFd: number, flags: number): number {
+  return minFd >= t.fdTable.noFileLimit ? -EINVAL : installDuplicate(t, file, flags, minFd);
+}
+
+function setStatusFlags(t: Task, fd: number, file: FileDescription, flags: number): number {
+  const old = file.flags;
+  if ((flags & ~old & O_NOATIME) !== 0 && !isOwnerOrCapable(t.creds, file.inode)) return -EPERM;
+  const changed = (old & ~SETTABLE) | (flags & SETTABLE);
+  if (changed === old) return 0;
+  file.flags = changed;
+  file.impl.flagsChanged(file, old);
+  if (((old ^ changed) & O_ASYNC) !== 0) asyncChanged(t, fd, file);
+  return 0;
+}
+
+function addSeals(file: FileDescription, seals: number): number {
+  if (!file.writable) return -EPERM;
+  if ((seals & ~ALL_SEALS) !== 0 || file.inode.seals < 0) return -EINVAL;
+  return file.inode.addSeals!(seals);
+}
+
+/** RWH_*: remembered and given back, nothing else. */
+const writeHints = new WeakMap<Inode, number>();
+
+function setWriteHint(t: Task, inode: Inode, addr: number): number {
+  const err = t.copyIn(addr, t.scratch, 0, 8);
+  if (err < 0) return err;
+  const hint = t.scratchView.getUint32(0, true);
+  if (t.scratchView.getUint32(4, true) !== 0 || hint > RWH_WRITE_LIFE_EXTREME) return -EINVAL;
+  writeHints.set(inode, hint);
+  return 0;
+}
+
+export const rows: readonly SyscallRow[] = [
+  [SYS_fcntl, "fcntl", fcntl, PARTIAL, "no leases, no F_NOTIFY"],
+];
