@@ -12,8 +12,8 @@ import { GoferFs } from "../fsimpl/gofer/goferfs.ts";
 import { newOverlay } from "../fsimpl/overlay/overlayfs.ts";
 import { Tmpfs, tmpfsType } from "../fsimpl/tmpfs/mod.ts";
 import { defaultTmpfsOptions } from "../fsimpl/tmpfs/mod.ts";
-//import { procType } from "../fsimpl/proc/mod.ts";
-//import { sysType } from "../fsimpl/sys/mod.ts";
+import { procType } from "../fsimpl/proc/mod.ts";
+import { cgroupType, sysType } from "../fsimpl/sys/mod.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { allocateAnonymousDev } from "../vfs/anon.ts";
 import type { Filesystem } from "../vfs/inode.ts";
@@ -26,8 +26,9 @@ const root = initialCredentials(0, 0, []);
 
 /** [type, mount point, flags, options] */
 const MOUNTS: readonly (readonly [string, string, number, string])[] = [
-  //["proc", "/proc", SECURE, ""],
-  //["sysfs", "/sys", SECURE | MS_RDONLY, ""],
+  ["proc", "/proc", SECURE, ""],
+  ["sysfs", "/sys", SECURE | MS_RDONLY, ""],
+  ["cgroup2", "/sys/fs/cgroup", SECURE | MS_RDONLY, ""],
   ["devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=755"],
   ["tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777"],
 ];
@@ -37,8 +38,9 @@ export function registerFilesystems(kernel: Kernel): void {
     tmpfsType(kernel.memoryBytes),
     new DevtmpfsType(kernel),
     new DevptsType(kernel),
-    //procType(kernel),
-    //sysType(kernel),
+    procType(kernel),
+    sysType(kernel),
+    cgroupType(kernel),
   ];
   for (const type of types) kernel.fsTypes.set(type.name, type);
   registerMemoryDevices();

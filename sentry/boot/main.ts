@@ -8,6 +8,7 @@ import { SystrapPlatform } from "../../platform/systrap/systrap.ts";
 import type { ControlRequest, SandboxConfig, SentryStart, WorkerReady } from "../config.ts";
 import { GoferClient } from "../fsimpl/gofer/client.ts";
 import type { Console } from "../fsimpl/devpts/console.ts";
+import { openHostInfo, setHostInfo } from "../fsimpl/proc/mod.ts";
 import { setMachineInfo } from "../kernel/exec.ts";
 import { PollerEvents } from "../kernel/host_events.ts";
 import { Kernel } from "../kernel/kernel.ts";
@@ -74,6 +75,7 @@ async function runSandbox(
   const events = new PollerEvents();
   kernel.hostEvents = events;
   installKernelParts(kernel);
+  setHostInfo(kernel, openHostInfo());
   registerFilesystems(kernel);
   const mounts = buildMounts(kernel, config, gofer);
   const { task, console } = await createInit(kernel, config, mounts);

@@ -2,23 +2,47 @@
  * What the guest may know of the host's processors: the host's own /proc/cpuinfo, read once before
  * the sandbox loses sight of it, or made up from the count.
  */
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../../platform/abi/fcntl.ts";
+import { closeFd, openat2, preadFd } from "../../../platform/host/host.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import { latin1Text } from "../kernfs/text.ts";
+
+const CPUINFO_MAX = 1 << 20;
 
 export interface HostInfo {
   /** The text of /proc/cpuinfo. */
-  cpuinfo: string;
+  cpuinfo(): string;
 }
 
 const infos = new WeakMap<Kernel, HostInfo>();
 
-/** Boot gives what it read. */
+/** Boot gives what it has of the host. */
 export function setHostInfo(kernel: Kernel, info: HostInfo): void {
   infos.set(kernel, info);
 }
 
+/** Opens the host's file at boot, while it can be seen; it is read when a guest asks first. */
+export function openHostInfo(): HostInfo {
+  const fd = openat2(AT_FDCWD, "/proc/cpuinfo", O_RDONLY | O_CLOEXEC, 0, 0);
+  let text: string | null = fd < 0 ? "" : null;
+  return { cpuinfo: () => text ??= readWhole(fd) };
+}
+
+function readWhole(fd: number): string {
+  let text = "";
+  const chunk = new Uint8Array(16384);
+  while (text.length < CPUINFO_MAX) {
+    const n = preadFd(fd, chunk, 0, chunk.length, -1);
+    if (n <= 0) break;
+    text += latin1Text(chunk, 0, n);
+  }
+  closeFd(fd);
+  return text;
+}
+
 /** /proc/cpuinfo with as many processors as the sandbox has. */
 export function cpuinfoText(kernel: Kernel): string {
-  const text = infos.get(kernel)?.cpuinfo ?? "";
+  const text = infos.get(kernel)?.cpuinfo() ?? "";
   const blocks = text.split(/\n\n+/).filter((b) => b.startsWith("processor"));
   if (blocks.length >= kernel.cpuCount) {
     return blocks.slice(0, kernel.cpuCount).join("\n\n") + "\n\n";
