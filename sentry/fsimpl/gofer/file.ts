@@ -21,7 +21,8 @@ import {
 } from "../../vfs/file.ts";
 import type { DirEntry } from "../../vfs/inode.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
-import type { GoferInode } from "./inode.ts";
+import type { GoferDirectory } from "./directory.ts";
+import type { GoferRegular } from "./regular.ts";
 
 /** Reads up to this size may come from the content cache. */
 const SMALL_READ = 65_536;
@@ -29,7 +30,7 @@ const SMALL_READ = 65_536;
 const MAPPING: HostMapping = { fd: -1, offset: 0 };
 
 export class GoferFile extends FileDescriptionImpl {
-  constructor(readonly inode: GoferInode) {
+  constructor(readonly inode: GoferRegular) {
     super();
   }
 
@@ -66,7 +67,7 @@ export class GoferFile extends FileDescriptionImpl {
     const client = inode.fs.client!;
     inode.opened(); // Its fds stay until the end.
     try {
-      const file = await inode.goferFile(false);
+      const file = await inode.goferNumber();
       if (file < 0) return done > 0 ? done : file;
       while (dst.remaining > 0) {
         const data = await client.pread(file, offset, dst.remaining);
@@ -126,7 +127,7 @@ export class GoferFile extends FileDescriptionImpl {
     inode.opened();
     try {
       // Either fd will do; a file never written through here is synced through its reading one.
-      const file = await inode.goferFile(false);
+      const file = await inode.goferNumber();
       return file < 0 ? file : await inode.fs.client!.fsync(file, dataOnly);
     } finally {
       inode.closed();
@@ -194,7 +195,7 @@ export class GoferFile extends FileDescriptionImpl {
 export class GoferDirFile extends FileDescriptionImpl {
   #entries: DirEntry[] | null = null;
 
-  constructor(readonly inode: GoferInode) {
+  constructor(readonly inode: GoferDirectory) {
     super();
   }
 

@@ -22,12 +22,14 @@ import {
   STATFS_OFF_TYPE,
   V9FS_MAGIC,
 } from "../../../platform/abi/mount.ts";
-import { S_IFDIR, S_IFMT, S_IFSOCK } from "../../../platform/abi/stat.ts";
+import { S_IFDIR, S_IFMT, S_IFREG, S_IFSOCK } from "../../../platform/abi/stat.ts";
 import type { Filesystem, StatFs } from "../../vfs/inode.ts";
 import type { GoferClient } from "./client.ts";
 import { ContentCache } from "./content_cache.ts";
 import { FdCache } from "./fd_cache.ts";
+import { GoferDirectory } from "./directory.ts";
 import { GoferInode } from "./inode.ts";
+import { GoferRegular } from "./regular.ts";
 
 export interface GoferFsOptions {
   /** The donated root: a directory, or a file open as the volume shall be used. Owned from now on. */
@@ -82,9 +84,10 @@ export class GoferFs implements Filesystem {
     this.#rootFd = options.rootFd;
     const err = hostFstatx(options.rootFd);
     if (err < 0) throw new Error(`goferfs: the root's fd is not usable (errno ${-err})`);
-    this.root = new GoferInode(this, null, "");
-    this.root.fill();
-    this.root.adoptRootFd(options.rootFd);
+    this.root = this.#newInode(null, "");
+    if (this.root instanceof GoferDirectory || this.root instanceof GoferRegular) {
+      this.root.useRootFd(options.rootFd);
+    }
   }
 
   /** The guest's inode number for a host inode in `statxWords`. */
@@ -100,7 +103,9 @@ export class GoferFs implements Filesystem {
       base = this.#deviceBases.size * DEVICE_STRIDE;
       this.#deviceBases.set(device, base);
     }
-    if (base !== undefined && high < 0x100) return base + high * 0x1_0000_0000 + low;
+    if (base !== undefined && high < 0x100) {
+      return base === 0 && high === 0 ? low : base + high * 0x1_0000_0000 + low;
+    }
     const key = `${device}:${high}:${low}`;
     let ino = this.#mapped.get(key);
     if (ino === undefined) {
@@ -111,26 +116,36 @@ export class GoferFs implements Filesystem {
   }
 
   /** The inode at `name` in `dir` that `statxWords` describes: the known object or a new one. */
-  inodeAt(dir: GoferInode, name: string): GoferInode {
+  inodeAt(dir: GoferDirectory, name: string): GoferInode {
     const type = statxWords[7] & S_IFMT;
     // A socket of the guest may be bound to the inode: it must stay this object.
-    const keep = !this.exclusive || type === S_IFSOCK || (statxWords[4] > 1 && type !== S_IFDIR);
-    if (!keep) {
-      const inode = new GoferInode(this, dir, name);
-      inode.fill();
-      return inode;
-    }
-    const ino = this.inoFromStatx();
-    const known = this.inodes.get(ino);
+    const keeps = !this.exclusive || type === S_IFSOCK || (statxWords[4] > 1 && type !== S_IFDIR);
+    if (!keeps) return this.#newInode(dir, name);
+    const known = this.inodes.get(this.inoFromStatx());
     if (known !== undefined && known.isInStatx()) {
       known.addName(dir, name);
       known.fill();
       return known;
     }
-    const inode = new GoferInode(this, dir, name);
-    inode.fill();
-    this.inodes.set(ino, inode);
+    const inode = this.#newInode(dir, name);
+    this.inodes.set(inode.ino, inode);
     return inode;
+  }
+
+  /** The regular file that `statxWords` describes, which has no name. */
+  unnamedFile(): GoferInode {
+    return this.#newInode(null, "");
+  }
+
+  #newInode(dir: GoferDirectory | null, name: string): GoferInode {
+    switch (statxWords[7] & S_IFMT) {
+      case S_IFDIR:
+        return new GoferDirectory(this, dir, name);
+      case S_IFREG:
+        return new GoferRegular(this, dir, name);
+      default:
+        return new GoferInode(this, dir, name);
+    }
   }
 
   statfs(out: StatFs): number {

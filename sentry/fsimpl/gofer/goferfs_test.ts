@@ -11,6 +11,7 @@ import { ATTR_MODE, ATTR_MTIME, ATTR_SIZE, type Inode } from "../../vfs/inode.ts
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { GoferFs, type GoferFsOptions } from "./goferfs.ts";
+import type { GoferDirectory } from "./directory.ts";
 import type { GoferInode } from "./inode.ts";
 
 let hostCalls = 0;
@@ -46,7 +47,7 @@ function withFs(
 function find(fs: GoferFs, path: string): GoferInode {
   let inode = fs.root;
   for (const name of path.split("/")) {
-    const next = inode.lookup(name);
+    const next: Inode | number = inode.lookup(name);
     assert(typeof next !== "number", `${path}: ${next}`);
     next.refs++;
     inode = next as GoferInode;
@@ -73,7 +74,7 @@ function write(file: FileDescription, offset: number, text: string): void {
   assertEquals(file.impl.write(file, src, offset), text.length);
 }
 
-function names(inode: GoferInode): string[] {
+function names(inode: Inode): string[] {
   const file = open(inode, O_RDONLY);
   const list: string[] = [];
   assertEquals(file.impl.iterate(file, (e) => list.push(e.name) > 0), 0);
@@ -210,16 +211,16 @@ Deno.test("shared mode sees what the host changes", () => {
   withFs({ exclusive: false }, (fs, dir) => {
     const { root } = fs;
     const hello = find(fs, "hello");
-    assertEquals(root.revalidate("hello", hello), true);
+    assertEquals(root.revalidate!("hello", hello), true);
     Deno.writeTextFileSync(`${dir}/hello`, "longer than before");
     assertEquals([hello.refresh(), hello.size], [0, 18]);
-    assertEquals(root.revalidate("none", null), true);
+    assertEquals(root.revalidate!("none", null), true);
     Deno.writeTextFileSync(`${dir}/none`, "");
-    assertEquals(root.revalidate("none", null), false);
+    assertEquals(root.revalidate!("none", null), false);
     Deno.removeSync(`${dir}/hello`);
     Deno.writeTextFileSync(`${dir}/other`, "x");
     Deno.renameSync(`${dir}/other`, `${dir}/hello`);
-    assertEquals(root.revalidate("hello", hello), false);
+    assertEquals(root.revalidate!("hello", hello), false);
     assert(root.lookup("hello") !== hello);
   });
 });
