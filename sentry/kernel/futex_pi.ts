@@ -2,8 +2,7 @@
  * Priority-inheritance futexes (Linux: kernel/futex/pi.c). There are no priorities to inherit here;
  * what counts is the protocol of the word: owner's tid, FUTEX_WAITERS, FUTEX_OWNER_DIED, and that the
  * kernel hands the lock over. Once FUTEX_WAITERS is set no fast path of user space touches the word.
- * Setting it is a read and a write: a guest thread that unlocks between the two is lost, so it is
- * read back (a platform that offers an atomic OR on guest memory would close that gap).
+ * Setting it must be atomic: the host does it (FUTEX_WAKE_OP with FUTEX_OP_OR, which wakes nobody).
  */
 import {
   EAGAIN,
@@ -14,7 +13,16 @@ import {
   ESRCH,
   ETIMEDOUT,
 } from "../../platform/abi/errno.ts";
-import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from "../../platform/abi/futex.ts";
+import {
+  FUTEX_OP_OPARG_SHIFT,
+  FUTEX_OP_OR,
+  FUTEX_OWNER_DIED,
+  FUTEX_PRIVATE_FLAG,
+  FUTEX_TID_MASK,
+  FUTEX_WAITERS,
+  FUTEX_WAKE_OP,
+} from "../../platform/abi/futex.ts";
+import { SYS_futex } from "../../platform/abi/amd64/syscalls.ts";
 import { BLOCK_TIMEOUT } from "./block.ts";
 import { futexPlace, futexWord } from "./futex.ts";
 import type { Task } from "./task.ts";
@@ -71,7 +79,7 @@ export function futexLockPi(
   if ((word & FUTEX_TID_MASK) === t.tid) return -EDEADLK;
   if ((word & FUTEX_TID_MASK) !== 0) {
     // From here on the owner's unlock comes to us.
-    const err = t.storeU32(addr, (word | FUTEX_WAITERS) >>> 0);
+    const err = setWaiters(t, addr, word);
     if (err < 0) return err;
     word = futexWord(t, addr);
     if (word < 0) return word;
@@ -152,4 +160,15 @@ export function exitPiStates(t: Task): void {
 
 function take(t: Task, addr: number, keep: number): number {
   return t.storeU32(addr, (t.tid | keep) >>> 0);
+}
+
+/** OR with 1 << 31; the comparison (word == 0) is of no matter. */
+const OR_WAITERS = ((FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT) << 28 | 31 << 12) >>> 0;
+
+function setWaiters(t: Task, addr: number, word: number): number {
+  if ((word & FUTEX_WAITERS) !== 0) return 0;
+  const op = FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG;
+  if (t.ctx!.callNow(SYS_futex, addr, op, 0, 0, addr, OR_WAITERS) >= 0) return 0;
+  // A platform that cannot: a guest thread that unlocks right now is missed.
+  return t.storeU32(addr, (word | FUTEX_WAITERS) >>> 0);
 }

@@ -1,0 +1,92 @@
+/** capget(2), capset(2). */
+import { EFAULT, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
+import { SYS_capget, SYS_capset } from "../../platform/abi/amd64/syscalls.ts";
+import {
+  _LINUX_CAPABILITY_VERSION_1,
+  _LINUX_CAPABILITY_VERSION_2,
+  _LINUX_CAPABILITY_VERSION_3,
+  CAP_USER_DATA_SIZE,
+  CAP_USER_HEADER_SIZE,
+  getCapUserData,
+  getCapUserHeader,
+  putCapUserData,
+} from "../../platform/abi/capability.ts";
+import {
+  CAPS_ALL,
+  capsAnd,
+  capset as changeCaps,
+  commitCredentials,
+} from "../kernel/credentials_change.ts";
+import { FULL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+
+interface Header {
+  pid: number;
+  /** 32-bit words of each set: 1 or 2. */
+  words: number;
+}
+
+/** The header; an unknown version is answered with the preferred one and -EINVAL. */
+function copyInHeader(t: Task, addr: number): Header | number {
+  if (t.copyIn(addr, t.scratch, 0, CAP_USER_HEADER_SIZE) < 0) return -EFAULT;
+  const { version, pid } = getCapUserHeader(t.scratchView, 0);
+  switch (version) {
+    case _LINUX_CAPABILITY_VERSION_1:
+      return { pid, words: 1 };
+    case _LINUX_CAPABILITY_VERSION_2:
+    case _LINUX_CAPABILITY_VERSION_3:
+      return { pid, words: 2 };
+    default:
+      return t.copyOutU32(addr, _LINUX_CAPABILITY_VERSION_3) < 0 ? -EFAULT : -EINVAL;
+  }
+}
+
+/** capget(2). */
+export function capget(t: Task, args: SyscallArguments): number {
+  const dataAddr = args.addr(1);
+  const header = copyInHeader(t, args.addr(0));
+  // Without data it is a question for the version alone.
+  if (typeof header === "number") return header === -EINVAL && dataAddr === 0 ? 0 : header;
+  if (header.pid < 0) return -EINVAL;
+  const target = header.pid === 0 ? t : t.kernel.tasks.get(header.pid);
+  if (target === undefined) return -ESRCH;
+  if (dataAddr === 0) return 0;
+  const { effective, permitted, inheritable } = target.creds;
+  for (let i = 0; i < header.words; i++) {
+    putCapUserData(
+      t.scratchView,
+      i * CAP_USER_DATA_SIZE,
+      effective[i],
+      permitted[i],
+      inheritable[i],
+    );
+  }
+  return t.copyOut(dataAddr, t.scratch, 0, header.words * CAP_USER_DATA_SIZE);
+}
+
+/** capset(2): for the calling thread only. */
+export function capset(t: Task, args: SyscallArguments): number {
+  const header = copyInHeader(t, args.addr(0));
+  if (typeof header === "number") return header;
+  if (header.pid !== 0 && header.pid !== t.tid) return -EPERM;
+  const size = header.words * CAP_USER_DATA_SIZE;
+  if (t.copyIn(args.addr(1), t.scratch, 0, size) < 0) return -EFAULT;
+  const lo = getCapUserData(t.scratchView, 0);
+  const hi = header.words === 2
+    ? getCapUserData(t.scratchView, CAP_USER_DATA_SIZE)
+    : { effective: 0, permitted: 0, inheritable: 0 };
+  const creds = changeCaps(
+    t.creds,
+    capsAnd([lo.effective, hi.effective], CAPS_ALL),
+    capsAnd([lo.inheritable, hi.inheritable], CAPS_ALL),
+    capsAnd([lo.permitted, hi.permitted], CAPS_ALL),
+  );
+  if (creds === null) return -EPERM;
+  commitCredentials(t, creds);
+  return 0;
+}
+
+export const rows: SyscallRow[] = [
+  [SYS_capget, "capget", capget, FULL],
+  [SYS_capset, "capset", capset, FULL],
+];

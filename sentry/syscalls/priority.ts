@@ -1,0 +1,161 @@
+/** getpriority(2), setpriority(2), ioprio_get(2), ioprio_set(2). */
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
+import {
+  SYS_getpriority,
+  SYS_ioprio_get,
+  SYS_ioprio_set,
+  SYS_setpriority,
+} from "../../platform/abi/amd64/syscalls.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_NICE } from "../../platform/abi/capability.ts";
+import {
+  IOPRIO_BE_NORM,
+  IOPRIO_CLASS_BE,
+  IOPRIO_CLASS_IDLE,
+  IOPRIO_CLASS_NONE,
+  IOPRIO_CLASS_RT,
+  IOPRIO_CLASS_SHIFT,
+  IOPRIO_NR_LEVELS,
+  IOPRIO_PRIO_MASK,
+  IOPRIO_WHO_PGRP,
+  IOPRIO_WHO_PROCESS,
+  IOPRIO_WHO_USER,
+} from "../../platform/abi/ioprio.ts";
+import { PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE } from "../../platform/abi/resource.ts";
+import { hasCapability } from "../auth/credentials.ts";
+import { PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+
+/** Kinds of the two families, which number them differently. */
+const PROCESS = 0;
+const PGRP = 1;
+const USER = 2;
+
+/** Tasks that `who` names; null for a `which` that is none. */
+function targets(t: Task, kind: number, who: number): Task[] {
+  const { kernel } = t;
+  if (kind === PROCESS) {
+    const task = who === 0 ? t : kernel.tasks.get(who);
+    return task === undefined ? [] : [task];
+  }
+  if (kind === PGRP) {
+    const group = who === 0 ? t.tg.pgrp : kernel.processGroups.get(who);
+    return group === undefined ? [] : [...group.members].flatMap((tg) => tg.threads);
+  }
+  const uid = who === 0 ? t.creds.ruid : who >>> 0;
+  return [...kernel.tasks.values()].filter((task) => task.creds.ruid === uid);
+}
+
+function priorityKind(which: number): number {
+  return which === PRIO_PROCESS
+    ? PROCESS
+    : which === PRIO_PGRP
+    ? PGRP
+    : which === PRIO_USER
+    ? USER
+    : -1;
+}
+
+/** getpriority(2): the system call returns 20 - nice, so that no value looks like an error. */
+export function getpriority(t: Task, args: SyscallArguments): number {
+  const kind = priorityKind(args.i32(0));
+  if (kind < 0) return -EINVAL;
+  let best = -ESRCH;
+  for (const task of targets(t, kind, args.i32(1))) best = Math.max(best, 20 - task.nice);
+  return best;
+}
+
+/** setpriority(2). */
+export function setpriority(t: Task, args: SyscallArguments): number {
+  const kind = priorityKind(args.i32(0));
+  if (kind < 0) return -EINVAL;
+  const nice = Math.max(-20, Math.min(19, args.i32(2)));
+  let result = -ESRCH;
+  for (const task of targets(t, kind, args.i32(1))) result = setNice(t, task, nice, result);
+  return result;
+}
+
+function setNice(t: Task, target: Task, nice: number, result: number): number {
+  const { euid, ruid } = t.creds;
+  const capable = hasCapability(t.creds, CAP_SYS_NICE);
+  const own = target.creds.ruid === euid || target.creds.euid === euid ||
+    ruid === target.creds.ruid;
+  if (!own && !capable) return -EPERM;
+  const limit = target.tg.limits.cur[RLIMIT_NICE];
+  if (nice < target.nice && 20 - nice > limit && !capable) return -EACCES;
+  target.nice = nice;
+  return result === -ESRCH ? 0 : result;
+}
+
+function ioprioKind(which: number): number {
+  switch (which) {
+    case IOPRIO_WHO_PROCESS:
+      return PROCESS;
+    case IOPRIO_WHO_PGRP:
+      return PGRP;
+    case IOPRIO_WHO_USER:
+      return USER;
+    default:
+      return -1;
+  }
+}
+
+/** ioprio_get(2). */
+export function ioprioGet(t: Task, args: SyscallArguments): number {
+  const kind = ioprioKind(args.i32(0));
+  if (kind < 0) return -EINVAL;
+  let best = -ESRCH;
+  for (const task of targets(t, kind, args.i32(1))) {
+    best = best < 0 ? effectiveIoprio(task) : Math.min(best, effectiveIoprio(task));
+  }
+  return best;
+}
+
+/** A task without one shows that of its nice value (Linux 6: IOPRIO_DEFAULT). */
+function effectiveIoprio(t: Task): number {
+  if (t.ioprio !== 0) return t.ioprio;
+  return IOPRIO_CLASS_NONE << IOPRIO_CLASS_SHIFT |
+    (t.nice === 0 ? IOPRIO_BE_NORM : (t.nice + 20) / 5 | 0);
+}
+
+/** ioprio_set(2). */
+export function ioprioSet(t: Task, args: SyscallArguments): number {
+  const kind = ioprioKind(args.i32(0));
+  const ioprio = args.i32(2);
+  const level = ioprio & IOPRIO_PRIO_MASK;
+  switch (ioprio >>> IOPRIO_CLASS_SHIFT) {
+    case IOPRIO_CLASS_RT:
+      if (!hasCapability(t.creds, CAP_SYS_ADMIN) && !hasCapability(t.creds, CAP_SYS_NICE)) {
+        return -EPERM;
+      }
+      if ((level & 7) >= IOPRIO_NR_LEVELS || level > 7) return -EINVAL;
+      break;
+    case IOPRIO_CLASS_BE:
+      if (level >= IOPRIO_NR_LEVELS) return -EINVAL;
+      break;
+    case IOPRIO_CLASS_IDLE:
+      break;
+    case IOPRIO_CLASS_NONE:
+      if (level !== 0) return -EINVAL;
+      break;
+    default:
+      return -EINVAL;
+  }
+  if (kind < 0) return -EINVAL;
+  let result = -ESRCH;
+  for (const target of targets(t, kind, args.i32(1))) {
+    const { ruid } = target.creds;
+    const own = ruid === t.creds.euid || ruid === t.creds.ruid;
+    if (!own && !hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
+    target.ioprio = ioprio;
+    result = 0;
+  }
+  return result;
+}
+
+const KEPT = "kept and shown; the host schedules";
+export const rows: SyscallRow[] = [
+  [SYS_getpriority, "getpriority", getpriority, PARTIAL, KEPT],
+  [SYS_setpriority, "setpriority", setpriority, PARTIAL, KEPT],
+  [SYS_ioprio_set, "ioprio_set", ioprioSet, PARTIAL, KEPT],
+  [SYS_ioprio_get, "ioprio_get", ioprioGet, PARTIAL, KEPT],
+];
