@@ -1,6 +1,8 @@
 /** The table of system calls: every family's rows in one list. */
 import type { SyscallRow } from "../kernel/syscall.ts";
 import { rows as attrRows } from "./attr.ts";
+import { rows as capabilityRows } from "./capability.ts";
+import { rows as credRows } from "./cred.ts";
 import { rows as dirRows } from "./dir.ts";
 import { rows as epollRows } from "./epoll.ts";
 import { rows as eventfdRows } from "./eventfd.ts";
@@ -13,15 +15,21 @@ import { rows as futexRows } from "./futex.ts";
 import { rows as idsRows } from "./ids.ts";
 import { rows as ioctlRows } from "./ioctl.ts";
 import { rows as itimerRows } from "./itimer.ts";
+import { rows as limitsRows } from "./limits.ts";
 import { rows as lockRows } from "./lock.ts";
 import { rows as memoryRows } from "./memory.ts";
 import { rows as mountRows } from "./mount.ts";
+import { rows as pidfdRows } from "./pidfd.ts";
 import { rows as pipeRows } from "./pipe.ts";
 import { rows as pollRows } from "./poll.ts";
 import { rows as posixTimerRows } from "./posix_timer.ts";
+import { rows as prctlRows } from "./prctl.ts";
+import { rows as priorityRows } from "./priority.ts";
 import { rows as processRows } from "./process.ts";
+import { rows as processVmRows } from "./process_vm.ts";
 import { rows as rusageRows } from "./rusage.ts";
 import { rows as rwRows } from "./rw.ts";
+import { rows as schedRows } from "./sched.ts";
 import { rows as selectRows } from "./select.ts";
 import { rows as sendfileRows } from "./sendfile.ts";
 import { rows as signalRows } from "./signal.ts";
@@ -32,6 +40,7 @@ import { rows as socketRows } from "./socket.ts";
 import { rows as socketMessageRows } from "./socket_message.ts";
 import { rows as spliceRows } from "./splice.ts";
 import { rows as statRows } from "./stat.ts";
+import { rows as systemRows } from "./system.ts";
 import { rows as threadRows } from "./thread.ts";
 import { rows as timeRows } from "./time.ts";
 import { rows as timerfdRows } from "./timerfd.ts";
@@ -40,37 +49,46 @@ import { rows as xattrRows } from "./xattr.ts";
 
 export const table: readonly SyscallRow[] = [
   ...attrRows,
+  ...capabilityRows,
+  ...credRows,
   ...dirRows,
   ...epollRows,
   ...eventfdRows,
   ...execRows,
   ...fcntlRows,
-  ...fileRows,
   ...fileDataRows,
+  ...fileRows,
   ...fsContextRows,
   ...futexRows,
   ...idsRows,
   ...ioctlRows,
   ...itimerRows,
+  ...limitsRows,
   ...lockRows,
   ...memoryRows,
   ...mountRows,
+  ...pidfdRows,
   ...pipeRows,
   ...pollRows,
   ...posixTimerRows,
+  ...prctlRows,
+  ...priorityRows,
   ...processRows,
+  ...processVmRows,
   ...rusageRows,
   ...rwRows,
+  ...schedRows,
   ...selectRows,
   ...sendfileRows,
   ...signalRows,
   ...signalWaitRows,
   ...signalfdRows,
   ...sleepRows,
-  ...socketRows,
   ...socketMessageRows,
+  ...socketRows,
   ...spliceRows,
   ...statRows,
+  ...systemRows,
   ...threadRows,
   ...timeRows,
   ...timerfdRows,
