@@ -46,6 +46,7 @@ import {
   SYS_sendfile,
   SYS_statx,
   SYS_symlinkat,
+  SYS_umask,
   SYS_unlinkat,
   SYS_utimensat,
 } from "../abi/amd64/syscalls.ts";
@@ -371,6 +372,11 @@ export function hostFlistxattr(fd: number): string[] | number {
   const names = latin1(u8, DATA, DATA + n).split("\0");
   names.pop();
   return names;
+}
+
+/** umask(2), of the whole process. */
+export function hostUmask(mask: number): number {
+  return hostSyscall(SYS_umask, mask, 0, 0, 0, 0, 0);
 }
 
 /** fstatfs(2); the result is in `statfsView`. */

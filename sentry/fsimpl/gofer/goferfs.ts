@@ -7,6 +7,7 @@ import {
   hostClose,
   hostFstatfs,
   hostFstatx,
+  hostUmask,
   statfsView,
   statxWords,
 } from "../../../platform/host/files.ts";
@@ -82,6 +83,7 @@ export class GoferFs implements Filesystem {
     this.fileFds = new FdCache(options.fileFdLimit ?? 1024);
     this.contents = new ContentCache(options.contentLimitBytes ?? 16 << 20);
     this.#rootFd = options.rootFd;
+    if (!options.readonly) hostUmask(0); // The guest's own has been applied already.
     const err = hostFstatx(options.rootFd);
     if (err < 0) throw new Error(`goferfs: the root's fd is not usable (errno ${-err})`);
     this.root = this.#newInode(null, "");

@@ -11,7 +11,6 @@ import { ATTR_MODE, ATTR_MTIME, ATTR_SIZE, type Inode } from "../../vfs/inode.ts
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import { GoferFs, type GoferFsOptions } from "./goferfs.ts";
-import type { GoferDirectory } from "./directory.ts";
 import type { GoferInode } from "./inode.ts";
 
 let hostCalls = 0;
@@ -129,9 +128,9 @@ Deno.test("a write is seen by the host, by open files and in the attributes", ()
 Deno.test("names are made, renamed, linked and removed on the host", () => {
   withFs({}, (fs, dir) => {
     const { root } = fs;
-    const made = root.create("new", S_IFREG | 0o640, ME) as GoferInode;
+    const made = root.create("new", S_IFREG | 0o662, ME) as GoferInode;
     made.refs++;
-    assertEquals(Deno.statSync(`${dir}/new`).mode! & 0o7777, 0o640);
+    assertEquals(Deno.statSync(`${dir}/new`).mode! & 0o7777, 0o662);
     assertEquals(root.create("new", S_IFREG | 0o640, ME), -EEXIST);
     assertEquals(root.link("second", made), 0);
     assertEquals(made.nlink, 2);

@@ -13,6 +13,7 @@ import { touchAccess } from "../../vfs/attributes.ts";
 import type { DirEntry } from "../../vfs/inode.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { closeReal, openReal } from "./copy_up.ts";
+import type { OverlayDirectory } from "./directory.ts";
 import type { OverlayInode } from "./inode.ts";
 
 /**
@@ -162,7 +163,7 @@ export class OverlayFile extends FileDescriptionImpl {
 export class OverlayDirFile extends FileDescriptionImpl {
   #entries: DirEntry[] | null = null;
 
-  constructor(readonly inode: OverlayInode) {
+  constructor(readonly inode: OverlayDirectory) {
     super();
   }
 

@@ -41,6 +41,7 @@ import {
   type WalkContext,
 } from "../../vfs/namei.ts";
 import { Tmpfs } from "../tmpfs/mod.ts";
+import type { OverlayDirectory } from "./directory.ts";
 import type { OverlayInode } from "./inode.ts";
 import { newOverlay, newReadOnlyOverlay, OverlayFs } from "./overlayfs.ts";
 
@@ -245,7 +246,7 @@ Deno.test("a merged directory lists both layers once each, with the numbers that
   assertEquals(get(d, "b").setattr(attributes(ATTR_MODE, { mode: 0o600 }), ROOT), 0);
   assertEquals(d.unlink("c", get(d, "c")), 0);
   assertEquals(names(d), ["a", "b", "n"]);
-  const list = d.listing();
+  const list = (d as OverlayDirectory).listing();
   assert(typeof list !== "number");
   for (const entry of list) assertEquals(entry.ino, get(d, entry.name).ino);
   assertEquals(new Set(list.map((entry) => entry.ino)).size, 3);

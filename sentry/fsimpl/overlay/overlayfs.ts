@@ -7,6 +7,7 @@ import { OVERLAYFS_SUPER_MAGIC } from "../../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFMT } from "../../../platform/abi/stat.ts";
 import type { Filesystem, Inode, StatFs } from "../../vfs/inode.ts";
 import { copyAttributes, MOUNTER } from "./copy_up.ts";
+import { OverlayDirectory } from "./directory.ts";
 import { OverlayInode } from "./inode.ts";
 
 export interface OverlayOptions {
@@ -59,8 +60,19 @@ export class OverlayFs implements Filesystem {
     this.#filesystems = new Set(this.#layers);
     if (upper !== null) this.#filesystems.add(upper.fs);
     this.revalidates = this.#layers.some((fs) => fs.revalidates);
-    this.root = new OverlayInode(this, null, "", upper, lowers);
+    this.root = new OverlayDirectory(this, null, "", upper, lowers);
     if (upper !== null && lowers.length > 0) this.byUpper.set(upper, this.root);
+  }
+
+  newInode(
+    parent: OverlayDirectory | null,
+    name: string,
+    upper: Inode | null,
+    lowers: Inode[],
+  ): OverlayInode {
+    return ((upper ?? lowers[0]).mode & S_IFMT) === S_IFDIR
+      ? new OverlayDirectory(this, parent, name, upper, lowers)
+      : new OverlayInode(this, parent, name, upper, lowers);
   }
 
   /** st_ino of a file that the upper file system brought. */
