@@ -10,7 +10,6 @@ import { touchAccess, touchChange, touchModify } from "../../vfs/attributes.ts";
 import { type DirSink, type FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
 import type { DirEntry, Inode } from "../../vfs/inode.ts";
 import { newFileGid } from "../../vfs/permission.ts";
-import type { Tmpfs } from "./filesystem.ts";
 import { TmpfsInode, TmpfsSpecial, TmpfsSymlink } from "./inode.ts";
 import { TmpfsFile } from "./regular.ts";
 

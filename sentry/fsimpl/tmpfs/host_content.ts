@@ -64,29 +64,28 @@ export class HostContent {
   }
 
   read(dst: IoDst, offset: number, n: number): number {
-    if (n >= DIRECT_MIN && offset < this.#hostSize) {
-      const got = dst.readHost(this.fd, Math.min(n, this.#hostSize - offset), offset, 0);
-      if (got !== -EOPNOTSUPP && got !== 0) return got;
-    }
     let done = 0;
     while (done < n) {
-      const at = offset + done;
-      const want = Math.min(n - done, CHUNK_SIZE - at % CHUNK_SIZE);
-      const moved = this.#readChunk(dst, at, want);
+      const moved = this.#readPiece(dst, offset + done, n - done);
       if (moved < 0) return done > 0 ? done : moved;
+      if (moved === 0) break;
       done += moved;
-      if (moved < want) break;
     }
     return done;
   }
 
-  #readChunk(dst: IoDst, at: number, want: number): number {
+  /** Moves some of the bytes at `at`: those the memfd has in one go, or zeros beyond its end. */
+  #readPiece(dst: IoDst, at: number, want: number): number {
     const within = Math.min(want, this.#hostSize - at);
     if (within <= 0) return dst.zero(want);
+    if (within >= DIRECT_MIN) {
+      const got = dst.readHost(this.fd, within, at, 0);
+      if (got !== -EOPNOTSUPP) return got;
+    }
     const bytes = this.#chunk(at);
     if (bytes === null) return -ENOMEM;
     const start = at % CHUNK_SIZE;
-    return dst.put(bytes, start, start + within);
+    return dst.put(bytes, start, Math.min(start + within, CHUNK_SIZE));
   }
 
   write(src: IoSrc, offset: number, n: number): number {
