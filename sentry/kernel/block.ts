@@ -24,6 +24,8 @@ export class BlockState {
   awake = false;
   /** Signals do not end the wait, only a fatal one (Linux: TASK_KILLABLE). */
   #killableOnly = false;
+  /** Nested calls of awaitHost under way. */
+  #hostWaits = 0;
   #resolve: ((why: number) => void) | null = null;
   readonly #timer: KernelTimer;
   readonly #entry: WaitEntry;
@@ -126,11 +128,21 @@ export class BlockState {
   /** Awaits something of the host. It cannot be interrupted. */
   async awaitHost<T>(promise: Promise<T>): Promise<T> {
     this.settled();
+    this.#hostWaits++;
     try {
       return await promise;
     } finally {
+      this.#hostWaits--;
       this.#count();
     }
+  }
+
+  /**
+   * The run loop calls it when a handler has returned a promise: unless the task blocked in here, the
+   * handler goes on in microtasks, which must be run.
+   */
+  started(): void {
+    if (this.#resolve === null && this.#hostWaits === 0) this.#count();
   }
 
   /** The handler's promise has settled (the run loop calls it), or the task blocks again. */

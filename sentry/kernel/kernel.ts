@@ -24,7 +24,10 @@ export interface KernelOptions {
   pidMax?: number;
   cpuCount?: number;
   memoryBytes?: number;
-  /** As in a container of Linux, init ignores signals of its own sandbox that it has no handler for. */
+  /**
+   * As in a container of Linux, init ignores signals of its own sandbox that it has no handler for.
+   * Off by default: a command run by itself (`dvisor do`) must die of them.
+   */
   initIsProtected?: boolean;
 }
 
@@ -105,7 +108,7 @@ export class Kernel {
     this.maxTasks = options.maxTasks ?? 16384;
     this.cpuCount = options.cpuCount ?? navigator.hardwareConcurrency;
     this.memoryBytes = options.memoryBytes ?? 4 * 2 ** 30;
-    this.initIsProtected = options.initIsProtected ?? true;
+    this.initIsProtected = options.initIsProtected ?? false;
     this.pids = new PidAllocator((pid) => this.isPidUsed(pid), options.pidMax ?? PID_MAX_DEFAULT);
     this.bootMonoNs = monoNs();
     this.bootRealtimeSec = this.nowRealtime().sec;
