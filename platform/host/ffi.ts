@@ -33,6 +33,8 @@ const symbols = {
   dv_write_guest: { parameters: ["i32", "f64", "buffer", "u32", "u32"], result: "i32" },
   dv_reap: { parameters: ["buffer"], result: "i32" },
   dv_interrupt: { parameters: ["i32", "i32"], result: "i32" },
+  dv_active_count: { parameters: [], result: "i32" },
+  dv_patch: { parameters: ["f64", "buffer"], result: "i32" },
   dv_kill: { parameters: ["i32"], result: "i32" },
   // ptrace.c
   dv_spawn_zygote_traced: { parameters: ["i32", "i32", "i32"], result: "i32" },

@@ -4,6 +4,7 @@ import { SIGHUP, SIGKILL } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
 import { preadFd, pwriteFd } from "../../platform/host/host.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { PtracePlatform } from "../../platform/ptrace/ptrace.ts";
 import { SystrapPlatform } from "../../platform/systrap/systrap.ts";
 import type { ControlRequest, SandboxConfig, SentryStart, WorkerReady } from "../config.ts";
 import { GoferClient } from "../fsimpl/gofer/client.ts";
@@ -117,10 +118,10 @@ function seal(platform: Platform): void {
 
 function startPlatform(config: SandboxConfig): Platform {
   try {
-    return SystrapPlatform.start({
-      emptyRootFd: config.emptyRootFd,
-      namespaces: STUB_NAMESPACES,
-    });
+    const options = { emptyRootFd: config.emptyRootFd, namespaces: STUB_NAMESPACES };
+    return config.platform === "ptrace"
+      ? PtracePlatform.start(options)
+      : SystrapPlatform.start(options);
   } catch (error) {
     throw new BootError(error instanceof Error ? error.message : String(error));
   }

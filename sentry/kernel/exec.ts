@@ -31,6 +31,7 @@ import type { Context } from "../../platform/platform.ts";
 import { argumentBytes, type AuxEntry, buildStack, type InitialStack } from "../loader/stack.ts";
 import { type ExecOpener, imageSpan, loadProgram, mapImage, type Placed, type Program } from "../loader/load.ts";
 import { MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
+import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { killOtherThreads } from "./de_thread.ts";
@@ -150,14 +151,14 @@ function setUp(
   const { image, interpImage } = program;
   const pieBase = interpImage === null && image.type === ET_DYN
     // Static PIE and the loader itself lie among the mappings, as in Linux.
-    ? pageDown(mm.mmapBase - imageSpan(image))
+    ? pageDown(mm.mmapBase - imageSpan(image) - TRAMPOLINE_SPACE)
     : PIE_BASE + random(PIE_RANDOM_PAGES);
   const base = image.align > PAGE_SIZE ? Math.ceil(pieBase / image.align) * image.align : pieBase;
   const main = mapImage(ctx, mm, program.file, image, base);
   if (typeof main === "number") return main;
   let interp: Placed | null = null;
   if (interpImage !== null) {
-    const span = imageSpan(interpImage);
+    const span = imageSpan(interpImage) + TRAMPOLINE_SPACE;
     const at = mm.vmas.findTopDown(PAGE_SIZE * 16, mm.mmapBase, span);
     if (at < 0) return -ENOMEM;
     const placed = mapImage(ctx, mm, program.interpFile!, interpImage, at);
@@ -168,7 +169,7 @@ function setUp(
   mm.codeEnd = main.codeEnd;
   mm.dataStart = main.dataStart;
   mm.dataEnd = main.dataEnd;
-  mm.brkStart = mm.brk = pageUp(main.end) + random(BRK_RANDOM_PAGES);
+  mm.brkStart = mm.brk = pageUp(main.end) + TRAMPOLINE_SPACE + random(BRK_RANDOM_PAGES);
   const stackProt = PROT_READ | PROT_WRITE | (image.executableStack ? PROT_EXEC : 0);
   mm.mapAnonymous(ctx, top - stackLimit, stackLimit, stackProt, "[stack]");
   const aux = auxiliaryVector(t, main, interp, image.phnum, creds, secure);

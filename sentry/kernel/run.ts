@@ -5,7 +5,7 @@
 import { ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
-import { REG_ORIG_RAX } from "../../platform/arch/amd64/registers.ts";
+import { getReg, REG_ORIG_RAX, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
 import {
   type Context,
   EVENT_CALL_FAILED,
@@ -25,6 +25,7 @@ import { KEEP_REGISTERS, type SyscallHandler, type SyscallRow } from "./syscall.
 import { type Task, TASK_RUNNING } from "./task.ts";
 
 const TABLE_SIZE = 512;
+const DRAIN_ROUNDS = 5000;
 
 /** Something of ours that is looked at whenever the doorbell rang; returns how much it did. */
 export type Poll = () => number;
@@ -82,9 +83,9 @@ export class RunLoop {
 
   /** Lets woken handlers run until each has blocked again or returned. */
   async #drain(): Promise<void> {
-    for (let rounds = 0; this.kernel.inflight > 0; rounds++) {
+    // One that waits for the host without saying so (BlockState.awaitHost) ends the patience here.
+    for (let rounds = 0; this.kernel.inflight > 0 && rounds < DRAIN_ROUNDS; rounds++) {
       await undefined;
-      if (rounds === 1_000_000) this.onPanic("a woken task neither blocks nor returns");
     }
   }
 
@@ -126,11 +127,13 @@ export class RunLoop {
       this.kernel.stub(t, syscallName(number) ?? `system call ${number}`);
       return this.#finish(t, -ENOSYS);
     }
+    if (ctx.enteredBySignal) t.mm.noteSlowCall(getReg(ctx.regs, REG_RIP), number);
     current.task = t;
     const result = handler(t, t.args);
     current.task = null; // What runs later, in microtasks, may be any task's.
     if (typeof result === "number") return this.#finish(t, result);
     if (t.ctx !== null) t.ctx.park();
+    t.blocking.started();
     result.then(
       (r) => {
         try {
@@ -156,14 +159,30 @@ export class RunLoop {
       (result <= -ERESTARTSYS && result >= -ERESTARTSYS - 8) || signals.hasSavedMask ||
       t.tg.exiting || signals.interruptible(t)
     ) {
+      if (!ctx.enteredBySignal) {
+        // Signal frames and restarts know of no trampolines.
+        setReg(ctx.regs, REG_RIP, t.mm.callAddress(getReg(ctx.regs, REG_RIP)));
+      }
       if (!deliverSignals(t)) return;
     }
-    t.ctx?.resume();
+    this.#resume(t);
+  }
+
+  #resume(t: Task): void {
+    const ctx = t.ctx;
+    if (ctx === null) return;
+    // A site patched since the call began: behind it is no instruction any more.
+    if (ctx.loadsAll) {
+      const rip = getReg(ctx.regs, REG_RIP);
+      const to = t.mm.returnAddress(rip);
+      if (to !== rip) setReg(ctx.regs, REG_RIP, to);
+    }
+    ctx.resume();
   }
 
   /** Signals, then the guest runs on from where it was. */
   #goOn(t: Task): void {
-    if (deliverSignals(t)) t.ctx?.resume();
+    if (deliverSignals(t)) this.#resume(t);
   }
 
   #fault(t: Task, ctx: Context): void {

@@ -224,15 +224,16 @@ export function mapImage(
         file,
         offset,
         Infinity,
+        pageUp(end),
       );
       if (r < 0) return r === -EACCES ? r : -ENOEXEC;
     }
     const mapped = s.fileSize > 0 ? pageUp(fileEnd) : pageStart;
     const memEnd = pageUp(start + s.memSize);
     if (memEnd > mapped) mm.mapAnonymous(ctx, mapped, memEnd - mapped, s.prot, "");
-    // The rest of the last file page belongs to the program's zeroes.
+    // The rest of the last file page is the program's zeroes, all of it: ld.so allocates there.
     if (s.memSize > s.fileSize && s.fileSize > 0 && fileEnd < mapped && (s.prot & PROT_WRITE) !== 0) {
-      ctx.queueZero(fileEnd, Math.min(mapped, start + s.memSize) - fileEnd);
+      ctx.queueZero(fileEnd, mapped - fileEnd);
     }
     placed.codeStart = Math.min(placed.codeStart, start);
     if ((s.prot & ~(PROT_READ | PROT_WRITE)) !== 0) {

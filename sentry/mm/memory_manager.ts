@@ -5,8 +5,6 @@
  */
 import {
   EACCES,
-  EAGAIN,
-  EBADF,
   EEXIST,
   EFAULT,
   EINVAL,
@@ -20,7 +18,6 @@ import {
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
-  MAP_LOCKED,
   MAP_NORESERVE,
   MAP_POPULATE,
   MAP_PRIVATE,
@@ -36,7 +33,7 @@ import {
 import { SYS_mprotect, SYS_mremap, SYS_munmap } from "../../platform/abi/amd64/syscalls.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
-import { type ImageCache, textImageFor } from "./text_image.ts";
+import { type ImageCache, type TextImage, TRAMPOLINE_SPACE } from "./text_image.ts";
 import { MAX_MAP_COUNT, Vma, VmaList } from "./vma.ts";
 
 export const PAGE_SIZE = 4096;
@@ -44,6 +41,10 @@ export const PAGE_SIZE = 4096;
 export const MMAP_MIN_ADDR = 65536;
 /** A copy this long goes by process_vm_writev at once instead of through the arena. */
 const DIRECT_COPY = 32768;
+/** Name of the mappings that the guest does not see. */
+export const TRAMPOLINES = "[dvisor]";
+/** As `fileEnd` of mmap: the text is mapped as it is. */
+const NO_PATCHING = -1;
 /** Changes of other threads that may not have been performed yet, see `settle`. */
 interface Pending {
   ctx: Context;
@@ -245,7 +246,8 @@ export class MemoryManager {
 
   /**
    * mmap(2). `file` is borrowed. `limitBytes` is RLIMIT_AS. Returns the address or -errno. The offset
-   * and flags were checked by the caller.
+   * and flags were checked by the caller. `fileEnd`: where the mappings of the whole file will end, if
+   * the caller (the loader) knows; trampolines of patched call sites go there.
    */
   mmap(
     ctx: Context,
@@ -256,11 +258,14 @@ export class MemoryManager {
     file: FileDescription | null,
     offset: number,
     limitBytes: number,
+    fileEnd?: number,
   ): number {
     if (length === 0) return -EINVAL;
     const size = pageUp(length);
     if (size > this.taskSize) return -ENOMEM;
-    const at = this.#place(addr, size, flags);
+    // Behind a file that is mapped as a whole first (as ld.so does), room for trampolines stays free.
+    const room = file !== null && offset === 0 && (flags & MAP_PRIVATE) !== 0 ? TRAMPOLINE_SPACE : 0;
+    const at = this.#place(addr, size, flags, room);
     if (at < 0) return at;
     if (this.#totalBytes + size > limitBytes) return -ENOMEM;
     if (this.vmas.all.length >= MAX_MAP_COUNT) return -ENOMEM;
@@ -268,6 +273,7 @@ export class MemoryManager {
     let maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
     let hostFd = -1;
     let hostOffset = 0;
+    let image: TextImage | null = null;
     if (file !== null) {
       if (!file.readable) return -EACCES;
       if (shared && (prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
@@ -276,16 +282,18 @@ export class MemoryManager {
       if (typeof mapping === "number") return mapping;
       hostFd = mapping.fd;
       hostOffset = mapping.offset;
-      const image = hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0
-        ? textImageFor(this.images, file, offset, size, hostFd, hostOffset)
-        : null;
-      if (image !== null) {
-        hostFd = image.fd;
-        hostOffset = 0;
+      if (hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0 && fileEnd !== NO_PATCHING) {
+        const end = fileEnd ?? this.#endOfFile(at, file);
+        image = this.#textImage(file, offset, size, hostFd, hostOffset, at, end);
+        if (image !== null) {
+          hostFd = image.fd;
+          hostOffset = 0;
+        }
       }
     }
     this.#settle(ctx, at, at + size);
     this.#drop(at, at + size);
+    if (image !== null) this.#mapTrampolines(ctx, image, at);
     const keep = MAP_NORESERVE | MAP_STACK | MAP_POPULATE;
     let hostFlags = MAP_FIXED | (flags & keep) | (shared ? MAP_SHARED : MAP_PRIVATE);
     if (hostFd < 0) hostFlags |= MAP_ANONYMOUS;
@@ -303,6 +311,7 @@ export class MemoryManager {
       "",
       maxProt,
       shareId,
+      image,
     );
     if (file === null && shareId === 0) vma.offset = 0;
     this.vmas.insert(vma);
@@ -310,7 +319,7 @@ export class MemoryManager {
     return at;
   }
 
-  #place(addr: number, size: number, flags: number): number {
+  #place(addr: number, size: number, flags: number, room: number): number {
     if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
       if (addr % PAGE_SIZE !== 0) return -EINVAL;
       if (addr + size > this.taskSize) return -ENOMEM;
@@ -328,9 +337,70 @@ export class MemoryManager {
       const low = this.vmas.findBottomUp(0x4000_0000, 0x8000_0000, size);
       return low < 0 ? -ENOMEM : low;
     }
-    let at = this.vmas.findTopDown(MMAP_MIN_ADDR, this.mmapBase, size);
+    let at = this.vmas.findTopDown(MMAP_MIN_ADDR, this.mmapBase, size + room);
     if (at < 0) at = this.vmas.findBottomUp(this.mmapBase, this.taskSize, size);
     return at < 0 ? -ENOMEM : at;
+  }
+
+  /** The end of the run of mappings of `file` around `addr`. */
+  #endOfFile(addr: number, file: FileDescription): number {
+    const all = this.vmas.all;
+    let end = 0;
+    for (let i = this.vmas.indexAbove(addr); i < all.length; i++) {
+      const vma = all[i];
+      if (vma.file?.inode !== file.inode || (end !== 0 && vma.start !== end)) break;
+      end = vma.end;
+    }
+    return end;
+  }
+
+  #textImage(
+    file: FileDescription,
+    offset: number,
+    size: number,
+    hostFd: number,
+    hostOffset: number,
+    at: number,
+    fileEnd: number,
+  ): TextImage | null {
+    if (fileEnd < at + size || this.vmas.overlaps(fileEnd, fileEnd + TRAMPOLINE_SPACE)) return null;
+    if (fileEnd + TRAMPOLINE_SPACE > this.taskSize) return null;
+    return this.images.get(file, offset, size, hostFd, hostOffset, fileEnd - at);
+  }
+
+  #mapTrampolines(ctx: Context, image: TextImage, textStart: number): void {
+    const at = textStart + image.delta;
+    const prot = PROT_READ | PROT_EXEC;
+    ctx.queueMmap(at, TRAMPOLINE_SPACE, prot, MAP_FIXED | MAP_PRIVATE, image.fd, image.textSize);
+    const vma = new Vma(at, at + TRAMPOLINE_SPACE, prot, MAP_PRIVATE, null, 0, TRAMPOLINES, prot);
+    vma.image = image;
+    vma.imageOffset = image.delta;
+    this.vmas.insert(vma);
+  }
+
+  /** A system call came the slow way from before `rip`: its site is patched if that is possible. */
+  noteSlowCall(rip: number, number: number): void {
+    const vma = this.vmas.at(rip - 2);
+    if (vma === null || vma.image === null) return;
+    vma.image.patch(rip - 2 - (vma.start - vma.imageOffset), number);
+  }
+
+  /** The address behind the system call instruction, for a return address in a trampoline. */
+  callAddress(rip: number): number {
+    const vma = this.vmas.at(rip);
+    if (vma === null || vma.name !== TRAMPOLINES) return rip;
+    const text = vma.start - vma.imageOffset;
+    const site = vma.image!.siteOf(rip - text);
+    return site < 0 ? rip : text + site + 2;
+  }
+
+  /** Where the guest must really go on when it returns to `rip` behind a system call. */
+  returnAddress(rip: number): number {
+    const vma = this.vmas.at(rip - 2);
+    if (vma === null || vma.image === null) return rip;
+    const text = vma.start - vma.imageOffset;
+    const tail = vma.image.tailOf(rip - 2 - text);
+    return tail < 0 ? rip : text + tail;
   }
 
   munmap(ctx: Context, addr: number, length: number): number {
@@ -339,6 +409,7 @@ export class MemoryManager {
     if (end > this.taskSize) return -EINVAL;
     if (!this.vmas.overlaps(addr, end)) return 0;
     this.#settle(ctx, addr, end);
+    this.#dropTrampolines(ctx, addr, end);
     this.#drop(addr, end);
     ctx.queueCall(SYS_munmap, addr, end - addr, 0, 0, 0);
     this.#note(ctx, addr, end);
@@ -491,10 +562,28 @@ export class MemoryManager {
     this.#totalBytes += size;
   }
 
+  /** Trampolines of texts that are about to go as a whole go with them. */
+  #dropTrampolines(ctx: Context, start: number, end: number): void {
+    const all = this.vmas.all;
+    const gone: number[] = [];
+    for (let i = this.vmas.indexAbove(start); i < all.length && all[i].start < end; i++) {
+      const { image, imageOffset } = all[i];
+      const text = all[i].start - imageOffset;
+      if (image !== null && text >= start && text + image.textSize <= end) {
+        gone.push(text + image.delta);
+      }
+    }
+    for (const at of gone) {
+      if (this.vmas.at(at)?.name !== TRAMPOLINES) continue;
+      this.#drop(at, at + TRAMPOLINE_SPACE);
+      ctx.queueCall(SYS_munmap, at, TRAMPOLINE_SPACE, 0, 0, 0);
+    }
+  }
+
   /** Forgets [start, end) in the list. */
   #drop(start: number, end: number): void {
     for (const vma of this.vmas.remove(start, end)) {
-      this.#totalBytes -= vma.end - vma.start;
+      if (vma.name !== TRAMPOLINES) this.#totalBytes -= vma.end - vma.start;
       vma.file?.release();
     }
   }
@@ -536,5 +625,3 @@ const decoder = {
     return s;
   },
 };
-
-void [EAGAIN, EBADF, MAP_LOCKED];

@@ -1,6 +1,7 @@
 /** One mapping (Linux: vm_area_struct), and the sorted list of a process's mappings. */
 import { MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import type { TextImage } from "./text_image.ts";
 
 export class Vma {
   constructor(
@@ -18,6 +19,9 @@ export class Vma {
     public maxProt: number = PROT_READ | PROT_WRITE | PROT_EXEC,
     /** Identity of shared anonymous memory, for shared futexes; 0 otherwise. */
     public shareId = 0,
+    /** The patched copy that is mapped instead of the file; `start - imageOffset` is the text's start. */
+    public image: TextImage | null = null,
+    public imageOffset = 0,
   ) {}
 
   get shared(): boolean {
@@ -36,6 +40,8 @@ export class Vma {
       this.name,
       this.maxProt,
       this.shareId,
+      this.image,
+      this.imageOffset + (start - this.start),
     );
   }
 
@@ -43,7 +49,7 @@ export class Vma {
   continuedBy(next: Vma): boolean {
     if (
       next.start !== this.end || next.prot !== this.prot || next.flags !== this.flags ||
-      next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId
+      next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId || next.image !== this.image
     ) return false;
     if (this.file === null && next.file === null) return this.shareId === 0;
     return this.file === next.file && next.offset === this.offset + (this.end - this.start);

@@ -337,3 +337,30 @@ int dv_reap(int *out) {
 int dv_interrupt(int pid, int tid) { return syscall(SYS_tgkill, pid, tid, 34) < 0 ? -errno : 0; }
 
 int dv_kill(int pid) { return kill(pid, SIGKILL) < 0 ? -errno : 0; }
+
+int dv_active_count(void) { return nactive; }
+
+// Replaces five bytes of code that other processors may be executing. Whoever fetches sees the old
+// instruction, the new one, or (across a cache line) a jump to itself meanwhile. Returns 0, or
+// -EINVAL when not even that can be stored at once.
+int dv_patch(double at, const uint8_t *jump) {
+  uint8_t *p = (uint8_t *)(uint64_t)at;
+  uint64_t line = (uint64_t)p & 63;
+  if (line <= 59) {
+    uint8_t *window = line > 56 ? p - (line - 56) : p;
+    uint64_t word;
+    memcpy(&word, window, 8);
+    memcpy((uint8_t *)&word + (p - window), jump, 5);
+    *(volatile uint64_t *)window = word;
+    return 0;
+  }
+  if (line == 63) return -EINVAL;
+  *(volatile uint16_t *)p = 0xfeeb;
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  memcpy(p + 2, jump + 2, 3);
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  uint16_t head;
+  memcpy(&head, jump, 2);
+  *(volatile uint16_t *)p = head;
+  return 0;
+}

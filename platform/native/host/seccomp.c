@@ -50,7 +50,7 @@ static const uint16_t allowed[] = {
     SYS_getdents64, SYS_sendfile, SYS_copy_file_range, SYS_splice, SYS_tee, SYS_vmsplice,
     SYS_fgetxattr, SYS_fsetxattr, SYS_flistxattr, SYS_fremovexattr,
     // Names below a directory descriptor: this process sees the mounts it was given and no others.
-    SYS_openat2, SYS_openat, SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_faccessat2, SYS_readlinkat,
+    SYS_openat2, SYS_openat, SYS_readlink, SYS_getcwd, SYS_newfstatat, SYS_statx, SYS_faccessat, SYS_faccessat2, SYS_readlinkat,
     SYS_mkdirat, SYS_mknodat, SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_fchmodat,
     SYS_fchownat, SYS_utimensat, SYS_umask,
 #ifdef SYS_fchmodat2

@@ -1,0 +1,96 @@
+/**
+ * Patching of system call sites: the instruction becomes a jump to a trampoline, which enters the
+ * stub without a host signal. Pure functions over bytes; sentry/mm/text_image.ts applies them.
+ *
+ * Two kinds of sites are known:
+ *  - `mov $n, %eax; syscall`: only the mov is replaced, so that a jump to the syscall itself still works;
+ *  - `syscall; cmp $imm, %rax`: both are replaced. Code that was inside the call returns to the cmp,
+ *    which is no instruction any more: such returns go to the trampoline's copy of it (`tail`).
+ */
+
+/** Offset in the slot at which the stub keeps its entry address (slot.h, SLOT_ENTRY). */
+const SLOT_ENTRY = 0xf8;
+export const TRAMPOLINE_SIZE = 32;
+const JUMP_SIZE = 5;
+
+export interface SitePatch {
+  /** Where the five bytes of `jump` go, relative to the same base as `site`. */
+  at: number;
+  jump: Uint8Array;
+  trampoline: Uint8Array;
+  /** Where a return to site + 2 must go instead, or -1 when that is still an instruction. */
+  tail: number;
+}
+
+/**
+ * The patch for the `syscall` instruction at `site` in `text`, whose trampoline will be at
+ * `trampolineAt` (relative to the same base). `number` is the call that was just made there. Null for
+ * a site of no known kind.
+ */
+export function patchSite(
+  text: Uint8Array,
+  site: number,
+  trampolineAt: number,
+  number: number,
+): SitePatch | null {
+  if (site < 0 || text[site] !== 0x0f || text[site + 1] !== 0x05) return null;
+  if (site >= JUMP_SIZE && text[site - 5] === 0xb8 && readI32(text, site - 4) === number) {
+    return patchMov(site, trampolineAt, number);
+  }
+  if (text[site + 2] === 0x48 && text[site + 3] === 0x3d && site + 8 <= text.length) {
+    return patchCmp(site, trampolineAt, readI32(text, site + 4));
+  }
+  return null;
+}
+
+function patchMov(site: number, trampolineAt: number, number: number): SitePatch {
+  const w = new Writer(trampolineAt);
+  w.byte(0xb8).i32(number);
+  w.leaRcx(site + 2).jumpToStub();
+  return { at: site - 5, jump: jump(site - 5, trampolineAt), trampoline: w.bytes, tail: -1 };
+}
+
+function patchCmp(site: number, trampolineAt: number, immediate: number): SitePatch {
+  const w = new Writer(trampolineAt);
+  const tail = trampolineAt + 15;
+  w.leaRcx(tail).jumpToStub();
+  w.byte(0x48).byte(0x3d).i32(immediate);
+  w.byte(0xe9).relative(site + 8);
+  return { at: site, jump: jump(site, trampolineAt), trampoline: w.bytes, tail };
+}
+
+function jump(from: number, to: number): Uint8Array {
+  const w = new Writer(from);
+  w.byte(0xe9).relative(to);
+  return w.bytes.slice(0, JUMP_SIZE);
+}
+
+function readI32(bytes: Uint8Array, at: number): number {
+  return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+}
+
+class Writer {
+  readonly bytes = new Uint8Array(TRAMPOLINE_SIZE).fill(0xcc);
+  #at = 0;
+  constructor(readonly base: number) {}
+
+  byte(b: number): this {
+    this.bytes[this.#at++] = b;
+    return this;
+  }
+  i32(n: number): this {
+    return this.byte(n & 255).byte(n >> 8 & 255).byte(n >> 16 & 255).byte(n >>> 24);
+  }
+  /** A rel32 that ends the instruction. */
+  relative(target: number): this {
+    return this.i32(target - (this.base + this.#at + 4));
+  }
+  /** lea target(%rip), %rcx: what `syscall` would have left there. */
+  leaRcx(target: number): this {
+    return this.byte(0x48).byte(0x8d).byte(0x0d).relative(target);
+  }
+  /** jmp *%gs:SLOT_ENTRY */
+  jumpToStub(): this {
+    return this.byte(0x65).byte(0xff).byte(0x24).byte(0x25).i32(SLOT_ENTRY);
+  }
+}
