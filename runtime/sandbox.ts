@@ -135,11 +135,15 @@ export class Sandbox {
     let error: SandboxError | null = null;
     for await (const event of this.#control.events()) {
       this.#log?.debug("event", event as unknown as Record<string, unknown>);
-      if (event.type === "ready") native.dv_sandbox_strip(this.#pidfd);
-      else if (event.type === "exit") status = decodeStatus(event.status);
-      else error ??= errorOf(event, options);
+      if (event.type === "ready") {
+        native.dv_sandbox_strip(this.#pidfd);
+        continue;
+      }
+      if (event.type === "exit") status = decodeStatus(event.status);
+      else error = errorOf(event, options);
+      break;
     }
-    // A sandbox that closed its control socket has nothing more to do.
+    // It has said its last word, or closed the socket: there is nothing to wait for.
     this.kill();
     const hostStatus = await native.dv_sandbox_wait(this.pid);
     closeFd(this.#control.fd);
