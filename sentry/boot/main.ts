@@ -10,6 +10,7 @@ import type { ControlRequest, SandboxConfig, SentryStart, WorkerReady } from "..
 import { GoferClient } from "../fsimpl/gofer/client.ts";
 import type { Console } from "../fsimpl/devpts/console.ts";
 import { openHostInfo, setHostInfo } from "../fsimpl/proc/mod.ts";
+import { openHostInfo, setHostInfo } from "../fsimpl/proc/mod.ts";
 import { setMachineInfo } from "../kernel/exec.ts";
 import { PollerEvents } from "../kernel/host_events.ts";
 import { Kernel } from "../kernel/kernel.ts";
@@ -76,6 +77,7 @@ async function runSandbox(
   const events = new PollerEvents();
   kernel.hostEvents = events;
   installKernelParts(kernel);
+  setHostInfo(kernel, openHostInfo());
   setHostInfo(kernel, openHostInfo());
   registerFilesystems(kernel);
   const mounts = buildMounts(kernel, config, gofer);
