@@ -110,7 +110,9 @@ function doOpen(
   const path = copyInPath(t, pathAddr);
   if (typeof path === "number") return path;
   if (path.length === 0) return -ENOENT;
-  const start = startOf(t, dirFd, path);
+  // Below a directory that the walk may not leave, an absolute path starts there, too.
+  const isScoped = (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
+  const start = startOf(t, dirFd, isScoped ? "" : path);
   if (typeof start === "number") return start;
   const table = t.fdTable;
   if (table.count >= table.noFileLimit) return -EMFILE; // Before anything is created.

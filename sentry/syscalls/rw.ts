@@ -35,7 +35,6 @@ const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 /** Stands for "at the file's own offset". */
 const AT_OFFSET = -1;
-const SSIZE_MAX = 2 ** 63;
 
 /** read(2). */
 export function read(t: Task, args: SyscallArguments): SyscallReturn {
@@ -131,9 +130,8 @@ export function lseek(t: Task, args: SyscallArguments): SyscallReturn {
   return to;
 }
 
-/** What may be moved of `count` bytes at `addr`: at most MAX_RW_COUNT; -EINVAL, -EFAULT. */
+/** What may be moved of `count` bytes at `addr`: at most MAX_RW_COUNT; -EFAULT. */
 function checkRange(addr: number, count: number): number {
-  if (count >= SSIZE_MAX) return -EINVAL;
   if (addr + count > TASK_SIZE_MAX) return -EFAULT;
   return count > MAX_RW_COUNT ? MAX_RW_COUNT : count;
 }

@@ -1,0 +1,463 @@
+// open(2), read(2), write(2), lseek(2), truncate(2), fallocate(2), memfd_create(2), xattr(7).
+#include "check.h"
+#include <limits.h>
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+TEST(offset, "read and write move the offset that dup shares and open does not") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  int second = OK(dup(fd));
+  int other = OK(open("f", O_RDWR));
+  EQUAL(write(fd, "abcdef", 6), 6);
+  EQUAL(lseek(second, 0, SEEK_CUR), 6);
+  EQUAL(lseek(other, 0, SEEK_CUR), 0);
+  char text[4];
+  EQUAL(read(other, text, 3), 3);
+  EQUAL(lseek(other, -2, SEEK_CUR), 1);
+  EQUAL(lseek(other, 4, SEEK_END), 10);
+  EQUAL(read(other, text, 3), 0);
+  FAILS(lseek(other, -1, SEEK_SET), EINVAL);
+  FAILS(lseek(other, 0, 99), EINVAL);
+}
+
+TEST(append, "O_APPEND writes at the end whatever the offset") {
+  write_file("f", "one");
+  int fd = OK(open("f", O_WRONLY | O_APPEND));
+  EQUAL(write(fd, "two", 3), 3);
+  EQUAL(pwrite(fd, "three", 5, 0), 5);
+  CHECK(strcmp(read_file("f"), "onetwothree") == 0);
+}
+
+TEST(positioned, "pread and pwrite leave the offset alone") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  EQUAL(pwrite(fd, "xyz", 3, 5), 3);
+  char text[8];
+  EQUAL(pread(fd, text, 8, 0), 8);
+  CHECK(memcmp(text, "\0\0\0\0\0xyz", 8) == 0);
+  EQUAL(lseek(fd, 0, SEEK_CUR), 0);
+  FAILS(pread(fd, text, 1, -1), EINVAL);
+  int p[2];
+  OK(pipe(p));
+  FAILS(pread(p[0], text, 1, 0), ESPIPE);
+  FAILS(lseek(p[0], 0, SEEK_CUR), ESPIPE);
+}
+
+TEST(vectors, "readv and writev go through all their ranges") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  struct iovec out[3] = {{"abc", 3}, {NULL, 0}, {"defg", 4}};
+  EQUAL(writev(fd, out, 3), 7);
+  char a[2], b[10];
+  struct iovec in[2] = {{a, 2}, {b, 10}};
+  EQUAL(preadv(fd, in, 2, 0), 7);
+  CHECK(memcmp(a, "ab", 2) == 0 && memcmp(b, "cdefg", 5) == 0);
+  EQUAL(pwritev(fd, out, 1, 20), 3);
+  EQUAL(readv(fd, in, 0), 0);
+  FAILS(syscall(SYS_readv, fd, in, -1), EINVAL);
+  FAILS(syscall(SYS_readv, fd, in, IOV_MAX + 1), EINVAL);
+  EQUAL(preadv2(fd, in, 1, -1, 0), 2);
+  EQUAL(lseek(fd, 0, SEEK_CUR), 9);
+  FAILS(preadv2(fd, in, 1, 0, 0x40000000), EOPNOTSUPP);
+}
+
+TEST(faults, "a bad buffer is EFAULT, and what was good of it is counted") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  FAILS(write(fd, nowhere, 10), EFAULT);
+  char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(pages != MAP_FAILED);
+  OK(munmap(pages + 4096, 4096));
+  memset(pages, 'x', 4096);
+  EQUAL(write(fd, pages + 4090, 100), 6);
+  EQUAL(pread(fd, pages + 4095, 6, 0), 1);
+  FAILS(pread(fd, nowhere, 1, 0), EFAULT);
+  FAILS(open((char *)nowhere, O_RDONLY), EFAULT);
+  FAILS(syscall(SYS_read, fd, pages, -1L), EFAULT);
+}
+
+TEST(directions, "a descriptor gives only the access it was opened for") {
+  write_file("f", "x");
+  char byte;
+  int fd = OK(open("f", O_RDONLY));
+  FAILS(write(fd, "x", 1), EBADF);
+  FAILS(ftruncate(fd, 0), EINVAL);
+  close(fd);
+  FAILS(read(fd, &byte, 1), EBADF);
+  fd = OK(open("f", O_WRONLY));
+  FAILS(read(fd, &byte, 1), EBADF);
+  fd = OK(open(".", O_RDONLY));
+  FAILS(read(fd, &byte, 1), EISDIR);
+  FAILS(open(".", O_WRONLY), EISDIR);
+  fd = OK(open("f", O_PATH));
+  FAILS(read(fd, &byte, 1), EBADF);
+  FAILS(fchmod(fd, 0600), EBADF);
+  struct stat st;
+  OK(fstat(fd, &st));
+  EQUAL(fcntl(fd, F_GETFL), O_PATH);
+}
+
+TEST(lowest, "open, dup and fcntl give the lowest free descriptor") {
+  int a = OK(dup(0));
+  int b = OK(dup(0));
+  close(a);
+  EQUAL(open("/", O_RDONLY), a);
+  EQUAL(fcntl(0, F_DUPFD, b), b + 1);
+  EQUAL(dup2(0, b + 5), b + 5);
+  EQUAL(dup2(0, 0), 0);
+  FAILS(dup2(0, 1 << 20), EBADF);
+  FAILS(dup3(0, 0, 0), EINVAL);
+  EQUAL(fcntl(OK(dup3(0, a, O_CLOEXEC)), F_GETFD), FD_CLOEXEC);
+  EQUAL(fcntl(dup(a), F_GETFD), 0);
+  OK(close_range(a, b + 5, 0));
+  FAILS(close(a), EBADF);
+  FAILS(close_range(5, 4, 0), EINVAL);
+}
+
+TEST(emfile, "RLIMIT_NOFILE ends in EMFILE and creates nothing") {
+  struct rlimit limit = {20, 20};
+  OK(setrlimit(RLIMIT_NOFILE, &limit));
+  while (dup(0) >= 0) {}
+  EQUAL(errno, EMFILE);
+  FAILS(open("new", O_CREAT | O_WRONLY, 0644), EMFILE);
+  FAILS(access("new", F_OK), ENOENT);
+  FAILS(fcntl(0, F_DUPFD, 20), EINVAL);
+}
+
+TEST(creation, "open creates as its flags say") {
+  umask(027);
+  struct stat st;
+  close(OK(open("f", O_CREAT | O_WRONLY, 0666)));
+  OK(stat("f", &st));
+  EQUAL(st.st_mode, S_IFREG | 0640);
+  FAILS(open("f", O_CREAT | O_EXCL, 0666), EEXIST);
+  FAILS(open("d/", O_CREAT, 0666), EISDIR);
+  FAILS(open(".", O_CREAT, 0666), EISDIR);
+  FAILS(open("", O_CREAT, 0666), ENOENT);
+  FAILS(open("no/f", O_CREAT, 0666), ENOENT);
+  FAILS(open("f/f", O_CREAT, 0666), ENOTDIR);
+  OK(symlink("target", "l"));
+  FAILS(open("l", O_CREAT | O_EXCL, 0666), EEXIST);
+  FAILS(open("l", O_CREAT | O_NOFOLLOW, 0666), ELOOP);
+  close(OK(open("l", O_CREAT | O_WRONLY, 0666)));
+  OK(lstat("target", &st));
+  char name[300];
+  memset(name, 'n', 299);
+  name[299] = 0;
+  FAILS(open(name, O_CREAT, 0666), ENAMETOOLONG);
+}
+
+TEST(tmpfile_, "O_TMPFILE makes a file without a name that linkat can name") {
+  int fd = open(".", O_TMPFILE | O_RDWR, 0600);
+  SKIP_UNLESS(fd >= 0 || errno != EOPNOTSUPP, "this file system has no O_TMPFILE");
+  CHECK(fd >= 0);
+  struct stat st;
+  OK(fstat(fd, &st));
+  EQUAL(st.st_nlink, 0);
+  EQUAL(write(fd, "hi", 2), 2);
+  char link_path[64];
+  snprintf(link_path, sizeof link_path, "/proc/self/fd/%d", fd);
+  OK(linkat(AT_FDCWD, link_path, AT_FDCWD, "named", AT_SYMLINK_FOLLOW));
+  CHECK(strcmp(read_file("named"), "hi") == 0);
+  FAILS(open(".", O_TMPFILE | O_RDONLY, 0600), EINVAL);
+}
+
+TEST(truncation, "truncate cuts, extends with zeros, and refuses what is no file") {
+  write_file("f", "abcdef");
+  OK(truncate("f", 2));
+  OK(truncate("f", 4));
+  struct stat st;
+  OK(stat("f", &st));
+  EQUAL(st.st_size, 4);
+  int fd = OK(open("f", O_RDWR));
+  char text[5];
+  EQUAL(read(fd, text, 5), 4);
+  CHECK(memcmp(text, "ab\0\0", 4) == 0);
+  FAILS(truncate("f", -1), EINVAL);
+  FAILS(truncate(".", 0), EISDIR);
+  FAILS(truncate("none", 0), ENOENT);
+  int p[2];
+  OK(pipe(p));
+  FAILS(ftruncate(p[1], 0), EINVAL);
+  close(OK(open("f", O_WRONLY | O_TRUNC)));
+  OK(stat("f", &st));
+  EQUAL(st.st_size, 0);
+}
+
+static volatile sig_atomic_t too_big;
+static void on_sigxfsz(int sig) { (void)sig, too_big++; }
+
+TEST(fsize, "RLIMIT_FSIZE cuts a write short, then EFBIG and SIGXFSZ") {
+  signal(SIGXFSZ, on_sigxfsz);
+  struct rlimit limit = {10, 10};
+  OK(setrlimit(RLIMIT_FSIZE, &limit));
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  EQUAL(write(fd, "12345678", 8), 8);
+  EQUAL(write(fd, "12345678", 8), 2);
+  FAILS(write(fd, "x", 1), EFBIG);
+  EQUAL(too_big, 1);
+  FAILS(ftruncate(fd, 11), EFBIG);
+  EQUAL(too_big, 2);
+  OK(ftruncate(fd, 10));
+}
+
+TEST(holes, "a hole reads as zeros and lseek finds data") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  EQUAL(pwrite(fd, "x", 1, 1 << 20), 1);
+  struct stat st;
+  OK(fstat(fd, &st));
+  EQUAL(st.st_size, (1 << 20) + 1);
+  CHECK(st.st_blocks < 200);
+  off_t data = OK(lseek(fd, 0, SEEK_DATA));
+  CHECK(data > 0 && data <= 1 << 20);
+  EQUAL(lseek(fd, 0, SEEK_HOLE), 0);
+  EQUAL(lseek(fd, 1 << 20, SEEK_HOLE), (1 << 20) + 1);
+  FAILS(lseek(fd, (1 << 20) + 1, SEEK_DATA), ENXIO);
+}
+
+TEST(space, "fallocate extends, keeps the size, punches and refuses nonsense") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  struct stat st;
+  OK(fallocate(fd, 0, 0, 10000));
+  OK(fstat(fd, &st));
+  EQUAL(st.st_size, 10000);
+  CHECK(st.st_blocks >= 20);
+  OK(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 20000));
+  OK(fstat(fd, &st));
+  EQUAL(st.st_size, 10000);
+  char text[8192];
+  memset(text, 7, sizeof text);
+  EQUAL(pwrite(fd, text, sizeof text, 0), (int)sizeof text);
+  OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 10, 4096));
+  EQUAL(pread(fd, text, sizeof text, 0), (int)sizeof text);
+  CHECK(text[9] == 7 && text[10] == 0 && text[4105] == 0 && text[4106] == 7);
+  FAILS(fallocate(fd, 0, -1, 1), EINVAL);
+  FAILS(fallocate(fd, 0, 0, 0), EINVAL);
+  FAILS(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 1), EOPNOTSUPP);
+  FAILS(fallocate(OK(open("f", O_RDONLY)), 0, 0, 1), EBADF);
+  int p[2];
+  OK(pipe(p));
+  FAILS(fallocate(p[1], 0, 0, 1), ESPIPE);
+}
+
+TEST(unlinked, "an open file outlives its name") {
+  write_file("f", "still here");
+  int fd = OK(open("f", O_RDWR));
+  OK(unlink("f"));
+  FAILS(open("f", O_RDONLY), ENOENT);
+  char text[20];
+  EQUAL(read(fd, text, 20), 10);
+  struct stat st;
+  OK(fstat(fd, &st));
+  EQUAL(st.st_nlink, 0);
+}
+
+TEST(mapped, "a shared mapping and the file's data are one") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  OK(ftruncate(fd, 8192));
+  char *m = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(m != MAP_FAILED);
+  m[5000] = 'm';
+  char byte;
+  EQUAL(pread(fd, &byte, 1, 5000), 1);
+  EQUAL(byte, 'm');
+  EQUAL(pwrite(fd, "w", 1, 5001), 1);
+  EQUAL(m[5001], 'w');
+  IN_CHILD(pid, m[0] = 'c');
+  join(pid);
+  EQUAL(m[0], 'c');
+  char *private = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  private[0] = 'p';
+  EQUAL(m[0], 'c');
+}
+
+TEST(memfds, "a memfd is sealed against what its seals say") {
+  int fd = OK(memfd_create("name", MFD_ALLOW_SEALING | MFD_CLOEXEC));
+  EQUAL(write(fd, "data", 4), 4);
+  EQUAL(fcntl(fd, F_GET_SEALS), 0);
+  OK(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
+  FAILS(ftruncate(fd, 2), EPERM);
+  FAILS(ftruncate(fd, 20), EPERM);
+  FAILS(pwrite(fd, "x", 1, 4), EPERM);
+  EQUAL(pwrite(fd, "x", 1, 0), 1);
+  OK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL));
+  FAILS(pwrite(fd, "x", 1, 0), EPERM);
+  FAILS(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EPERM);
+  CHECK(mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+  CHECK(mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) != MAP_FAILED);
+  int plain = OK(memfd_create("plain", 0));
+  EQUAL(fcntl(plain, F_GET_SEALS), F_SEAL_SEAL);
+  char path[64], target[64] = "";
+  snprintf(path, sizeof path, "/proc/self/fd/%d", plain);
+  OK(readlink(path, target, sizeof target - 1));
+  CHECK(strcmp(target, "/memfd:plain (deleted)") == 0);
+  FAILS(memfd_create("x", 0x8000), EINVAL);
+}
+
+TEST(attributes, "extended attributes are set, listed, read and removed") {
+  write_file("f", "");
+  if (setxattr("f", "user.one", "1", 1, 0) != 0) {
+    SKIP_UNLESS(errno != EOPNOTSUPP, "this file system has no user attributes");
+    CHECK(0);
+  }
+  FAILS(setxattr("f", "user.one", "2", 1, XATTR_CREATE), EEXIST);
+  FAILS(setxattr("f", "user.two", "2", 1, XATTR_REPLACE), ENODATA);
+  OK(setxattr("f", "user.two", "", 0, XATTR_CREATE));
+  char text[100];
+  EQUAL(getxattr("f", "user.one", NULL, 0), 1);
+  EQUAL(getxattr("f", "user.one", text, sizeof text), 1);
+  EQUAL(text[0], '1');
+  ssize_t n = OK(listxattr("f", text, sizeof text));
+  CHECK(memmem(text, n, "user.one", 9) && memmem(text, n, "user.two", 9));
+  FAILS(listxattr("f", text, 3), ERANGE);
+  OK(removexattr("f", "user.one"));
+  FAILS(getxattr("f", "user.one", text, 1), ENODATA);
+  FAILS(setxattr("f", "bad.name", "", 0, 0), EOPNOTSUPP);
+  FAILS(setxattr("f", "", "", 0, 0), ERANGE);
+  FAILS(setxattr("f", "user.x", "", 0, 4), EINVAL);
+  FAILS(syscall(SYS_setxattr, "f", "user.x", text, 65537, 0), E2BIG);
+  OK(symlink("f", "l"));
+  EQUAL(getxattr("l", "user.two", NULL, 0), 0);
+  FAILS(lsetxattr("l", "user.x", "", 0, 0), EPERM);
+}
+
+TEST(times, "reading, writing and changing set the times they should") {
+  struct timespec old[2] = {{1000, 5}, {2000, 7}};
+  write_file("f", "x");
+  OK(utimensat(AT_FDCWD, "f", old, 0));
+  struct stat st;
+  OK(stat("f", &st));
+  EQUAL(st.st_atim.tv_sec, 1000);
+  EQUAL(st.st_atim.tv_nsec, 5);
+  EQUAL(st.st_mtim.tv_sec, 2000);
+  EQUAL(st.st_mtim.tv_nsec, 7);
+  CHECK(st.st_ctim.tv_sec > 1000000);
+  int fd = OK(open("f", O_RDWR));
+  EQUAL(write(fd, "y", 1), 1);
+  OK(fstat(fd, &st));
+  CHECK(st.st_mtim.tv_sec > 1000000);
+  EQUAL(st.st_atim.tv_sec, 1000);
+  struct timespec omit[2] = {{0, UTIME_OMIT}, {3000, 0}};
+  OK(futimens(fd, omit));
+  OK(fstat(fd, &st));
+  EQUAL(st.st_atim.tv_sec, 1000);
+  EQUAL(st.st_mtim.tv_sec, 3000);
+  struct timespec bad[2] = {{0, 0}, {0, 1000000000}};
+  FAILS(futimens(fd, bad), EINVAL);
+  OK(symlink("f", "l"));
+  OK(utimensat(AT_FDCWD, "l", old, AT_SYMLINK_NOFOLLOW));
+  OK(lstat("l", &st));
+  EQUAL(st.st_mtim.tv_sec, 2000);
+}
+
+TEST(modes, "chmod and chown change what they may") {
+  write_file("f", "");
+  struct stat st;
+  OK(chmod("f", 06755));
+  OK(stat("f", &st));
+  EQUAL(st.st_mode & 07777, 06755);
+  if (getuid() == 0) {
+    OK(chown("f", 12, 34));
+    OK(stat("f", &st));
+    EQUAL(st.st_uid, 12);
+    EQUAL(st.st_gid, 34);
+    EQUAL(st.st_mode & 07777, 0755);
+    OK(chown("f", -1, 35));
+    OK(stat("f", &st));
+    EQUAL(st.st_uid, 12);
+    IN_CHILD(pid, {
+      OK(setgid(1000));
+      OK(setuid(1000));
+      FAILS(chmod("f", 0777), EPERM);
+      FAILS(chown("f", 1000, 1000), EPERM);
+      FAILS(open("f", O_WRONLY), EACCES);
+    });
+    join(pid);
+  }
+  FAILS(chmod("none", 0644), ENOENT);
+  FAILS(fchmodat(AT_FDCWD, "f", 0644, 0x4000), EINVAL);
+}
+
+TEST(setid_write, "an ordinary user's write takes setuid away") {
+  SKIP_UNLESS(getuid() == 0, "needs root");
+  write_file("f", "x");
+  OK(chmod("f", 06777));
+  IN_CHILD(pid, {
+    OK(setgid(1000));
+    OK(setuid(1000));
+    int fd = OK(open("f", O_WRONLY));
+    EQUAL(write(fd, "y", 1), 1);
+  });
+  join(pid);
+  struct stat st;
+  OK(stat("f", &st));
+  EQUAL(st.st_mode & 07777, 0777);
+}
+
+TEST(statx_, "statx and statfs agree with stat") {
+  write_file("f", "12345");
+  struct stat st;
+  struct statx stx;
+  OK(stat("f", &st));
+  OK(statx(AT_FDCWD, "f", 0, STATX_ALL, &stx));
+  EQUAL(stx.stx_size, 5);
+  EQUAL(stx.stx_ino, st.st_ino);
+  EQUAL(stx.stx_mode, st.st_mode);
+  EQUAL(stx.stx_mtime.tv_nsec, st.st_mtim.tv_nsec);
+  CHECK((stx.stx_mask & STATX_BASIC_STATS) == STATX_BASIC_STATS);
+  int fd = OK(open("f", O_RDONLY));
+  OK(statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, &stx));
+  FAILS(statx(fd, "", 0, STATX_SIZE, &stx), ENOENT);
+  FAILS(statx(fd, "", 0x40000, STATX_SIZE, &stx), EINVAL);
+  FAILS(statx(AT_FDCWD, "f", 0, STATX__RESERVED, &stx), EINVAL);
+  struct statfs sf;
+  OK(statfs(".", &sf));
+  CHECK(sf.f_bsize > 0 && sf.f_namelen >= 143);
+  OK(fstatfs(fd, &sf));
+  FAILS(statfs("none", &sf), ENOENT);
+}
+
+TEST(openat2_, "openat2 keeps below its directory and refuses what it does not know") {
+  struct { uint64_t flags, mode, resolve, more; } how = {O_RDONLY, 0, 0x08, 0};
+  OK(mkdir("d", 0755));
+  write_file("d/f", "x");
+  OK(symlink("../d/f", "d/out"));
+  OK(symlink("f", "d/in"));
+  int dir = OK(open("d", O_PATH));
+  OK(syscall(SYS_openat2, dir, "in", &how, 24));
+  FAILS(syscall(SYS_openat2, dir, "out", &how, 24), EXDEV);
+  FAILS(syscall(SYS_openat2, dir, "/etc", &how, 24), EXDEV);
+  how.resolve = 0x10;
+  FAILS(syscall(SYS_openat2, dir, "/d/f", &how, 24), ENOENT);
+  OK(syscall(SYS_openat2, dir, "/f", &how, 24));
+  how.resolve = 0x04;
+  FAILS(syscall(SYS_openat2, dir, "in", &how, 24), ELOOP);
+  how.resolve = 0x1000;
+  FAILS(syscall(SYS_openat2, dir, "in", &how, 24), EINVAL);
+  how.resolve = 0;
+  OK(syscall(SYS_openat2, dir, "in", &how, 32));
+  how.more = 1;
+  FAILS(syscall(SYS_openat2, dir, "in", &how, 32), E2BIG);
+  FAILS(syscall(SYS_openat2, dir, "in", &how, 8), EINVAL);
+  how.mode = 0644;
+  FAILS(syscall(SYS_openat2, dir, "in", &how, 24), EINVAL);
+}
+
+TEST(advice, "advice and synchronisation are checked") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  int p[2];
+  OK(pipe(p));
+  EQUAL(posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED), 0);
+  EQUAL(posix_fadvise(fd, 0, 0, 77), EINVAL);
+  EQUAL(posix_fadvise(p[0], 0, 0, 0), ESPIPE);
+  EQUAL(posix_fadvise(999, 0, 0, 0), EBADF);
+  OK(fsync(fd));
+  OK(fdatasync(fd));
+  FAILS(fsync(p[0]), EINVAL);
+  FAILS(fsync(999), EBADF);
+  OK(syncfs(fd));
+  OK(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+  FAILS(sync_file_range(fd, 0, 0, 64), EINVAL);
+  FAILS(readahead(OK(open("f", O_WRONLY)), 0, 1), EBADF);
+}
