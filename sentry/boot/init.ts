@@ -24,6 +24,8 @@ import { openForExec, walk } from "../vfs/namei.ts";
 import { BootError } from "./error.ts";
 
 const NOT_FOUND = 127;
+/** A flag (--cwd) that cannot be. */
+const BAD_USE = 2;
 const NOT_EXECUTABLE = 126;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -94,7 +96,7 @@ function install(task: Task, file: FileDescription | number, fd: number): void {
 function enterCwd(task: Task, cwd: string): void {
   const p = walk(task.fs.walkContext(task.creds), task.fs.root, cwd, 0);
   if (typeof p === "number") {
-    throw new BootError(`cannot enter ${cwd}: ${errnoName(-p)}`, NOT_FOUND);
+    throw new BootError(`cannot enter ${cwd}: ${errnoName(-p)}`, BAD_USE);
   }
   task.fs.setCwd(acquirePath(p));
 }
