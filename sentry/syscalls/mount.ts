@@ -15,7 +15,14 @@ import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FsContext } from "../kernel/fs_context.ts";
 import { invalidatePaths } from "../vfs/dentry.ts";
-import { acquirePath, isPathBelow, type Mount, MOUNT_FLAGS_MASK, newMount } from "../vfs/mount.ts";
+import {
+  acquirePath,
+  crossMounts,
+  isPathBelow,
+  type Mount,
+  MOUNT_FLAGS_MASK,
+  newMount,
+} from "../vfs/mount.ts";
 import type { PathRef } from "../vfs/mount.ts";
 import { isDirectory, WALK_DIRECTORY, WALK_KEEP_EXPIRY, WALK_NOFOLLOW } from "../vfs/namei.ts";
 import { walkArg } from "./path_args.ts";
@@ -117,8 +124,9 @@ export function umount2(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.u32(1);
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
   const nofollow = (flags & UMOUNT_NOFOLLOW) !== 0 ? WALK_NOFOLLOW : 0;
-  const p = walkArg(t, AT_FDCWD, args.addr(0), nofollow | WALK_KEEP_EXPIRY);
-  if (typeof p === "number") return p;
+  const found = walkArg(t, AT_FDCWD, args.addr(0), nofollow | WALK_KEEP_EXPIRY);
+  if (typeof found === "number") return found;
+  const p = crossMounts(found); // Also "." means what is stacked there (LOOKUP_MOUNTPOINT).
   if (p.dentry !== p.mount.root || p.mount.ns !== t.fs.mountNs) return -EINVAL;
   if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
   if ((flags & MNT_EXPIRE) !== 0) {

@@ -1,0 +1,229 @@
+// mount(2), umount2(2), pivot_root(2), mount_namespaces(7), tmpfs(5).
+#include "check.h"
+#include <sys/mount.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+
+/* A mount namespace of its own with a tmpfs on "m". */
+static void begin(void) {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  SKIP_UNLESS(unshare(CLONE_NEWNS) == 0, "no mount namespaces here");
+  OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+  OK(mkdir("m", 0755));
+  OK(mount("src", "m", "tmpfs", 0, "size=64k,nr_inodes=10,mode=750"));
+}
+
+static int exists(const char *path) { return access(path, F_OK) == 0; }
+
+/* The line of a mount point in /proc/self/mounts, or NULL. */
+static char *table_line(const char *end) {
+  static char text[65536];
+  strcpy(text, read_file("/proc/self/mounts"));
+  for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    char *point = strchr(line, ' ') + 1;
+    char *after = strchr(point, ' ');
+    size_t n = strlen(end);
+    if ((size_t)(after - point) >= n && memcmp(after - n, end, n) == 0) return line;
+  }
+  return NULL;
+}
+
+TEST(covers, "a mount covers its directory until it is unmounted") {
+  OK(mkdir("x", 0755));
+  begin();
+  write_file("m/f", "inside");
+  struct stat st;
+  OK(stat("m", &st));
+  EQUAL(st.st_mode, S_IFDIR | 0750);
+  struct stat up, here;
+  OK(stat("m/..", &up));
+  OK(stat(".", &here));
+  EQUAL(up.st_ino, here.st_ino);
+  CHECK(st.st_dev != here.st_dev);
+  OK(umount("m"));
+  CHECK(!exists("m/f"));
+  FAILS(umount("m"), EINVAL);
+}
+
+TEST(limits, "tmpfs ends with ENOSPC at its size and its number of files") {
+  begin();
+  int fd = OK(open("m/f", O_RDWR | O_CREAT, 0644));
+  char block[4096];
+  memset(block, 1, sizeof block);
+  int blocks = 0;
+  while (write(fd, block, sizeof block) == (int)sizeof block) blocks++;
+  EQUAL(errno, ENOSPC);
+  EQUAL(blocks, 16);
+  struct statfs sf;
+  OK(statfs("m", &sf));
+  EQUAL(sf.f_blocks, 16);
+  EQUAL(sf.f_bfree, 0);
+  EQUAL(sf.f_type, 0x01021994);
+  OK(ftruncate(fd, 0));
+  EQUAL(write(fd, "x", 1), 1);
+  char name[16];
+  int files = 0;
+  for (; files < 100; files++) {
+    snprintf(name, sizeof name, "m/%d", files);
+    int next = open(name, O_CREAT | O_WRONLY, 0644);
+    if (next < 0) break;
+    close(next);
+  }
+  EQUAL(errno, ENOSPC);
+  EQUAL(files, 8);
+  FAILS(mount("x", "m", "tmpfs", 0, "bogus=1"), EINVAL);
+}
+
+TEST(busy, "a mount in use is EBUSY, MNT_DETACH takes it away") {
+  begin();
+  write_file("m/f", "still");
+  int fd = OK(open("m/f", O_RDONLY));
+  FAILS(umount("m"), EBUSY);
+  FAILS(rmdir("m"), EBUSY);
+  FAILS(rename("m", "n"), EBUSY);
+  OK(umount2("m", MNT_DETACH));
+  CHECK(!exists("m/f"));
+  char text[8];
+  EQUAL(read(fd, text, 8), 5);
+  FAILS(umount2("m", 0x4000), EINVAL);
+}
+
+TEST(expiry, "MNT_EXPIRE unmounts what was not used since it was marked") {
+  begin();
+  FAILS(umount2("m", MNT_EXPIRE), EAGAIN);
+  OK(mkdir("m/d", 0755));
+  FAILS(umount2("m", MNT_EXPIRE), EAGAIN);
+  OK(umount2("m", MNT_EXPIRE));
+  FAILS(umount2("m", MNT_EXPIRE | MNT_DETACH), EINVAL);
+}
+
+TEST(read_only, "a read-only mount refuses changes, a bind has its own flags") {
+  begin();
+  OK(mkdir("b", 0755));
+  write_file("m/f", "x");
+  OK(mount("m", "b", NULL, MS_BIND, NULL));
+  OK(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOEXEC, NULL));
+  FAILS(open("b/f", O_WRONLY), EROFS);
+  FAILS(open("b/new", O_CREAT | O_WRONLY, 0644), EROFS);
+  FAILS(mkdir("b/d", 0755), EROFS);
+  FAILS(unlink("b/f"), EROFS);
+  FAILS(rename("b/f", "b/g"), EROFS);
+  FAILS(chmod("b/f", 0600), EROFS);
+  FAILS(access("b/f", W_OK), EROFS);
+  FAILS(truncate("b/f", 0), EROFS);
+  FAILS(symlink("x", "b/l"), EROFS);
+  FAILS(mkdir("b/f", 0755), EEXIST);
+  write_file("m/f", "yy");
+  CHECK(strcmp(read_file("b/f"), "yy") == 0);
+  struct statfs sf;
+  OK(statfs("b", &sf));
+  CHECK((sf.f_flags & (MS_RDONLY | MS_NOEXEC)) == (MS_RDONLY | MS_NOEXEC));
+  char *line = table_line("/b");
+  CHECK(line != NULL && strstr(line, " tmpfs ro,noexec") != NULL);
+}
+
+TEST(no_device, "nodev and nosuid mounts") {
+  begin();
+  OK(mount(NULL, "m", NULL, MS_REMOUNT | MS_NODEV, "size=64k"));
+  OK(mknod("m/null", S_IFCHR | 0666, makedev(1, 3)));
+  FAILS(open("m/null", O_RDONLY), EACCES);
+  OK(mount(NULL, "m", NULL, MS_REMOUNT, "size=64k"));
+  close(OK(open("m/null", O_RDONLY)));
+}
+
+TEST(recursion, "MS_REC takes along what is mounted below") {
+  begin();
+  OK(mkdir("m/in", 0755));
+  OK(mount("u", "m/in", "tmpfs", 0, NULL));
+  write_file("m/in/f", "");
+  OK(mkdir("flat", 0755));
+  OK(mkdir("deep", 0755));
+  OK(mount("m", "flat", NULL, MS_BIND, NULL));
+  OK(mount("m", "deep", NULL, MS_BIND | MS_REC, NULL));
+  CHECK(!exists("flat/in/f") && exists("deep/in/f"));
+  FAILS(umount("deep"), EBUSY);
+  OK(umount2("deep", MNT_DETACH));
+}
+
+TEST(file_bind, "a file is bound over a file, not over a directory") {
+  begin();
+  write_file("a", "A");
+  write_file("b", "B");
+  OK(mount("a", "b", NULL, MS_BIND, NULL));
+  CHECK(strcmp(read_file("b"), "A") == 0);
+  FAILS(unlink("b"), EBUSY);
+  FAILS(mount("a", "m", NULL, MS_BIND, NULL), ENOTDIR);
+  FAILS(mount("none", "m", NULL, MS_BIND, NULL), ENOENT);
+  OK(umount("b"));
+  CHECK(strcmp(read_file("b"), "B") == 0);
+}
+
+TEST(moves, "MS_MOVE moves a mount, not into itself") {
+  begin();
+  OK(mkdir("to", 0755));
+  OK(mkdir("m/in", 0755));
+  FAILS(mount("m", "m/in", NULL, MS_MOVE, NULL), ELOOP);
+  OK(mount("m", "to", NULL, MS_MOVE, NULL));
+  CHECK(!exists("m/in") && exists("to/in"));
+  FAILS(mount("m", "to", NULL, MS_MOVE, NULL), EINVAL);
+}
+
+TEST(links_across, "rename and link do not cross mounts") {
+  begin();
+  write_file("f", "");
+  FAILS(rename("f", "m/f"), EXDEV);
+  FAILS(link("f", "m/f"), EXDEV);
+}
+
+TEST(namespaces, "a mount in a new namespace is not seen in the old one") {
+  begin();
+  IN_CHILD(pid, {
+    OK(unshare(CLONE_NEWNS));
+    OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    OK(mount("t", "m", "tmpfs", 0, NULL));
+    write_file("m/hidden", "");
+    CHECK(exists("m/hidden"));
+  });
+  join(pid);
+  CHECK(!exists("m/hidden"));
+}
+
+TEST(pivots, "pivot_root makes another mount the root") {
+  begin();
+  OK(mkdir("m/old", 0755));
+  write_file("m/new", "");
+  IN_CHILD(pid, {
+    OK(syscall(SYS_pivot_root, "m", "m/old"));
+    OK(chdir("/"));
+    CHECK(exists("/new") && exists("/old/proc"));
+    OK(umount2("/old", MNT_DETACH));
+    CHECK(!exists("/old/proc"));
+  });
+  FAILS(syscall(SYS_pivot_root, "m", "m/none"), ENOENT);
+  join(pid);
+}
+
+TEST(stacked_pivot, "pivot_root(\".\", \".\") stacks the old root on the new one") {
+  begin();
+  write_file("m/new", "");
+  OK(chdir("m"));
+  OK(syscall(SYS_pivot_root, ".", "."));
+  OK(umount2(".", MNT_DETACH));
+  OK(chdir("/"));
+  CHECK(exists("/new") && !exists("/proc"));
+}
+
+TEST(permission, "mounting needs CAP_SYS_ADMIN") {
+  begin();
+  IN_CHILD(pid, {
+    OK(setuid(1000));
+    FAILS(mount("t", "/tmp", "tmpfs", 0, NULL), EPERM);
+    FAILS(umount("/proc"), EPERM);
+  });
+  join(pid);
+  FAILS(mount("t", "m", "nosuchfs", 0, NULL), ENODEV);
+  FAILS(mount("t", "none", "tmpfs", 0, NULL), ENOENT);
+  write_file("f", "");
+  FAILS(mount("t", "f", "tmpfs", 0, NULL), ENOTDIR);
+  FAILS(mount("t", "m", NULL, MS_SHARED | MS_PRIVATE, NULL), EINVAL);
+}
