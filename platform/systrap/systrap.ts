@@ -127,7 +127,7 @@ export class SystrapPlatform implements Platform {
 
   wait(timeoutNs: number): Context | null {
     if (this.#lost.length > 0) return this.#takeLost();
-    let handle = native.dv_wait(0);
+    let handle = native.dv_poll(timeoutNs);
     if (handle === -2 && timeoutNs !== 0) {
       // Nothing to serve: the time for chores.
       if (this.#spares.length < SPARE_MIN) this.#makeSpares();
@@ -135,10 +135,6 @@ export class SystrapPlatform implements Platform {
       if (this.#lost.length > 0) return this.#takeLost();
       handle = native.dv_wait(timeoutNs);
     } else if (++this.#sinceReap > 256) this.#reap();
-    if (handle === -2) {
-      this.#reap();
-      return this.#lost.length > 0 ? this.#takeLost() : null;
-    }
     if (handle < 0) return null;
     const ctx = this.#contexts[handle];
     if (ctx === null) return null;

@@ -243,35 +243,41 @@ static uint64_t sleeps, spun;
 
 double dv_wait_stat(int which) { return which == 0 ? sleeps : spun; }
 
-// Returns a handle whose slot came back, -1 for the doorbell, -2 at the timeout.
-int dv_wait(double timeout_ns) {
+// Looks and spins, but does not sleep. Returns a handle whose slot came back, -1 for the doorbell, -2
+// when there was nothing within the budget (or at once, for timeout 0): the time for chores.
+int dv_poll(double timeout_ns) {
   int h = find_ready();
   if (h >= 0) return h;
-  if (__atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST)) return -1;
-  if (timeout_ns == 0) return -2;
-  long start = now_ns(), deadline = timeout_ns < 0 ? LONG_MAX : start + (long)timeout_ns;
-  volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
-  if (nactive > 0 && cpus > 1) {
-    long until = start + spin_ns;
-    for (;;) {
-      for (int i = 0; i < 32; i++) {
-        if ((h = find_ready()) >= 0) {
-          spun++;
-          spin_ns = SPIN_MAX_NS;
-          return h;
-        }
-        if (__atomic_load_n(&doorbell, __ATOMIC_RELAXED)) { __atomic_store_n(&doorbell, 0, __ATOMIC_SEQ_CST); return -1; }
-        __builtin_ia32_pause();
+  if (__atomic_load_n(&doorbell, __ATOMIC_RELAXED) && __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST)) return -1;
+  if (timeout_ns == 0 || nactive == 0 || cpus < 2) return -2;
+  long until = 0;
+  for (int rounds = 0;; rounds++) {
+    for (int i = 0; i < 64; i++) {
+      if ((h = find_ready()) >= 0) {
+        spun++;
+        spin_ns = SPIN_MAX_NS;
+        return h;
       }
-      long t = now_ns();
-      if (t >= deadline) return -2;
-      if (t >= until) break;
+      __builtin_ia32_pause();
     }
-    spin_ns = spin_ns / 2 < SPIN_MIN_NS ? SPIN_MIN_NS : spin_ns / 2;
+    if (__atomic_load_n(&doorbell, __ATOMIC_RELAXED) && __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST)) return -1;
+    long t = now_ns();
+    if (until == 0) {
+      until = t + spin_ns;
+      if (timeout_ns > 0 && timeout_ns < spin_ns) until = t + (long)timeout_ns;
+    } else if (t >= until) break;
   }
+  spin_ns = spin_ns / 2 < SPIN_MIN_NS ? SPIN_MIN_NS : spin_ns / 2;
+  return -2;
+}
+
+// Sleeps until a slot comes back, the bell rings (-1) or the timeout (-2; -1 ns: none).
+int dv_wait(double timeout_ns) {
+  volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
+  long deadline = timeout_ns < 0 ? LONG_MAX : now_ns() + (long)timeout_ns;
   for (;;) {
     __atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
-    h = find_ready();
+    int h = find_ready();
     int rung = __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST);
     if (h >= 0 || rung) {
       *sleeping = 0;
@@ -279,21 +285,21 @@ int dv_wait(double timeout_ns) {
       return h >= 0 ? h : -1;
     }
     long left = deadline == LONG_MAX ? LONG_MAX : deadline - now_ns();
+    if (left <= 0) {
+      *sleeping = 0;
+      return -2;
+    }
     // While guests run, look now and then: a stub that died without a word rings no bell.
     long limit = nactive > 0 ? 100000000L : LONG_MAX;
     long nap = left < limit ? left : limit;
-    if (nap > 0) {
-      struct timespec t = {nap / 1000000000L, nap % 1000000000L};
-      sleeps++;
-      sys_futex(sleeping, FUTEX_WAIT, 1, nap == LONG_MAX ? 0 : &t);
-    }
+    struct timespec t = {nap / 1000000000L, nap % 1000000000L};
+    sleeps++;
+    long r = sys_futex(sleeping, FUTEX_WAIT, 1, nap == LONG_MAX ? 0 : &t);
     *sleeping = 0;
-    if (nap == left || left <= 0) {
+    if (r == -1 && errno == ETIMEDOUT) {
       h = find_ready();
       return h >= 0 ? h : -2;
     }
-    if (nap == limit && (h = find_ready()) < 0) return -2;
-    if (h >= 0) return h;
   }
 }
 
