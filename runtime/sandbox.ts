@@ -5,7 +5,7 @@
  * control socket while it boots.
  */
 import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
-import { libraryFd } from "../platform/host/library.ts";
+import { libraryFile } from "../platform/host/library.ts";
 import { spawnLibrary } from "../platform/host/spawn.ts";
 import { ControlConnection, EMPTY_ROOT_FD, FIRST_MOUNT_FD, SENTRY_BUG_STATUS } from "./control.ts";
 import { SandboxError } from "./errors.ts";
@@ -105,6 +105,8 @@ export class Sandbox {
     log?.debug("cloned the sandbox process", { pid, allIdsMapped: out[2] !== 0 });
     this.#control.sendConfig(makeConfig(options, files, out[2] !== 0));
     this.status = this.#follow(options);
+    // Who never asks for the status has no error to handle.
+    this.status.catch(() => {});
     if (files.pipes !== null) {
       this.stdin = files.pipes.stdin;
       this.stdout = files.pipes.stdout;
@@ -189,6 +191,7 @@ interface Pipes {
 interface Files {
   stdio: [number, number, number];
   pipes: Pipes | null;
+  library: number;
   /** Descriptors that the sandbox inherits after its mounts, in order. */
   extra: number[];
   /** Their positions in `extra`, or -1. */
@@ -202,11 +205,13 @@ function openFiles(options: SandboxOptions): Files {
   const files: Files = {
     stdio: [0, 1, 2],
     pipes: null,
+    library: openHost(libraryFile(), O_RDONLY),
     extra: [],
     sentryLog: -1,
     strace: -1,
     close: [],
   };
+  files.close.push(files.library);
   const kinds = [options.stdin, options.stdout, options.stderr];
   if (kinds.includes("null") || kinds.includes("piped")) openStdio(kinds, files);
   if (options.debugLog !== undefined) {
@@ -255,7 +260,7 @@ function spawnRequest(options: SandboxOptions, files: Files): string {
     `ro=${options.root ?? "/"}`,
     ...(options.volumes ?? []).map((v) => `${v.writable ? "rw" : "ro"}=${v.source}`),
     ...files.extra.map((fd) => `fd=${fd}`),
-    `library=${libraryFd()}`,
+    `library=${files.library}`,
     `caps=${caps.toString(16)}`,
     `stdio=${files.stdio.join(",")}`,
     "arg=dvisor-sandbox",
@@ -332,6 +337,7 @@ const SYS_open = 2;
 const SYS_close = 3;
 const SYS_getgroups = 115;
 const SYS_pipe2 = 293;
+const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_RDWR = 2;
 const O_CREAT = 0o100;

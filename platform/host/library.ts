@@ -10,9 +10,10 @@ const SANDBOX_LIBRARY = "/lib64/libplatform.so";
 
 let memfd = -1;
 
-/** The memfd that holds the library in the compiled command, for the sandbox to copy; -1 elsewhere. */
-export function libraryFd(): number {
-  return memfd;
+/** The library of this process as a path, for the sandbox to copy it. */
+export function libraryFile(): string {
+  const path = libraryPath();
+  return typeof path === "string" ? path : decodeURIComponent(path.pathname);
 }
 
 /** Opens the library with these symbols. Any number of times, with any subsets; it is one instance. */
