@@ -1,0 +1,265 @@
+// epoll(7), poll(2) and select(2).
+#include "check.h"
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
+static int p[2], ep;
+
+static void watch(int fd, uint32_t events, uint64_t data) {
+  struct epoll_event event = {.events = events, .data.u64 = data};
+  OK(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event));
+}
+
+static void rearm(int fd, uint32_t events) {
+  struct epoll_event event = {.events = events};
+  OK(epoll_ctl(ep, EPOLL_CTL_MOD, fd, &event));
+}
+
+/* How many events there are now; the first one's bits and data. */
+static uint32_t bits;
+static uint64_t data;
+static int now(void) {
+  struct epoll_event events[10];
+  int n = OK(epoll_wait(ep, events, 10, 0));
+  bits = n > 0 ? events[0].events : 0;
+  data = n > 0 ? events[0].data.u64 : 0;
+  return n;
+}
+
+static void set_up(void) {
+  OK(pipe(p));
+  ep = OK(epoll_create1(EPOLL_CLOEXEC));
+}
+
+static void send_byte(void) { EQUAL(write(p[1], "x", 1), 1); }
+static void take_byte(void) {
+  char byte;
+  EQUAL(read(p[0], &byte, 1), 1);
+}
+
+TEST(level, "level-triggered: ready as long as there is something") {
+  set_up();
+  watch(p[0], EPOLLIN, 0x1122334455667788);
+  EQUAL(now(), 0);
+  send_byte();
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLIN);
+  EQUAL(data, 0x1122334455667788);
+  EQUAL(now(), 1);
+  take_byte();
+  EQUAL(now(), 0);
+}
+
+TEST(edge, "edge-triggered: ready once for each arrival") {
+  set_up();
+  watch(p[0], EPOLLIN | EPOLLET, 1);
+  send_byte();
+  EQUAL(now(), 1);
+  EQUAL(now(), 0);
+  send_byte();
+  EQUAL(now(), 1);
+  EQUAL(now(), 0);
+  take_byte();
+  EQUAL(now(), 0);
+  rearm(p[0], EPOLLIN | EPOLLET);
+  EQUAL(now(), 1);
+}
+
+TEST(oneshot, "EPOLLONESHOT disarms until it is set again") {
+  set_up();
+  watch(p[0], EPOLLIN | EPOLLONESHOT, 1);
+  send_byte();
+  EQUAL(now(), 1);
+  send_byte();
+  EQUAL(now(), 0);
+  rearm(p[0], EPOLLIN | EPOLLONESHOT);
+  EQUAL(now(), 1);
+}
+
+TEST(nested, "an epoll within an epoll is ready when something in it is") {
+  set_up();
+  watch(p[0], EPOLLIN, 1);
+  int inner = ep;
+  ep = OK(epoll_create1(0));
+  watch(inner, EPOLLIN, 2);
+  EQUAL(now(), 0);
+  send_byte();
+  EQUAL(now(), 1);
+  EQUAL(data, 2);
+  struct pollfd poll_it = {inner, POLLIN, 0};
+  EQUAL(poll(&poll_it, 1, 0), 1);
+  take_byte();
+  EQUAL(now(), 0);
+}
+
+TEST(loops, "epolls that watch themselves or each other are refused") {
+  set_up();
+  struct epoll_event event = {.events = EPOLLIN};
+  FAILS(epoll_ctl(ep, EPOLL_CTL_ADD, ep, &event), EINVAL);
+  int other = OK(epoll_create1(0));
+  OK(epoll_ctl(ep, EPOLL_CTL_ADD, other, &event));
+  FAILS(epoll_ctl(other, EPOLL_CTL_ADD, ep, &event), ELOOP);
+}
+
+TEST(errors, "epoll_ctl and epoll_wait refuse what makes no sense") {
+  set_up();
+  struct epoll_event event = {.events = EPOLLIN};
+  OK(epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &event));
+  FAILS(epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &event), EEXIST);
+  FAILS(epoll_ctl(ep, EPOLL_CTL_MOD, p[1], &event), ENOENT);
+  FAILS(epoll_ctl(ep, EPOLL_CTL_DEL, p[1], NULL), ENOENT);
+  FAILS(epoll_ctl(ep, 9, p[1], &event), EINVAL);
+  FAILS(epoll_ctl(p[0], EPOLL_CTL_ADD, p[1], &event), EINVAL);
+  FAILS(epoll_ctl(ep, EPOLL_CTL_ADD, 999, &event), EBADF);
+  write_file("file", "");
+  FAILS(epoll_ctl(ep, EPOLL_CTL_ADD, OK(open("file", O_RDONLY)), &event), EPERM);
+  FAILS(epoll_wait(ep, &event, 0, 0), EINVAL);
+  FAILS(epoll_wait(p[0], &event, 1, 0), EINVAL);
+  send_byte();
+  FAILS(epoll_wait(ep, nowhere, 1, 0), EFAULT);
+  FAILS(epoll_create(0), EINVAL);
+}
+
+TEST(closed, "closing the last descriptor takes a file out of the set") {
+  set_up();
+  watch(p[0], EPOLLIN, 1);
+  send_byte();
+  int copy = OK(dup(p[0]));
+  close(p[0]);
+  EQUAL(now(), 1); /* The file is still open. */
+  close(copy);
+  EQUAL(now(), 0);
+}
+
+TEST(hang_up, "EPOLLHUP and EPOLLERR are told without being asked for") {
+  set_up();
+  watch(p[0], 0, 1);
+  EQUAL(now(), 0);
+  close(p[1]);
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLHUP);
+  int s[2];
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  ep = OK(epoll_create1(0));
+  watch(s[0], EPOLLIN | EPOLLRDHUP, 1);
+  OK(shutdown(s[1], SHUT_WR));
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLIN | EPOLLRDHUP);
+}
+
+TEST(fair, "more ready files than room come in turn") {
+  ep = OK(epoll_create1(0));
+  int counts[6] = {0};
+  for (int i = 0; i < 6; i++) {
+    OK(pipe(p));
+    send_byte();
+    watch(p[0], EPOLLIN, i);
+  }
+  for (int round = 0; round < 6; round++) {
+    struct epoll_event events[2];
+    EQUAL(epoll_wait(ep, events, 2, 0), 2);
+    for (int i = 0; i < 2; i++) counts[events[i].data.u64]++;
+  }
+  for (int i = 0; i < 6; i++) EQUAL(counts[i], 2);
+}
+
+TEST(wakes, "a blocked epoll_wait is woken by another process and ends at its timeout") {
+  set_up();
+  watch(p[0], EPOLLIN, 3);
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    until_asleep(parent);
+    send_byte();
+  });
+  struct epoll_event event;
+  EQUAL(epoll_wait(ep, &event, 1, -1), 1);
+  take_byte();
+  double start = monotonic_ms();
+  EQUAL(epoll_wait(ep, &event, 1, 20), 0);
+  CHECK(monotonic_ms() - start >= 19.9);
+  join(pid);
+}
+
+TEST(exclusive, "EPOLLEXCLUSIVE wakes at least one of several waiters") {
+  set_up();
+  pid_t pids[3];
+  for (int i = 0; i < 3; i++) {
+    pids[i] = OK(fork());
+    if (pids[i] == 0) {
+      ep = OK(epoll_create1(0));
+      watch(p[0], EPOLLIN | EPOLLEXCLUSIVE, 1);
+      struct epoll_event event;
+      EQUAL(epoll_wait(ep, &event, 1, -1), 1);
+      take_byte();
+      _exit(0);
+    }
+  }
+  for (int i = 0; i < 3; i++) until_asleep(pids[i]);
+  for (int i = 0; i < 3; i++) send_byte();
+  for (int i = 0; i < 3; i++) join(pids[i]);
+}
+
+static volatile sig_atomic_t signals;
+static void on_signal(int sig) { (void)sig, signals++; }
+
+TEST(signal_masks, "epoll_pwait, ppoll and pselect open the mask while they wait") {
+  set_up();
+  signal(SIGUSR1, on_signal);
+  sigset_t set, none;
+  sigemptyset(&none);
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  struct epoll_event event;
+  raise(SIGUSR1);
+  FAILS(epoll_pwait(ep, &event, 1, -1, &none), EINTR);
+  EQUAL(signals, 1);
+  raise(SIGUSR1);
+  FAILS(ppoll(NULL, 0, NULL, &none), EINTR);
+  EQUAL(signals, 2);
+  raise(SIGUSR1);
+  FAILS(pselect(0, NULL, NULL, NULL, NULL, &none), EINTR);
+  EQUAL(signals, 3);
+  raise(SIGUSR1);
+  EQUAL(signals, 3); /* Blocked again. */
+}
+
+TEST(poll_, "poll reports bad descriptors, skips negative ones and times out") {
+  set_up();
+  struct pollfd list[3] = {{p[0], POLLIN, 0}, {-5, POLLIN, 7}, {999, POLLIN, 0}};
+  EQUAL(poll(list, 3, 1000), 1);
+  EQUAL(list[1].revents, 0);
+  EQUAL(list[2].revents, POLLNVAL);
+  double start = monotonic_ms();
+  EQUAL(poll(list, 2, 15), 0);
+  CHECK(monotonic_ms() - start >= 14.9);
+  FAILS(poll(nowhere, 1, 0), EFAULT);
+  write_file("file", "");
+  list[0].fd = OK(open("file", O_RDWR));
+  list[0].events = POLLIN | POLLOUT;
+  EQUAL(poll(list, 1, 0), 1);
+  EQUAL(list[0].revents, POLLIN | POLLOUT);
+}
+
+TEST(select_, "select reports each set, leaves the time that was left, refuses bad ones") {
+  set_up();
+  fd_set in, out;
+  FD_ZERO(&in);
+  FD_ZERO(&out);
+  FD_SET(p[0], &in);
+  FD_SET(p[1], &out);
+  struct timeval limit = {5, 0};
+  EQUAL(select(p[1] + 1, &in, &out, NULL, &limit), 1);
+  CHECK(!FD_ISSET(p[0], &in) && FD_ISSET(p[1], &out));
+  CHECK(limit.tv_sec == 4 || limit.tv_sec == 5);
+  send_byte();
+  FD_SET(p[0], &in);
+  EQUAL(select(p[1] + 1, &in, &out, NULL, NULL), 2);
+  FD_SET(60, &in);
+  FAILS(select(61, &in, NULL, NULL, &limit), EBADF);
+  FAILS(select(-1, NULL, NULL, NULL, &limit), EINVAL);
+  limit = (struct timeval){0, 10000};
+  EQUAL(select(0, NULL, NULL, NULL, &limit), 0);
+  EQUAL(limit.tv_usec, 0);
+}

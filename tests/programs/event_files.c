@@ -1,0 +1,172 @@
+// eventfd(2), timerfd_create(2), signalfd(2), pidfd_open(2).
+#include "check.h"
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+static uint64_t read_u64(int fd) {
+  uint64_t value = 0;
+  EQUAL(read(fd, &value, sizeof value), 8);
+  return value;
+}
+
+static void write_u64(int fd, uint64_t value) { EQUAL(write(fd, &value, sizeof value), 8); }
+
+static int ready(int fd, short events) {
+  struct pollfd p = {fd, events, 0};
+  OK(poll(&p, 1, 0));
+  return p.revents;
+}
+
+TEST(eventfd_counter, "an eventfd adds up and is emptied by a read") {
+  int fd = OK(eventfd(3, EFD_NONBLOCK));
+  write_u64(fd, 4);
+  EQUAL(read_u64(fd), 7);
+  uint64_t value;
+  FAILS(read(fd, &value, 8), EAGAIN);
+  FAILS(read(fd, &value, 7), EINVAL);
+  FAILS(eventfd(0, 0x10), EINVAL);
+}
+
+TEST(eventfd_semaphore, "EFD_SEMAPHORE gives one at a time") {
+  int fd = OK(eventfd(2, EFD_NONBLOCK | EFD_SEMAPHORE));
+  EQUAL(read_u64(fd), 1);
+  EQUAL(read_u64(fd), 1);
+  uint64_t value;
+  FAILS(read(fd, &value, 8), EAGAIN);
+}
+
+TEST(eventfd_limit, "an eventfd refuses to overflow and poll knows it") {
+  int fd = OK(eventfd(0, EFD_NONBLOCK));
+  EQUAL(ready(fd, POLLIN | POLLOUT), POLLOUT);
+  write_u64(fd, UINT64_MAX - 1);
+  EQUAL(ready(fd, POLLIN | POLLOUT), POLLIN);
+  uint64_t one = 1, all = UINT64_MAX;
+  FAILS(write(fd, &one, 8), EAGAIN);
+  FAILS(write(fd, &all, 8), EINVAL);
+  EQUAL(read_u64(fd), UINT64_MAX - 1);
+}
+
+TEST(eventfd_blocks, "a blocked reader of an eventfd is woken by another process") {
+  int fd = OK(eventfd(0, 0));
+  IN_CHILD(pid, { EQUAL(read_u64(fd), 9); });
+  until_asleep(pid);
+  write_u64(fd, 9);
+  join(pid);
+}
+
+TEST(timerfd_counts, "a timerfd counts expirations") {
+  int fd = OK(timerfd_create(CLOCK_MONOTONIC, 0));
+  struct itimerspec value = {{0, 5000000}, {0, 5000000}}, now;
+  OK(timerfd_settime(fd, 0, &value, NULL));
+  usleep(30000);
+  CHECK(read_u64(fd) >= 5);
+  OK(timerfd_gettime(fd, &now));
+  EQUAL(now.it_interval.tv_nsec, 5000000);
+  CHECK(read_u64(fd) >= 1); /* It goes on. */
+  value = (struct itimerspec){{0, 0}, {0, 0}};
+  OK(timerfd_settime(fd, 0, &value, &now));
+  OK(fcntl(fd, F_SETFL, O_NONBLOCK));
+  uint64_t count;
+  FAILS(read(fd, &count, 8), EAGAIN);
+  EQUAL(ready(fd, POLLIN), 0);
+  FAILS(timerfd_create(99, 0), EINVAL);
+  FAILS(timerfd_settime(0, 0, &value, NULL), EINVAL);
+}
+
+TEST(timerfd_absolute, "a timerfd with a time in the past is ready at once") {
+  int fd = OK(timerfd_create(CLOCK_REALTIME, 0));
+  struct itimerspec value = {{0, 0}, {1, 0}};
+  OK(timerfd_settime(fd, TFD_TIMER_ABSTIME, &value, NULL));
+  EQUAL(read_u64(fd), 1);
+}
+
+static int signal_file(int flags, sigset_t *set) {
+  sigemptyset(set);
+  sigaddset(set, SIGUSR1);
+  sigaddset(set, SIGRTMIN);
+  OK(sigprocmask(SIG_BLOCK, set, NULL));
+  return OK(signalfd(-1, set, flags));
+}
+
+TEST(signalfd_reads, "a signalfd gives pending signals with their details") {
+  sigset_t set;
+  int fd = signal_file(SFD_NONBLOCK, &set);
+  struct signalfd_siginfo info[3];
+  FAILS(read(fd, info, sizeof info), EAGAIN);
+  FAILS(read(fd, info, 10), EINVAL);
+  EQUAL(ready(fd, POLLIN), 0);
+  OK(sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_int = 5}));
+  OK(kill(getpid(), SIGUSR1));
+  EQUAL(ready(fd, POLLIN), POLLIN);
+  EQUAL(read(fd, info, sizeof info), 2 * sizeof *info);
+  EQUAL(info[0].ssi_signo, SIGUSR1);
+  EQUAL(info[0].ssi_pid, getpid());
+  EQUAL(info[1].ssi_signo, SIGRTMIN);
+  EQUAL(info[1].ssi_int, 5);
+  EQUAL(info[1].ssi_code, SI_QUEUE);
+}
+
+TEST(signalfd_blocks, "a blocked reader of a signalfd is woken by a signal") {
+  sigset_t set;
+  int fd = signal_file(0, &set);
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    until_asleep(parent);
+    kill(parent, SIGUSR1);
+  });
+  struct signalfd_siginfo info;
+  EQUAL(read(fd, &info, sizeof info), sizeof info);
+  EQUAL(info.ssi_pid, pid);
+  join(pid);
+}
+
+TEST(signalfd_mask, "the set of a signalfd can be changed") {
+  sigset_t set;
+  int fd = signal_file(SFD_NONBLOCK, &set);
+  OK(kill(getpid(), SIGUSR1));
+  sigdelset(&set, SIGUSR1);
+  EQUAL(signalfd(fd, &set, 0), fd);
+  struct signalfd_siginfo info;
+  FAILS(read(fd, &info, sizeof info), EAGAIN);
+  FAILS(signalfd(0, &set, 0), EINVAL);
+}
+
+TEST(pidfd_ready, "a pidfd becomes readable when its process ends, and takes signals") {
+  IN_CHILD(pid, pause());
+  int fd = OK((int)syscall(SYS_pidfd_open, pid, 0));
+  CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+  EQUAL(ready(fd, POLLIN), 0);
+  OK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
+  struct pollfd p = {fd, POLLIN, 0};
+  EQUAL(poll(&p, 1, 5000), 1);
+  siginfo_t info;
+  OK(waitid(P_PIDFD, fd, &info, WEXITED));
+  EQUAL(info.si_pid, pid);
+  EQUAL(info.si_status, SIGTERM);
+  FAILS(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0), ESRCH);
+  FAILS(syscall(SYS_pidfd_open, 999999, 0), ESRCH);
+  FAILS(syscall(SYS_pidfd_open, getpid(), 1), EINVAL);
+}
+
+TEST(pidfd_getfd_, "pidfd_getfd takes a descriptor of another process") {
+  int p[2], q[2];
+  OK(pipe(p));
+  OK(pipe(q));
+  IN_CHILD(pid, {
+    int own = OK(open("/dev/null", O_RDONLY));
+    dup2(p[1], 200);
+    close(own);
+    write(q[1], "x", 1);
+    pause();
+  });
+  char byte;
+  EQUAL(read(q[0], &byte, 1), 1);
+  int fd = OK((int)syscall(SYS_pidfd_open, pid, 0));
+  int taken = OK((int)syscall(SYS_pidfd_getfd, fd, 200, 0));
+  EQUAL(write(taken, "y", 1), 1);
+  EQUAL(read(p[0], &byte, 1), 1);
+  EQUAL(byte, 'y');
+  FAILS(syscall(SYS_pidfd_getfd, fd, 201, 0), EBADF);
+}

@@ -1,0 +1,178 @@
+// Clocks and timers: nanosleep(2), setitimer(2), timer_create(2), clock_gettime(2).
+#include "check.h"
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/times.h>
+
+static volatile sig_atomic_t fired;
+static volatile int timer_value, timer_code;
+static void on_alarm(int sig) { (void)sig, fired++; }
+static void on_timer(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)context;
+  fired++;
+  timer_value = info->si_value.sival_int;
+  timer_code = info->si_code;
+}
+
+static void burn_until_fired(int times) {
+  while (fired < times) {}
+}
+
+TEST(clocks, "clocks go forward and agree with each other") {
+  struct timespec a, b, coarse;
+  struct timeval tv;
+  for (int clock = 0; clock <= 1; clock++) {
+    OK(clock_gettime(clock, &a));
+    for (int i = 0; i < 1000; i++) {
+      OK(clock_gettime(clock, &b));
+      CHECK(b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec >= a.tv_nsec));
+      a = b;
+    }
+  }
+  OK(syscall(SYS_clock_gettime, CLOCK_REALTIME, &a)); /* Past the vDSO. */
+  OK(gettimeofday(&tv, NULL));
+  OK(clock_gettime(CLOCK_REALTIME_COARSE, &coarse));
+  CHECK(llabs((a.tv_sec - tv.tv_sec) * 1000000ll + a.tv_nsec / 1000 - tv.tv_usec) < 500000);
+  CHECK(labs(time(NULL) - a.tv_sec) <= 1);
+  CHECK(labs(coarse.tv_sec - a.tv_sec) <= 1);
+  OK(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &a));
+  OK(clock_gettime(CLOCK_MONOTONIC, &b));
+  CHECK(b.tv_sec - a.tv_sec <= 1 && b.tv_sec >= a.tv_sec);
+  FAILS(clock_gettime(100, &a), EINVAL);
+  FAILS(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, nowhere), EFAULT);
+  OK(clock_getres(CLOCK_MONOTONIC, &a));
+  CHECK(a.tv_sec == 0 && a.tv_nsec >= 1);
+}
+
+TEST(cpu_clocks, "CPU-time clocks count work and not sleep") {
+  struct timespec process, thread, after;
+  OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &process));
+  OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &thread));
+  usleep(50000);
+  OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after));
+  CHECK((after.tv_sec - process.tv_sec) * 1e9 + after.tv_nsec - process.tv_nsec < 40e6);
+  double start = monotonic_ms();
+  do {
+    OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after));
+  } while ((after.tv_sec - thread.tv_sec) * 1e9 + after.tv_nsec - thread.tv_nsec < 30e6 &&
+           monotonic_ms() - start < 10000);
+  CHECK(monotonic_ms() - start < 10000);
+  struct rusage usage;
+  OK(getrusage(RUSAGE_SELF, &usage));
+  struct tms t;
+  OK(times(&t));
+}
+
+TEST(sleeps, "sleeps last at least as long as asked, by every clock") {
+  double start = monotonic_ms();
+  OK(nanosleep(&(struct timespec){0, 15000000}, NULL));
+  CHECK(monotonic_ms() - start >= 15);
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  OK(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL)); /* Past: at once. */
+  EQUAL(clock_nanosleep(CLOCK_REALTIME, 0, &(struct timespec){0, 1000000}, NULL), 0);
+  EQUAL(clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){0, 1000000000}, NULL), EINVAL);
+  EQUAL(clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){-1, 0}, NULL), EINVAL);
+  FAILS(syscall(SYS_nanosleep, nowhere, NULL), EFAULT);
+}
+
+TEST(alarm_, "alarm returns what was left and fires once") {
+  signal(SIGALRM, on_alarm);
+  alarm(0);
+  EQUAL(alarm(100), 0);
+  EQUAL(alarm(50), 100);
+  EQUAL(alarm(0), 50);
+  EQUAL(alarm(0), 0);
+}
+
+TEST(real_timer, "ITIMER_REAL fires again and again at its interval") {
+  signal(SIGALRM, on_alarm);
+  struct itimerval value = {{0, 5000}, {0, 5000}}, now;
+  double start = monotonic_ms();
+  OK(setitimer(ITIMER_REAL, &value, NULL));
+  while (fired < 5) pause();
+  CHECK(monotonic_ms() - start >= 24);
+  OK(getitimer(ITIMER_REAL, &now));
+  EQUAL(now.it_interval.tv_usec, 5000);
+  CHECK(now.it_value.tv_sec == 0 && now.it_value.tv_usec <= 5000);
+  value = (struct itimerval){{0, 0}, {0, 0}};
+  OK(setitimer(ITIMER_REAL, &value, &now));
+  EQUAL(now.it_interval.tv_usec, 5000);
+  OK(getitimer(ITIMER_REAL, &now));
+  EQUAL(now.it_value.tv_usec, 0);
+  FAILS(setitimer(9, &value, NULL), EINVAL);
+  value.it_value.tv_usec = 1000000;
+  FAILS(setitimer(ITIMER_REAL, &value, NULL), EINVAL);
+}
+
+TEST(cpu_timers, "ITIMER_VIRTUAL and ITIMER_PROF interrupt a busy program") {
+  signal(SIGVTALRM, on_alarm);
+  signal(SIGPROF, on_alarm);
+  struct itimerval value = {{0, 0}, {0, 20000}};
+  OK(setitimer(ITIMER_VIRTUAL, &value, NULL));
+  burn_until_fired(1);
+  OK(setitimer(ITIMER_PROF, &value, NULL));
+  burn_until_fired(2);
+}
+
+TEST(posix_timer, "a POSIX timer sends its value and counts overruns") {
+  struct sigaction action = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO};
+  OK(sigaction(SIGRTMIN, &action, NULL));
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGRTMIN);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  timer_t timer;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+  event.sigev_value.sival_int = 77;
+  OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+  struct itimerspec value = {{0, 2000000}, {0, 2000000}}, now;
+  OK(timer_settime(timer, 0, &value, NULL));
+  usleep(50000);
+  OK(timer_gettime(timer, &now));
+  EQUAL(now.it_interval.tv_nsec, 2000000);
+  OK(sigprocmask(SIG_UNBLOCK, &set, NULL));
+  CHECK(fired >= 1);
+  EQUAL(timer_value, 77);
+  EQUAL(timer_code, SI_TIMER);
+  OK(timer_delete(timer));
+  FAILS(timer_gettime(timer, &now), EINVAL);
+}
+
+TEST(absolute_timer, "an absolute time in the past fires at once") {
+  signal(SIGUSR1, on_alarm);
+  timer_t timer;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  OK(timer_create(CLOCK_REALTIME, &event, &timer));
+  struct itimerspec value = {{0, 0}, {1, 0}};
+  OK(timer_settime(timer, TIMER_ABSTIME, &value, NULL));
+  while (fired == 0) usleep(1000);
+  value.it_value.tv_nsec = -1;
+  FAILS(timer_settime(timer, 0, &value, NULL), EINVAL);
+}
+
+TEST(thread_timer, "SIGEV_THREAD_ID sends the signal to one thread") {
+  signal(SIGUSR1, on_alarm);
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
+  event._sigev_un._tid = gettid();
+  timer_t timer;
+  OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+  struct itimerspec value = {{0, 0}, {0, 1000000}};
+  OK(timer_settime(timer, 0, &value, NULL));
+  while (fired == 0) usleep(1000);
+}
+
+TEST(not_inherited, "fork inherits no timer, exec keeps the alarm") {
+  alarm(100);
+  IN_CHILD(pid, { EQUAL(alarm(0), 0); });
+  join(pid);
+  IN_CHILD(second, {
+    struct itimerval soon = {{0, 0}, {0, 30000}};
+    OK(setitimer(ITIMER_REAL, &soon, NULL));
+    execl("/bin/sleep", "sleep", "100", NULL);
+    fail("exec: errno %d", errno);
+  });
+  int status;
+  EQUAL(waitpid(second, &status, 0), second);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
+}
