@@ -1,12 +1,15 @@
 /**
- * Echo of input. Operations are queued, since output may be stopped or full, and run in order as soon
- * as there is room (Linux: echo_buf, process_echoes).
+ * Echo of input. Operations are queued and run in order at the end of each batch of input: a signal
+ * character later in the batch drops them, ^S holds them back (Linux: echo_buf, process_echoes).
  */
 import { ECHOCTL, type Termios } from "../../../platform/abi/termios.ts";
 import { isControl, type OutputDevice, type OutputProcessor } from "./output.ts";
 
 /** Operations waiting at most; older ones are dropped beyond it, as Linux does. */
 const ECHO_LIMIT = 4096;
+
+/** Waiting operations are run early at every multiple of this (Linux: ECHO_COMMIT_WATERMARK). */
+const COMMIT_WATERMARK = 256;
 
 // An operation is a byte (0..255), or one of these with an argument below.
 const OP_CONTROL = 0x100;
@@ -56,10 +59,9 @@ export class Echo {
 
   #add(op: number): void {
     const ops = this.#ops;
-    // The usual case: nothing waits and there is room.
-    if (ops.length === 0 && this.#run(op)) return;
-    if (ops.length >= ECHO_LIMIT) ops.shift();
     ops.push(op);
+    if (ops.length % COMMIT_WATERMARK === 0) this.flush();
+    if (ops.length > ECHO_LIMIT) ops.shift();
   }
 
   #run(op: number): boolean {
@@ -92,7 +94,14 @@ export class Echo {
         if (out.column > 0) out.column--;
         return true;
       default:
-        return out.put(op & 0xff);
+        // Linux escapes this byte in its queue, and so puts it out as it is.
+        if (op === 0xff) {
+          if (room <= 0) return false;
+          this.device.emit(op);
+          out.column++;
+          return true;
+        }
+        return out.put(op);
     }
   }
 }

@@ -11,7 +11,7 @@ import {
   VWERASE,
 } from "../../../platform/abi/termios.ts";
 import type { LineDiscipline } from "./line_discipline.ts";
-import { isControl } from "./output.ts";
+import { isControl, isLower, isUpper } from "./output.ts";
 
 /** Handles the erase character `c` of the line being typed. */
 export function erase(l: LineDiscipline, c: number): void {
@@ -101,8 +101,6 @@ function backspace(l: LineDiscipline): void {
   l.echo.raw(8);
 }
 
-/** Linux's isalnum: ASCII and Latin-1. */
 function isAlnum(c: number): boolean {
-  return (c >= 0x30 && c <= 0x39) || (c >= 0x41 && c <= 0x5a) || (c >= 0x61 && c <= 0x7a) ||
-    (c >= 0xc0 && c !== 0xd7 && c !== 0xf7);
+  return (c >= 0x30 && c <= 0x39) || isLower(c) || isUpper(c);
 }

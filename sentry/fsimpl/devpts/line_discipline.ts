@@ -38,13 +38,17 @@ import {
 import { SIGINT, SIGQUIT, SIGTSTP } from "../../../platform/abi/signal.ts";
 import { Echo } from "./echo.ts";
 import { erase } from "./erase.ts";
-import { OutputProcessor } from "./output.ts";
+import { isUpper, OutputProcessor } from "./output.ts";
 import { defaultTermios } from "./termios.ts";
 
 export const N_TTY_BUF_SIZE = 4096;
 const MASK = N_TTY_BUF_SIZE - 1;
 /** An end-of-line flagged byte of this value is a VEOF: it ends a line and is not part of it. */
 export const DISABLED_CHAR = 0;
+
+/** Who stops and starts output: IXON's characters, or tcflow(3). */
+export const BY_CHARACTER = 1;
+export const BY_TCFLOW = 2;
 
 /** The device below a line discipline. */
 export interface LineDevice {
@@ -74,7 +78,7 @@ export class LineDiscipline {
   /** Inside \...../ of ECHOPRT. */
   erasing = false;
   #lnext = false;
-  /** Bit 0: by ^S; bit 1: by tcflow(TCOOFF). */
+  /** Who stopped output: BY_CHARACTER and BY_TCFLOW. */
   #stopped = 0;
   /** Bytes that must be looked at one by one. */
   readonly #special = new Uint8Array(256);
@@ -115,7 +119,7 @@ export class LineDiscipline {
       this.#lnext = false;
     }
     this.#buildCharMap();
-    if ((s.iflag & IXON) === 0 && (oldIflag & IXON) !== 0) this.start(1);
+    if ((s.iflag & IXON) === 0 && (oldIflag & IXON) !== 0) this.#startAndEcho();
     this.device.wakeReaders();
   }
 
@@ -147,7 +151,7 @@ export class LineDiscipline {
     for (let i = start; i < end; i++) {
       let c = src[i];
       if (strip) c &= 0x7f;
-      if (lower && c >= 0x41 && c <= 0x5a) c += 32;
+      if (lower && isUpper(c)) c += 32;
       if ((this.termios.lflag & EXTPROC) !== 0) this.put(c);
       else if (this.#lnext) {
         this.#lnext = false;
@@ -167,7 +171,9 @@ export class LineDiscipline {
   }
 
   #receiveChar(c: number): void {
-    if (this.#stopped === 1 && this.#iflag(IXON) && this.#iflag(IXANY)) this.start(1);
+    if (this.#stopped === BY_CHARACTER && this.#iflag(IXON) && this.#iflag(IXANY)) {
+      this.#startAndEcho();
+    }
     if (this.#lflag(ECHO)) {
       this.finishErasing();
       if (this.canonHead === this.head) this.echo.setCanonColumn();
@@ -180,8 +186,8 @@ export class LineDiscipline {
   #receiveSpecial(c: number): void {
     const cc = this.termios.cc;
     if (this.#iflag(IXON)) {
-      if (c === cc[VSTART]) return this.start(1);
-      if (c === cc[VSTOP]) return this.stop(1);
+      if (c === cc[VSTART]) return this.#startAndEcho();
+      if (c === cc[VSTOP]) return this.stop(BY_CHARACTER);
     }
     if (this.#lflag(ISIG)) {
       const signo = c === cc[VINTR]
@@ -193,7 +199,9 @@ export class LineDiscipline {
         : 0;
       if (signo !== 0) return this.#receiveSignalChar(signo, c);
     }
-    if (this.#stopped === 1 && this.#iflag(IXON) && this.#iflag(IXANY)) this.start(1);
+    if (this.#stopped === BY_CHARACTER && this.#iflag(IXON) && this.#iflag(IXANY)) {
+      this.#startAndEcho();
+    }
     if (c === 13) {
       if (this.#iflag(IGNCR)) return;
       if (this.#iflag(ICRNL)) c = 10;
@@ -213,9 +221,9 @@ export class LineDiscipline {
 
   #receiveSignalChar(signo: number, c: number): void {
     this.isig(signo);
-    if (this.#iflag(IXON)) this.start(1);
+    if (this.#iflag(IXON)) this.start(BY_CHARACTER);
     if (this.#lflag(ECHO)) this.echo.char(c);
-    this.echo.flush();
+    else this.echo.flush();
   }
 
   /** Sends a signal to the foreground and, without NOFLSH, forgets what was typed and not yet shown. */
@@ -290,7 +298,7 @@ export class LineDiscipline {
     this.erasing = false;
   }
 
-  /** `who`: 1 for IXON's characters, 2 for tcflow(3). */
+  /** `who`: BY_CHARACTER or BY_TCFLOW. */
   stop(who: number): void {
     const was = this.#stopped;
     this.#stopped |= who;
@@ -300,11 +308,13 @@ export class LineDiscipline {
   start(who: number): void {
     const was = this.#stopped;
     // ^Q does not undo tcflow(TCOOFF); TCOON undoes both.
-    this.#stopped = who === 2 ? 0 : was & ~who;
-    if (was !== 0 && this.#stopped === 0) {
-      this.device.setStopped(false);
-      this.echo.flush();
-    }
+    this.#stopped = who === BY_TCFLOW ? 0 : was & ~who;
+    if (was !== 0 && this.#stopped === 0) this.device.setStopped(false);
+  }
+
+  #startAndEcho(): void {
+    this.start(BY_CHARACTER);
+    this.echo.flush();
   }
 
   /** tcflush(TCIFLUSH). */

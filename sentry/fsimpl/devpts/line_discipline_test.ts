@@ -190,11 +190,17 @@ Deno.test("VEOL ends a line and is part of it", () => {
 
 Deno.test("VINTR, VQUIT and VSUSP signal the foreground and drop what was typed", () => {
   const t = new Terminal();
-  t.type("abc\x03\x1c\x1ad\n");
+  for (const typed of ["abc", "\x03", "\x1c", "\x1a", "d\n"]) t.type(typed);
   assertEquals(t.signals, [SIGINT, SIGQUIT, SIGTSTP]);
   assertEquals(t.read(), "d\n");
   assertEquals(t.shown, "abc^C^\\^Zd\r\n");
   assertEquals(t.flushes, 3);
+});
+
+Deno.test("a signal drops the echo of what was typed in the same batch", () => {
+  const t = new Terminal();
+  t.type("abc\x03d\n");
+  assertEquals(t.shown, "^Cd\r\n");
 });
 
 Deno.test("with NOFLSH a signal leaves what was typed", () => {

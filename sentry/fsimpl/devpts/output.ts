@@ -22,6 +22,14 @@ export function isControl(c: number): boolean {
   return c < 32 || c === 127;
 }
 
+/** Letters of Latin-1 as Linux's ctype.h knows them. */
+export function isLower(c: number): boolean {
+  return (c >= 0x61 && c <= 0x7a) || (c >= 0xdf && c !== 0xf7);
+}
+export function isUpper(c: number): boolean {
+  return (c >= 0x41 && c <= 0x5a) || (c >= 0xc0 && c <= 0xde && c !== 0xd7);
+}
+
 export class OutputProcessor {
   column = 0;
   canonColumn = 0;
@@ -77,7 +85,7 @@ export class OutputProcessor {
         break;
       default:
         if (!isControl(c)) {
-          if ((oflag & OLCUC) !== 0 && c >= 0x61 && c <= 0x7a) c -= 32;
+          if ((oflag & OLCUC) !== 0 && isLower(c)) c -= 32;
           if (!this.isContinuation(c)) this.column++;
         }
     }

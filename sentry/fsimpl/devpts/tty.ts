@@ -72,6 +72,8 @@ export class Tty implements LineDevice, ControllingTty {
   /** Called when the terminal can go: master and all slaves are closed. */
   onGone: (() => void) | null = null;
   #announcing = false;
+  /** Output that was there when the batch of input under way began: a signal takes back what came since. */
+  #sizeAtInput = 0;
 
   constructor(readonly kernel: Kernel, readonly index: number, readonly rdev: number) {
     this.discipline = new LineDiscipline(this);
@@ -89,7 +91,7 @@ export class Tty implements LineDevice, ControllingTty {
   }
 
   flushOutput(): void {
-    this.output.truncate(OUTPUT_SAFE);
+    this.output.truncate(Math.min(OUTPUT_SAFE, this.#sizeAtInput));
     this.tellPacket(TIOCPKT_FLUSHWRITE | TIOCPKT_FLUSHREAD);
   }
 
@@ -137,6 +139,7 @@ export class Tty implements LineDevice, ControllingTty {
 
   /** One byte as if it were typed (TIOCSTI). */
   inject(byte: number): void {
+    this.#sizeAtInput = this.output.size;
     this.discipline.receive(Uint8Array.of(byte), 0, 1);
     this.announce();
   }
@@ -144,6 +147,7 @@ export class Tty implements LineDevice, ControllingTty {
   /** Gives the line discipline what waits for it. */
   pump(): void {
     const wasFull = this.#backlog.room === 0;
+    this.#sizeAtInput = this.output.size;
     this.#backlog.drain(
       BACKLOG_LIMIT,
       (src, start, end) => this.discipline.receive(src, start, end),

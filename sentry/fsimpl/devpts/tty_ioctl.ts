@@ -28,6 +28,7 @@ import {
   setForeground,
   signalGroup,
 } from "./job_control.ts";
+import { BY_TCFLOW } from "./line_discipline.ts";
 import type { MasterFile } from "./master.ts";
 import {
   decodeTermios,
@@ -221,10 +222,11 @@ function flowControl(tty: Tty, t: Task, arg: number): number {
   const cc = tty.discipline.termios.cc;
   switch (arg) {
     case TCOOFF:
-      tty.discipline.stop(2);
+      tty.discipline.stop(BY_TCFLOW);
       return 0;
     case TCOON:
-      tty.discipline.start(2);
+      tty.discipline.start(BY_TCFLOW);
+      tty.discipline.echo.flush();
       tty.announce();
       return 0;
     case TCIOFF:

@@ -8,11 +8,26 @@ import {
   EPOLLRDNORM,
   EPOLLWRNORM,
 } from "../../../platform/abi/epoll.ts";
-import { EAGAIN, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, ESPIPE } from "../../../platform/abi/errno.ts";
+import {
+  EAGAIN,
+  EINVAL,
+  ENODEV,
+  ENOTTY,
+  ENXIO,
+  EOPNOTSUPP,
+  ESPIPE,
+} from "../../../platform/abi/errno.ts";
 import { O_ACCMODE, O_APPEND } from "../../../platform/abi/fcntl.ts";
 import { FIONREAD, TCGETS, TIOCGWINSZ } from "../../../platform/abi/ioctl.ts";
 import { TERMIOS_SIZE, WINSIZE_SIZE } from "../../../platform/abi/termios.ts";
-import { S_IFDIR, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
+import {
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from "../../../platform/abi/stat.ts";
 import { RWF_NOWAIT } from "../../../platform/abi/uio.ts";
 import {
   SYS_fdatasync,
@@ -42,6 +57,9 @@ const PIPE_CHUNK = 4096;
 /** Most that is moved by one call of a file, which may be slow. */
 const FILE_CHUNK = 1 << 20;
 
+/** makedev(1, 3). */
+const NULL_RDEV = 0x103;
+
 const hostFs = new PseudoFilesystem("host", HOSTFS_MAGIC);
 const answer = hostAlloc(64);
 
@@ -58,18 +76,56 @@ export function newHostFile(
   const inode = new HostInode(fd);
   const err = inode.refresh();
   if (err < 0) return err;
-  const type = inode.mode & S_IFMT;
-  if (type === S_IFDIR) flags &= ~O_ACCMODE;
-  const impl = type === S_IFREG ? new HostRegularFile(kernel, fd) : new HostStream(kernel, fd);
-  const file = hostFs.newFile(inode, name, impl, flags);
-  if (type === S_IFREG) file.offset = Math.max(0, hostSyscall(SYS_lseek, fd, 0, 1));
+  const isRegular = (inode.mode & S_IFMT) === S_IFREG;
+  inode.impl = isRegular ? new HostRegularFile(fd) : new HostStream(kernel, fd);
+  if ((inode.mode & S_IFMT) === S_IFDIR) flags &= ~O_ACCMODE;
+  const file = hostFs.newFile(inode, linkText(inode, name), inode.impl, flags);
+  setPosition(file, fd);
   return file;
+}
+
+function setPosition(file: FileDescription, fd: number): void {
+  if ((file.inode.mode & S_IFMT) !== S_IFREG) return;
+  file.offset = Math.max(0, hostSyscall(SYS_lseek, fd, 0, 1));
+}
+
+/** What Linux shows for such a file, where it is known. */
+function linkText(inode: HostInode, name: string): string {
+  switch (inode.mode & S_IFMT) {
+    case S_IFIFO:
+      return `pipe:[${inode.ino}]`;
+    case S_IFSOCK:
+      return `socket:[${inode.ino}]`;
+    case S_IFCHR:
+      return inode.rdev === NULL_RDEV ? "/dev/null" : name;
+    default:
+      return name;
+  }
 }
 
 /** Attributes are the host's; they cannot be changed from inside. */
 class HostInode extends PseudoInode {
+  /** Of every open file on it: the state is the host's. */
+  impl!: HostFile;
+
+  /** Owns `fd`. */
   constructor(readonly fd: number) {
     super(hostFs, 0, 0, 0, 0);
+  }
+  override get opensItself(): boolean {
+    return true;
+  }
+  /** Reached through /dev/stdout and /proc/PID/fd: the same open file of the host once more. */
+  override open(file?: FileDescription): number {
+    if ((this.mode & S_IFMT) === S_IFSOCK) return -ENXIO;
+    file!.impl = this.impl;
+    setPosition(file!, this.fd);
+    return 0;
+  }
+  /** The last file and its last name are gone. */
+  override release(): void {
+    this.impl.dispose();
+    closeFd(this.fd);
   }
   override refresh(): number {
     const err = hostFstatx(this.fd);
@@ -97,9 +153,11 @@ class HostInode extends PseudoInode {
 }
 
 abstract class HostFile extends FileDescriptionImpl {
-  constructor(readonly kernel: Kernel, readonly fd: number) {
+  constructor(readonly fd: number) {
     super();
   }
+  /** Before the descriptor is closed. */
+  dispose(): void {}
 
   protected fionread(caller: IoctlCaller, arg: number): number {
     const err = hostSyscall(SYS_ioctl, this.fd, FIONREAD, answer.addr);
@@ -108,10 +166,6 @@ abstract class HostFile extends FileDescriptionImpl {
 
   override fsync(_f: FileDescription, dataOnly: boolean): number {
     return hostSyscall(dataOnly ? SYS_fdatasync : SYS_fsync, this.fd);
-  }
-
-  override release(_f: FileDescription): void {
-    closeFd(this.fd);
   }
 }
 
@@ -153,7 +207,7 @@ class HostStream extends HostFile {
   #nowait = true;
 
   constructor(kernel: Kernel, fd: number) {
-    super(kernel, fd);
+    super(fd);
     this.#watch = new HostWatch(kernel, fd, (events) => {
       if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) !== 0) events |= EPOLLRDNORM;
       if ((events & (EPOLLOUT | EPOLLERR)) !== 0) events |= EPOLLWRNORM;
@@ -241,9 +295,8 @@ class HostStream extends HostFile {
     return err < 0 ? err : caller.copyOut(arg, answer.u8, 0, size);
   }
 
-  override release(f: FileDescription): void {
+  override dispose(): void {
     this.#watch.disarm();
-    super.release(f);
   }
 }
 
