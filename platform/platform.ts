@@ -18,6 +18,16 @@ export const EVENT_CALL_FAILED = 4;
 /** The host thread or its process is gone, or broke the protocol; the context is dead. */
 export const EVENT_LOST = 5;
 
+/** System calls whose answer is one of `Context.setIdentity`'s words, by position. */
+export const IDENTITY_CALLS: readonly number[] = [
+  39, // getpid
+  186, // gettid
+  102, // getuid
+  107, // geteuid
+  104, // getgid
+  108, // getegid
+];
+
 export abstract class Context {
   /** The Sentry's Task. */
   owner: unknown = null;
@@ -51,6 +61,12 @@ export abstract class Context {
   abstract setFullRegisters(): void;
   /** Sets the FS base (thread pointer) at the next resume. */
   abstract setFsBase(addr: number): void;
+
+  /**
+   * Numbers that getpid(2) and the like answer: a platform may let the thread read them by itself.
+   * In the order of IDENTITY_CALLS.
+   */
+  setIdentity(_words: Int32Array): void {}
 
   // Host calls, performed in order by the guest's own host thread at the next `resume` or `flush`.
   /** `hostFd` is -1 for anonymous memory; the caller keeps its fd. `flags` must contain MAP_FIXED. */
@@ -179,5 +195,10 @@ export interface Platform {
    * `timeoutNs` is over (-1: no limit; 0: only look). Returns the context, or null for the others.
    */
   wait(timeoutNs: number): Context | null;
+  /**
+   * Lets guest threads serve by themselves what needs no Sentry: plain futex calls, sched_yield, the
+   * identity calls. Off while system calls are traced. False: the platform cannot.
+   */
+  serveLocally(on: boolean): boolean;
   shutdown(): void;
 }

@@ -42,6 +42,7 @@ import {
   I_REPLY,
   I_RESULT,
   I_SIGNAL_PATH,
+  I_WORDS,
   I_STATE,
   PREFETCH_MAX,
   REPLY_FLUSH,
@@ -136,6 +137,10 @@ export class SystrapContext extends Context {
   override setFsBase(addr: number): void {
     setReg(this.regs, 18, addr);
     this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_FS, addr, 0, 0, 0);
+  }
+
+  override setIdentity(words: Int32Array): void {
+    this.i32.set(words, I_WORDS);
   }
 
   #queue(op: number, nr: number): number {
@@ -351,7 +356,6 @@ export class SystrapContext extends Context {
 
   /** For dropContext: orders the host thread's end. */
   sendExit(wholeProcess: boolean): void {
-    this.#commands = 0;
     if (this.lost) return;
     this.queueCommand(CMD_EXIT, wholeProcess ? 1 : 0);
     this.#send(0);

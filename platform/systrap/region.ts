@@ -5,7 +5,7 @@
 import { EMFILE } from "../abi/errno.ts";
 import { native } from "../host/ffi.ts";
 import { closeFd, ftruncate, mapShared, memfdCreate } from "../host/host.ts";
-import { I_ALIVE, I_FD_READY, I_REGS, SLOT_MAX, SLOT_SIZE } from "./slot.ts";
+import { I_ALIVE, I_FD_READY, I_REGS, I_WORDS, SLOT_MAX, SLOT_SIZE } from "./slot.ts";
 import { REG_COUNT } from "../arch/amd64/registers.ts";
 
 /** One host thread's slot, as the Sentry sees it. */
@@ -21,6 +21,7 @@ export class Slot {
   reset(): void {
     this.i32.fill(0, 0, 128);
     this.i32[0] = 1; // STATE_SENTRY
+    this.i32.fill(-1, I_WORDS, I_WORDS + 16);
     this.i32[I_FD_READY] = -1;
     this.i32[I_FD_READY + 1] = -1;
   }

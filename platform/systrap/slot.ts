@@ -50,6 +50,7 @@ export const I_FD_READY = 104;
 export const I_FD_LOCK = 106;
 export const I_VDSO = 108;
 export const I_XSAVE_SIZE = 110;
+export const I_WORDS = 112;
 export const I_COMMANDS = 128;
 
 export const COMMAND_WORDS = 16;
@@ -62,3 +63,9 @@ export const ARENA_OUT = 0x2_8000;
 export const SHARED_SIZE = 0x2000;
 export const SHARED_SPIN = 0x40;
 export const SHARED_PREFETCH = 0x400;
+export const SHARED_LOCAL = 0xc00;
+
+export const LOCAL_FUTEX = 1;
+export const LOCAL_WAIT = 2;
+export const LOCAL_CALL = 3;
+export const LOCAL_WORD = 16;

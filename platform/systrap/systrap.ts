@@ -1,24 +1,27 @@
 /** The systrap platform: see DESIGN and platform/systrap/README.md. */
+import { SYS_futex, SYS_futex_waitv, SYS_sched_yield } from "../abi/amd64/syscalls.ts";
 import { EAGAIN } from "../abi/errno.ts";
 import { addressOf, native, viewMemory } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
-import { type Context, EVENT_LOST, type Platform } from "../platform.ts";
+import { type Context, EVENT_LOST, IDENTITY_CALLS, type Platform } from "../platform.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import { SystrapContext } from "./context.ts";
 import { ControlRegion, type Slot } from "./region.ts";
 import {
   I_VDSO,
   I_XSAVE_SIZE,
+  LOCAL_CALL,
+  LOCAL_FUTEX,
+  LOCAL_WAIT,
+  LOCAL_WORD,
+  SHARED_LOCAL,
   SHARED_PREFETCH,
   SHARED_SIZE,
-  SHARED_SPIN,
   TASK_SIZE_GUEST,
 } from "./slot.ts";
 import { prefetchTable } from "./prefetch.ts";
 
 const HANDLE_MAX = 16384;
-/** Pause iterations (some 40 cycles each) that a stub spins for an answer before it sleeps. */
-const STUB_SPIN = 2000;
 const SPARE_MIN = 2;
 
 export interface SystrapOptions {
@@ -43,6 +46,7 @@ export class SystrapPlatform implements Platform {
   #spares: SystrapContext[] = [];
   #status = new Int32Array(2);
   #sinceReap = 0;
+  #local = new Uint8Array(512);
 
   /** Starts the zygote. Throws with a clear message when the host forbids it. */
   static start(options: SystrapOptions): SystrapPlatform {
@@ -55,7 +59,7 @@ export class SystrapPlatform implements Platform {
     const shared = native.dv_shared_page();
     if (shared === null) throw new Error("cannot make the shared page (memfd_create)");
     const page = new Int32Array(viewMemory(shared, SHARED_SIZE));
-    page[SHARED_SPIN / 4] = native.dv_cpus() > 1 ? STUB_SPIN : 0;
+    this.#local = new Uint8Array(page.buffer, SHARED_LOCAL, 512);
     page.set(prefetchTable(), SHARED_PREFETCH / 4);
     const region = this.takeRegion();
     if (typeof region === "number") throw new Error(`cannot make control memory (errno ${-region})`);
@@ -77,6 +81,15 @@ export class SystrapPlatform implements Platform {
     this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;
     this.#makeSpares();
+  }
+
+  serveLocally(on: boolean): boolean {
+    const local = this.#local;
+    local[SYS_futex] = on ? LOCAL_FUTEX : 0;
+    local[SYS_futex_waitv] = on ? LOCAL_WAIT : 0;
+    local[SYS_sched_yield] = on ? LOCAL_CALL : 0;
+    IDENTITY_CALLS.forEach((nr, i) => local[nr] = on ? LOCAL_WORD + i : 0);
+    return on;
   }
 
   takeRegion(): ControlRegion | number {

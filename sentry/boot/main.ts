@@ -10,11 +10,11 @@ import type { ControlRequest, SandboxConfig, SentryStart, WorkerReady } from "..
 import { GoferClient } from "../fsimpl/gofer/client.ts";
 import type { Console } from "../fsimpl/devpts/console.ts";
 import { openHostInfo, setHostInfo } from "../fsimpl/proc/mod.ts";
-import { openHostInfo, setHostInfo } from "../fsimpl/proc/mod.ts";
 import { setMachineInfo } from "../kernel/exec.ts";
 import { PollerEvents } from "../kernel/host_events.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { RunLoop } from "../kernel/run.ts";
+import type { Strace } from "../kernel/strace.ts";
 import { sendSignal, signalProcessGroup } from "../kernel/signal.ts";
 import { kernelSignal } from "../kernel/signal_info.ts";
 import { installKernelParts } from "./parts.ts";
@@ -24,6 +24,7 @@ import { ControlSocket } from "./control.ts";
 import { BootError } from "./error.ts";
 import { buildMounts, registerFilesystems } from "./filesystems.ts";
 import { createInit } from "./init.ts";
+import { type LogLine, openLog } from "./log.ts";
 
 /** Exit status when a bug of ours ended the sandbox. */
 const BUG_STATUS = 128;
@@ -72,12 +73,15 @@ async function runSandbox(
     hwcap2: native.dv_auxval(AT_HWCAP2),
     minSigStackSize: native.dv_auxval(AT_MINSIGSTKSZ),
   });
-  const platform = startPlatform(config);
+  const log = openLog(config);
+  const platform = startPlatform(config, log);
   const kernel = new Kernel({ platform, hostname: config.hostname });
+  // A trace shows every call, so then every call comes here.
+  kernel.hostFutexes = platform.serveLocally(config.strace === null);
+  kernel.log = log;
   const events = new PollerEvents();
   kernel.hostEvents = events;
   installKernelParts(kernel);
-  setHostInfo(kernel, openHostInfo());
   setHostInfo(kernel, openHostInfo());
   registerFilesystems(kernel);
   const mounts = buildMounts(kernel, config, gofer);
@@ -85,12 +89,14 @@ async function runSandbox(
   post({ type: "ready" });
 
   const loop = new RunLoop(kernel, table);
+  if (config.strace !== null) loop.strace = await openTrace(config.strace, config.straceFd);
   let status = 0;
   kernel.onSandboxExit = (waitStatus) => {
     status = waitStatus;
     loop.stop();
   };
   loop.onPanic = (report) => {
+    log(`panic: ${report}`);
     control.send({ type: "panic", report });
     platform.shutdown();
     throw new BootError(report, BUG_STATUS);
@@ -118,15 +124,33 @@ function seal(platform: Platform): void {
   if (err < 0) throw new BootError(`cannot seal the sandbox process (errno ${-err})`, BUG_STATUS);
 }
 
-function startPlatform(config: SandboxConfig): Platform {
+/** Without a choice: systrap where the host allows it, else ptrace. */
+function startPlatform(config: SandboxConfig, log: LogLine): Platform {
+  const options = { emptyRootFd: config.emptyRootFd, namespaces: STUB_NAMESPACES };
   try {
-    const options = { emptyRootFd: config.emptyRootFd, namespaces: STUB_NAMESPACES };
-    return config.platform === "ptrace"
-      ? PtracePlatform.start(options)
-      : SystrapPlatform.start(options);
+    if (config.platform !== "ptrace") {
+      try {
+        const platform = SystrapPlatform.start(options);
+        log("platform systrap");
+        return platform;
+      } catch (error) {
+        if (config.platform === "systrap") throw error;
+        log(`platform ptrace, since systrap does not start: ${(error as Error).message}`);
+      }
+    }
+    return PtracePlatform.start(options);
   } catch (error) {
     throw new BootError(error instanceof Error ? error.message : String(error));
   }
+}
+
+async function openTrace(names: string[], fd: number): Promise<Strace> {
+  const { Tracer } = await import("../strace/tracer.ts");
+  const encoder = new TextEncoder();
+  return new Tracer(names, (line) => {
+    const bytes = encoder.encode(line);
+    pwriteFd(fd, bytes, 0, bytes.length, -1);
+  });
 }
 
 function handleRequest(kernel: Kernel, console: Console | null, request: ControlRequest): void {

@@ -72,6 +72,7 @@ export function commitCredentials(t: Task, creds: Credentials): void {
     t.parentDeathSignal = 0;
   }
   t.creds = creds;
+  t.publishIdentity();
 }
 
 /** What changing user ids does to capabilities (cap_task_fix_setuid for setuid, setreuid, setresuid). */

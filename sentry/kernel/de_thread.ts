@@ -36,6 +36,7 @@ function takeLeadership(t: Task): void {
   kernel.removeTask(old);
   kernel.tasks.delete(t.tid);
   t.tid = tg.pid;
+  t.publishIdentity();
   kernel.tasks.set(t.tid, t);
   t.startBootNs = old.startBootNs;
   tg.leader = t;

@@ -262,5 +262,6 @@ async function finishWaitMany(
 /** A wake-up by the kernel itself (exit): reaches waiters here and those that wait in the host. */
 export function kernelWake(t: Task, addr: number, count: number): void {
   futexWake(t, addr, true, count, FUTEX_BITSET_MATCH_ANY);
-  if (t.kernel.hostFutexes) t.ctx?.callNow(SYS_futex, addr, FUTEX_WAKE, count, 0, 0);
+  // The store was made before; the wake-up may follow when the thread ends.
+  if (t.kernel.hostFutexes) t.ctx?.queueCall(SYS_futex, addr, FUTEX_WAKE, count, 0, 0);
 }

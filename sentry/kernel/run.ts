@@ -75,7 +75,7 @@ export class RunLoop {
         let n = 0;
         for (const poll of this.#polls) n += poll();
         // What host answers resolve becomes countable only in the next microtasks.
-        if (n > 0) for (let i = 0; i < 4; i++) await undefined;
+        if (n > 0) { for (let i = 0; i < 4; i++) await undefined; }
       }
       if (kernel.inflight > 0) await this.#drain();
     }
@@ -134,6 +134,7 @@ export class RunLoop {
     if (typeof result === "number") return this.#finish(t, result);
     if (t.ctx !== null) t.ctx.park();
     t.blocking.started();
+    if (this.strace !== null) this.strace.blocked(t);
     result.then(
       (r) => {
         try {

@@ -24,6 +24,9 @@ export const TASK_STOPPED = 2;
 export const TASK_ZOMBIE = 3;
 export const TASK_DEAD = 4;
 
+/** In the order of IDENTITY_CALLS. */
+const identity = new Int32Array(16).fill(-1);
+
 export class Task {
   /** Null from exit on. Another one after execve. */
   ctx: Context | null;
@@ -101,6 +104,7 @@ export class Task {
     this.signals = new TaskSignals();
     this.blocking = new BlockState(this);
     ctx.owner = this;
+    this.publishIdentity();
   }
 
   /** execve: the task goes on in another address space. */
@@ -108,6 +112,19 @@ export class Task {
     this.ctx = ctx;
     this.args.regs = ctx.regs;
     ctx.owner = this;
+    this.publishIdentity();
+  }
+
+  /** After a change of numbers or credentials: the platform may answer getpid(2) and the like itself. */
+  publishIdentity(): void {
+    const { creds } = this;
+    identity[0] = this.tg.pid;
+    identity[1] = this.tid;
+    identity[2] = creds.ruid;
+    identity[3] = creds.euid;
+    identity[4] = creds.rgid;
+    identity[5] = creds.egid;
+    this.ctx?.setIdentity(identity);
   }
 
   // Guest memory. Addresses are numbers; each function returns 0 (or a count) or -EFAULT.

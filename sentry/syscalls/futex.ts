@@ -1,6 +1,13 @@
 /** futex(2), futex_waitv(2), and the futex2 calls built on the same table. */
 import { getI64 } from "../../platform/abi/bytes.ts";
-import { EFAULT, EINVAL, ENOSYS } from "../../platform/abi/errno.ts";
+import {
+  EFAULT,
+  EINVAL,
+  ENOSYS,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+} from "../../platform/abi/errno.ts";
 import { SYS_futex, SYS_futex_waitv } from "../../platform/abi/amd64/syscalls.ts";
 import {
   FUTEX2_PRIVATE,
@@ -67,6 +74,9 @@ export function futex(t: Task, args: SyscallArguments): SyscallReturn {
   const shared = (op & FUTEX_PRIVATE_FLAG) === 0;
   const onRealtime = (op & FUTEX_CLOCK_REALTIME) !== 0;
   if (onRealtime && !mayUseRealtime(command)) return -ENOSYS;
+  if (t.kernel.hostFutexes && (command === FUTEX_WAIT || command === FUTEX_WAIT_BITSET)) {
+    return endedHostWait(t, args.addr(3) !== 0);
+  }
   switch (command) {
     case FUTEX_WAIT:
     case FUTEX_WAIT_BITSET: {
@@ -99,6 +109,12 @@ export function futex(t: Task, args: SyscallArguments): SyscallReturn {
       t.kernel.stub(t, `futex operation ${command}`);
       return -ENOSYS;
   }
+}
+
+/** A signal has ended a wait in the host: the wait starts again there, or the handler runs first. */
+function endedHostWait(t: Task, timed: boolean): number {
+  if (!t.signals.interruptible(t)) return -ERESTARTNOINTR;
+  return timed ? -ERESTARTNOHAND : -ERESTARTSYS;
 }
 
 function mayUseRealtime(command: number): boolean {
@@ -198,6 +214,7 @@ function compare(cmp: number, old: number, arg: number): boolean | number {
 
 /** futex_waitv(2): waiters, nr_futexes, flags, timeout, clockid. */
 export function futexWaitv(t: Task, args: SyscallArguments): SyscallReturn {
+  if (t.kernel.hostFutexes) return endedHostWait(t, true);
   const count = args.u32(1);
   if (args.u32(2) !== 0) return -EINVAL;
   if (count === 0 || count > FUTEX_WAITV_MAX || args.addr(0) === 0) return -EINVAL;

@@ -205,9 +205,39 @@ void dv_slot_deactivate(int handle) {
   position[handle] = -1;
 }
 
+// Spinning pays when the answer comes sooner than a sleep and a wake-up across processors would cost,
+// which is 30 to 50 us. Both sides must spin that long, or neither finds the other awake again. Where
+// guest threads need all processors it only takes time from them; after many failures in a row it is
+// tried now and then.
+#define SPIN_NS 70000
+#define SPIN_CROWDED_NS 4000
+#define STUB_SPIN 3000  // pauses of some 20 ns
+#define STUB_SPIN_CROWDED 150
+#define FAILURES 16
+static int failures;
+static uint64_t sleeps, spun;
+
+static long spin_budget(void) {
+  if (nactive >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
+  return SPIN_NS;
+}
+
+static void spin_result(int found) {
+  if (found) failures = 0;
+  else if (++failures >= 3 * FAILURES) failures = FAILURES - 2;
+}
+
+// Tells the stubs how long to spin for the answer.
+static void tell_stubs(void) {
+  uint32_t *spin = (uint32_t *)(shared + SHARED_SPIN);
+  uint32_t want = cpus < 2 ? 0 : nactive > cpus ? STUB_SPIN_CROWDED : STUB_SPIN;
+  if (*spin != want) *spin = want;
+}
+
 void dv_resume(int handle) {
   struct slot *s = slots[handle];
   activate(handle);
+  tell_stubs();
   __atomic_store_n(&s->state, STATE_REPLY, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST)) sys_futex(&s->state, FUTEX_WAKE, 1, 0);
 }
@@ -234,13 +264,6 @@ static int find_ready(void) {
   return -1;
 }
 
-// Spinning pays when the answer comes sooner than a sleep and a wake-up would cost; the budget
-// follows what happened lately.
-#define SPIN_MAX_NS 60000
-#define SPIN_MIN_NS 2000
-static long spin_ns = SPIN_MAX_NS;
-static uint64_t sleeps, spun;
-
 double dv_wait_stat(int which) { return which == 0 ? sleeps : spun; }
 
 // Looks and spins, but does not sleep. Returns a handle whose slot came back, -1 for the doorbell, -2
@@ -255,7 +278,7 @@ int dv_poll(double timeout_ns) {
     for (int i = 0; i < 64; i++) {
       if ((h = find_ready()) >= 0) {
         spun++;
-        spin_ns = SPIN_MAX_NS;
+        spin_result(1);
         return h;
       }
       __builtin_ia32_pause();
@@ -263,11 +286,11 @@ int dv_poll(double timeout_ns) {
     if (__atomic_load_n(&doorbell, __ATOMIC_RELAXED) && __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST)) return -1;
     long t = now_ns();
     if (until == 0) {
-      until = t + spin_ns;
-      if (timeout_ns > 0 && timeout_ns < spin_ns) until = t + (long)timeout_ns;
+      long budget = spin_budget();
+      until = t + (timeout_ns > 0 && timeout_ns < budget ? (long)timeout_ns : budget);
     } else if (t >= until) break;
   }
-  spin_ns = spin_ns / 2 < SPIN_MIN_NS ? SPIN_MIN_NS : spin_ns / 2;
+  spin_result(0);
   return -2;
 }
 

@@ -153,20 +153,29 @@ stub_call:
   syscall
   ret
 
-// uint64_t futex_call(addr, op, val, timeout, interrupted*): a host futex wait that a signal which
-// arrives between the check and the call turns into -EINTR: on_signal moves rip to the abort.
+// int64_t futex_call(slot): the guest's own call, by the host. A signal that arrives between the check
+// and the call turns it into -EINTR: on_signal moves rip to the abort.
 .globl futex_call, futex_begin, futex_syscall, futex_abort
 futex_call:
-  mov %rcx, %r10
-  mov $202, %eax
+  push %rbx
+  mov %rdi, %rbx
+  mov RDI(%rbx), %rdi
+  mov RSI(%rbx), %rsi
+  mov RDX(%rbx), %rdx
+  mov R10(%rbx), %r10
+  mov R8(%rbx), %r8
+  mov R9(%rbx), %r9
+  mov ORIG_RAX(%rbx), %eax
 futex_begin:
-  cmpl $0, (%r8)
+  cmpl $0, SLOT_INTR(%rbx)
   jne futex_abort
 futex_syscall:
   syscall
+  pop %rbx
   ret
 futex_abort:
   mov $-4, %rax
+  pop %rbx
   ret
 
 // uint64_t guest_copy(dst, src, n): returns the bytes NOT copied. A fault lands at copy_fixup.

@@ -71,6 +71,14 @@
 #define SHARED_SPIN 0x40        // u32: pause iterations a stub spins for its answer
 #define SHARED_PREFETCH 0x400   // u32[512] by system call number, see prefetch() in stub.c
 #define SHARED_PREFETCH_COUNT 512
+#define SHARED_LOCAL 0xc00      // u8[512] by system call number: what the stub does without the Sentry
+
+// Values of the local table; LOCAL_WORD + i: the answer is words[i].
+#define LOCAL_NONE 0
+#define LOCAL_FUTEX 1  // futex operations that need no owner go to the host
+#define LOCAL_WAIT 2   // the call goes to the host; a signal ends it
+#define LOCAL_CALL 3   // the call goes to the host and cannot block
+#define LOCAL_WORD 16
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -108,7 +116,7 @@ struct slot {
   uint32_t fd_lock, pad4;                   // 0x1a8 in slot 0: lock around recvmsg
   uint64_t vdso;                            // 0x1b0 set by the zygote
   uint32_t xsave_size, pad5;                // 0x1b8
-  uint8_t pad6[0x200 - 0x1c0];
+  uint32_t words[16];                       // 0x1c0 answers the stub may give itself, ~0: none
   struct command commands[SLOT_COMMAND_MAX];
 };
 #endif
