@@ -9,6 +9,7 @@ import {
   O_WRONLY,
 } from "../../../platform/abi/fcntl.ts";
 import { FIONREAD } from "../../../platform/abi/ioctl.ts";
+import { pipeFs } from "../../vfs/anon.ts";
 import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { WaitQueue } from "../../wait/queue.ts";
@@ -90,7 +91,8 @@ export function openFifo(file: FileDescription): number {
   if (pipe === null) file.inode.special = pipe = new Pipe();
   const impl = new PipeFile(pipe, access !== O_WRONLY, access !== O_RDONLY);
   file.impl = impl;
-  if (access === O_RDWR) return 0;
+  // An end of pipe(2) reached through /proc/PID/fd has no peer to wait for.
+  if (access === O_RDWR || file.inode.fs === pipeFs) return 0;
   if (access === O_RDONLY) {
     if (pipe.writers > 0) return 0;
     if (nonblocking) {
