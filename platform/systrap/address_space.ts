@@ -1,5 +1,8 @@
 /** A stub process: one guest address space and its host threads. */
+import { SYS_arch_prctl } from "../abi/amd64/syscalls.ts";
 import { EAGAIN, EFAULT, ENOMEM, ESRCH } from "../abi/errno.ts";
+import { ARCH_SET_GS } from "../abi/prctl.ts";
+import { getReg, REG_GS_BASE } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
 import { AddressSpace, type Context } from "../platform.ts";
@@ -91,7 +94,7 @@ export class SystrapAddressSpace extends AddressSpace {
       this.platform.giveRegion(region);
       return -EAGAIN;
     }
-    child.regs.set(from.regs);
+    inherit(from, child);
     from.queueCommand(CMD_FORK, 0);
     from.fdsQueued++;
     return child;
@@ -101,7 +104,7 @@ export class SystrapAddressSpace extends AddressSpace {
     const from = parent as SystrapContext;
     const child = this.addContext();
     if (typeof child === "number") return child;
-    child.regs.set(from.regs);
+    inherit(from, child);
     from.queueCommand(CMD_THREAD, child.slot.index);
     return child;
   }
@@ -128,4 +131,11 @@ export class SystrapAddressSpace extends AddressSpace {
     const pid = this.hostPid;
     if (pid > 0) native.dv_kill(pid);
   }
+}
+
+/** The stub of a new thread takes GS for itself; a guest that has set it gets it back. */
+function inherit(from: SystrapContext, child: SystrapContext): void {
+  child.regs.set(from.regs);
+  const gsBase = getReg(from.regs, REG_GS_BASE);
+  if (gsBase !== 0) child.queueCall(SYS_arch_prctl, ARCH_SET_GS, gsBase, 0, 0, 0);
 }

@@ -43,8 +43,6 @@ export const MMAP_MIN_ADDR = 65536;
 const DIRECT_COPY = 32768;
 /** Name of the mappings that the guest does not see. */
 export const TRAMPOLINES = "[dvisor]";
-/** As `fileEnd` of mmap: the text is mapped as it is. */
-const NO_PATCHING = -1;
 /** Changes of other threads that may not have been performed yet, see `settle`. */
 interface Pending {
   ctx: Context;
@@ -83,6 +81,8 @@ export class MemoryManager {
   /** Limits of the process, set by the kernel: RLIMIT_AS and RLIMIT_DATA in bytes. */
   #unsettled: Pending[] = [];
   #totalBytes = 0;
+  /** False once the guest uses GS, which trampolines need. */
+  #patching = true;
 
   constructor(
     readonly space: AddressSpace,
@@ -132,6 +132,7 @@ export class MemoryManager {
     mm.auxv = this.auxv;
     mm.exeFile = this.exeFile?.acquire() ?? null;
     mm.#totalBytes = this.#totalBytes;
+    mm.#patching = this.#patching;
     return mm;
   }
 
@@ -282,7 +283,7 @@ export class MemoryManager {
       if (typeof mapping === "number") return mapping;
       hostFd = mapping.fd;
       hostOffset = mapping.offset;
-      if (hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0 && fileEnd !== NO_PATCHING) {
+      if (hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0 && this.#patching) {
         const end = fileEnd ?? this.#endOfFile(at, file);
         image = this.#textImage(file, offset, size, hostFd, hostOffset, at, end);
         if (image !== null) {
@@ -376,6 +377,24 @@ export class MemoryManager {
     vma.image = image;
     vma.imageOffset = image.delta;
     this.vmas.insert(vma);
+  }
+
+  /**
+   * Maps every text from its file again, and from now on all others: call sites stay as they are. The
+   * trampolines stay, since a thread may be inside.
+   */
+  stopPatching(ctx: Context): void {
+    if (!this.#patching) return;
+    this.#patching = false;
+    for (const vma of this.vmas.all) {
+      if (vma.image === null || vma.name === TRAMPOLINES) continue;
+      const length = vma.end - vma.start;
+      const mapping = vma.file!.impl.hostMapping(vma.file!, vma.offset, length, vma.prot, false);
+      if (typeof mapping === "number") continue;
+      const flags = MAP_FIXED | MAP_PRIVATE;
+      ctx.queueMmap(vma.start, length, vma.prot, flags, mapping.fd, mapping.offset);
+      vma.image = null;
+    }
   }
 
   /** A system call came the slow way from before `rip`: its site is patched if that is possible. */

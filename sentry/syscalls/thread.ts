@@ -100,6 +100,7 @@ export function archPrctl(t: Task, args: SyscallArguments): number {
       return t.copyOutI64(addr, getReg(ctx.regs, REG_FS_BASE));
     case ARCH_SET_GS: {
       if (addr >= t.kernel.platform.taskSize) return -EPERM;
+      t.mm.stopPatching(ctx);
       const err = ctx.callNow(SYS_arch_prctl, ARCH_SET_GS, addr, 0, 0, 0);
       if (err === 0) setReg(ctx.regs, REG_GS_BASE, addr);
       return err;

@@ -69,30 +69,29 @@ stub_entry:
   mov %rcx, RIP(%rdi)
   mov %rcx, RCX(%rdi)
   movq $0, SLOT_FP(%rdi)
+  mov %rdi, %rbx
   call stub_syscall
+  mov %rbx, %rdi
   test %eax, %eax
-  jnz resume_full_gs
+  jnz resume_full
 // From here to resume_end the slot holds the guest's whole state: a host signal that arrives in
 // between abandons the resume and reports from the slot (see on_signal in stub.c).
 resume_begin:
-  cmpl $0, %gs:SLOT_INTR
-  jne 1f
-  mov %gs:RDI, %rdi
-  mov %gs:RSI, %rsi
-  mov %gs:RDX, %rdx
-  mov %gs:R10, %r10
-  mov %gs:R8, %r8
-  mov %gs:R9, %r9
-  mov %gs:RAX, %rax
-  mov %gs:RFLAGS, %r11
-  mov %gs:RIP, %rcx
-  mov %gs:RSP, %rsp
+  cmpl $0, SLOT_INTR(%rbx)
+  jne late_interrupt
+  mov RDI(%rbx), %rdi
+  mov RSI(%rbx), %rsi
+  mov RDX(%rbx), %rdx
+  mov R10(%rbx), %r10
+  mov R8(%rbx), %r8
+  mov R9(%rbx), %r9
+  mov RAX(%rbx), %rax
+  mov RFLAGS(%rbx), %r11
+  mov RIP(%rbx), %rcx
+  mov RSP(%rbx), %rsp
+  mov RBX(%rbx), %rbx
   jmp *%rcx
-1:mov %gs:SLOT_SELF, %rdi
-  jmp late_interrupt
 
-resume_full_gs:
-  mov %gs:SLOT_SELF, %rdi
 // rdi: the slot. Loads the FP state if it is in memory, then every register, without a system call.
 .globl resume_full
 resume_full:
