@@ -80,8 +80,8 @@ export class SandboxError extends Error {
     );
   }
 
-  /** The sandbox process ended without a word. */
-  static ofLoss(hostStatus: number): SandboxError {
+  /** The sandbox process ended without a word on the control socket. */
+  static ofLoss(hostStatus: number, diagnostics: string): SandboxError {
     const signal = hostStatus & 0x7f;
     if (signal === SIGSYS) {
       return new SandboxError(
@@ -92,6 +92,7 @@ export class SandboxError extends Error {
     const how = signal !== 0
       ? `killed by signal ${signal}`
       : `exited with ${hostStatus >> 8 & 0xff}`;
-    return new SandboxError(`the sandbox process ended unexpectedly (${how})`, 128);
+    const report = diagnostics === "" ? "" : `; it wrote:\n${diagnostics}`;
+    return new SandboxError(`the sandbox process ended unexpectedly (${how})${report}`, 128);
   }
 }

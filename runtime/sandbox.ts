@@ -83,6 +83,7 @@ export class Sandbox {
   readonly stderr: ReadableStream<Uint8Array> | null = null;
   readonly #control: ControlConnection;
   readonly #pidfd: number;
+  readonly #diagnostics: number;
   readonly #log: Log | null;
 
   /** Starts it. Returns at once, while it boots; throws a {@link SandboxError} if it cannot. */
@@ -97,11 +98,15 @@ export class Sandbox {
     const out = new Int32Array(4);
     const pid = native.dv_sandbox_spawn(request, request.length, out);
     for (const fd of files.close) closeFd(fd);
-    if (pid < 0) throw SandboxError.ofSpawn(out[3], -pid);
+    if (pid < 0) {
+      closeFd(files.diagnostics);
+      throw SandboxError.ofSpawn(out[3], -pid);
+    }
     this.pid = pid;
     this.#log = log;
     this.#control = new ControlConnection(out[0]);
     this.#pidfd = out[1];
+    this.#diagnostics = files.diagnostics;
     log?.debug("cloned the sandbox process", { pid, allIdsMapped: out[2] !== 0 });
     this.#control.sendConfig(makeConfig(options, files, out[2] !== 0));
     this.status = this.#follow(options);
@@ -148,11 +153,12 @@ export class Sandbox {
     // It has said its last word, or closed the socket: there is nothing to wait for.
     this.kill();
     const hostStatus = await native.dv_sandbox_wait(this.pid);
-    closeFd(this.#control.fd);
-    closeFd(this.#pidfd);
+    const diagnostics = readMemfd(this.#diagnostics);
+    if (diagnostics !== "") this.#log?.debug("the sandbox process wrote", { diagnostics });
+    for (const fd of [this.#control.fd, this.#pidfd, this.#diagnostics]) closeFd(fd);
     if (error !== null) throw error;
     if (status !== null) return status;
-    throw SandboxError.ofLoss(hostStatus);
+    throw SandboxError.ofLoss(hostStatus, diagnostics);
   }
 }
 
@@ -189,9 +195,12 @@ interface Pipes {
 }
 
 interface Files {
-  stdio: [number, number, number];
   pipes: Pipes | null;
   library: number;
+  /** What the sandbox process itself writes to stderr: a report if it crashes. */
+  diagnostics: number;
+  /** The guest's standard streams. The process's own are others, so that the guest can close its. */
+  stdio: [number, number, number];
   /** Descriptors that the sandbox inherits after its mounts, in order. */
   extra: number[];
   /** Their positions in `extra`, or -1. */
@@ -203,9 +212,10 @@ interface Files {
 
 function openFiles(options: SandboxOptions): Files {
   const files: Files = {
-    stdio: [0, 1, 2],
     pipes: null,
     library: openHost(libraryFile(), O_RDONLY),
+    diagnostics: openMemfd("dvisor-diagnostics"),
+    stdio: [0, 1, 2],
     extra: [],
     sentryLog: -1,
     strace: -1,
@@ -214,10 +224,11 @@ function openFiles(options: SandboxOptions): Files {
   files.close.push(files.library);
   const kinds = [options.stdin, options.stdout, options.stderr];
   if (kinds.includes("null") || kinds.includes("piped")) openStdio(kinds, files);
+  files.extra.push(...files.stdio);
   if (options.debugLog !== undefined) {
     files.sentryLog = openLog(`${options.debugLog}/sentry.log`, files);
     if (options.strace) files.strace = openLog(`${options.debugLog}/strace.log`, files);
-  }
+  } else if (options.strace) files.strace = files.extra.push(2) - 1;
   return files;
 }
 
@@ -262,7 +273,7 @@ function spawnRequest(options: SandboxOptions, files: Files): string {
     ...files.extra.map((fd) => `fd=${fd}`),
     `library=${files.library}`,
     `caps=${caps.toString(16)}`,
-    `stdio=${files.stdio.join(",")}`,
+    `stdio=${files.diagnostics},${files.diagnostics},${files.diagnostics}`,
     "arg=dvisor-sandbox",
     "arg=boot",
     "env=LD_LIBRARY_PATH=/lib64",
@@ -299,10 +310,10 @@ function makeConfig(options: SandboxOptions, files: Files, allIdsMapped: boolean
     hostname: toLatin1(options.hostname ?? "dvisor"),
     platform: options.platform ?? "auto",
     strace,
-    straceFd: files.strace < 0 ? 2 : extraFd(files.strace),
+    straceFd: extraFd(files.strace),
     debugLogFd: extraFd(files.sentryLog),
     logFormat: options.logFormat ?? "text",
-    stdio: [0, 1, 2],
+    stdio: [extraFd(0), extraFd(1), extraFd(2)],
     stdioIsTerminal: [
       files.stdio[0] === 0 && Deno.stdin.isTerminal(),
       files.stdio[1] === 1 && Deno.stdout.isTerminal(),
@@ -333,10 +344,15 @@ function toLatin1(s: string): string {
 
 // --- Host calls -------------------------------------------------------------------------------------
 
+const SYS_read = 0;
 const SYS_open = 2;
 const SYS_close = 3;
+const SYS_lseek = 8;
+const SYS_fcntl = 72;
 const SYS_getgroups = 115;
 const SYS_pipe2 = 293;
+const SYS_memfd_create = 319;
+const F_SETFL = 4;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_RDWR = 2;
@@ -344,6 +360,7 @@ const O_CREAT = 0o100;
 const O_APPEND = 0o2000;
 const O_CLOEXEC = 0o2000000;
 const MAX_GROUPS = 1024;
+const DIAGNOSTICS_SIZE = 16384;
 
 function host(nr: number, a0: number, a1: number, a2: number): number {
   return spawnLibrary().dv_syscall(nr, a0, a1, a2, 0, 0, 0);
@@ -358,6 +375,23 @@ function openHost(path: string, flags: number): number {
   const fd = host(SYS_open, addressOf(bytes), flags | O_CLOEXEC, 0o644);
   if (fd < 0) throw new SandboxError(`cannot open ${path} (errno ${-fd})`, 2);
   return fd;
+}
+
+function openMemfd(name: string): number {
+  const bytes = new TextEncoder().encode(name + "\0");
+  const fd = host(SYS_memfd_create, addressOf(bytes), 1, /* MFD_CLOEXEC */ 0);
+  if (fd < 0) throw new SandboxError(`cannot make a memfd (errno ${-fd})`, 125);
+  host(SYS_fcntl, fd, F_SETFL, O_APPEND);
+  return fd;
+}
+
+/** What was written to a memfd; its end, if that is much. */
+function readMemfd(fd: number): string {
+  const size = host(SYS_lseek, fd, 0, 2);
+  host(SYS_lseek, fd, Math.max(0, size - DIAGNOSTICS_SIZE), 0);
+  const bytes = new Uint8Array(DIAGNOSTICS_SIZE);
+  const n = host(SYS_read, fd, addressOf(bytes), bytes.length);
+  return n <= 0 ? "" : new TextDecoder().decode(bytes.subarray(0, n)).trim();
 }
 
 function openPipe(): [number, number] {

@@ -45,7 +45,7 @@ export interface SandboxConfig {
   platform: "auto" | "systrap" | "ptrace";
   /** Null: no trace. Empty: all calls; otherwise these names. */
   strace: string[] | null;
-  /** Where log lines and the trace go: a descriptor open for append; 2 is the command's stderr. */
+  /** Where the trace goes; -1 without one. */
   straceFd: number;
   /** -1: debug logging is off. */
   debugLogFd: number;
