@@ -40,6 +40,8 @@ export abstract class Context {
   faultError = 0;
   failedCall = 0;
   failedErrno = 0;
+  /** With EVENT_CALL_FAILED: a child of fork or newThread that so was not made; dead. */
+  failedChild: Context | null = null;
 
   /** The system call came the slow way, by a host signal: patching its site would pay. */
   get enteredBySignal(): boolean {

@@ -95,7 +95,7 @@ export class SystrapAddressSpace extends AddressSpace {
       return -EAGAIN;
     }
     inherit(from, child);
-    from.queueCommand(CMD_FORK, 0);
+    from.queueChild(CMD_FORK, 0, child);
     from.fdsQueued++;
     return child;
   }
@@ -105,7 +105,7 @@ export class SystrapAddressSpace extends AddressSpace {
     const child = this.addContext();
     if (typeof child === "number") return child;
     inherit(from, child);
-    from.queueCommand(CMD_THREAD, child.slot.index);
+    from.queueChild(CMD_THREAD, child.slot.index, child);
     return child;
   }
 

@@ -103,6 +103,7 @@ export class SystrapContext extends Context {
     switch (event) {
       case EVENT_SYSCALL:
       case EVENT_INTERRUPT:
+        this.#child = null;
         this.event = event;
         return;
       case EVENT_FAULT:
@@ -119,6 +120,7 @@ export class SystrapContext extends Context {
         this.failedCall = i32[I_FAILED];
         this.failedErrno = i32[I_RESULT];
         if (!(this.failedErrno < 0 && this.failedErrno >= -4095)) this.failedErrno = -EFAULT;
+        this.failedChild = this.#childUnmade(this.failedCall);
         return;
       default:
         this.event = EVENT_LOST;
@@ -156,9 +158,22 @@ export class SystrapContext extends Context {
     this.i32[at + 1] = Math.floor(value / HIGH);
   }
 
-  /** For AddressSpace: fork and thread commands. */
-  queueCommand(op: number, a0: number): void {
+  /** For AddressSpace: a fork or thread command, which makes `child`. */
+  queueChild(op: number, a0: number, child: SystrapContext): void {
     this.#word(this.#queue(op, 0), a0);
+    this.#child = child;
+    this.#childCommand = this.#commands - 1;
+  }
+  #child: SystrapContext | null = null;
+  #childCommand = 0;
+
+  /** The child that the last batch should have made, if its command was not reached or failed. */
+  #childUnmade(failedCommand: number): Context | null {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || failedCommand > this.#childCommand) return null;
+    child.lost = true;
+    return child;
   }
 
   override queueMmap(
@@ -294,7 +309,9 @@ export class SystrapContext extends Context {
       return -ESRCH;
     }
     const event = this.i32[I_EVENT];
-    if (event === EVENT_CALL_FAILED) {
+    if (event !== EVENT_CALL_FAILED) this.#child = null;
+    else {
+      this.failedChild = this.#childUnmade(this.i32[I_FAILED]);
       const errno = this.i32[I_RESULT];
       return errno < 0 && errno >= -4095 ? errno : -EFAULT;
     }
@@ -357,7 +374,7 @@ export class SystrapContext extends Context {
   /** For dropContext: orders the host thread's end. */
   sendExit(wholeProcess: boolean): void {
     if (this.lost) return;
-    this.queueCommand(CMD_EXIT, wholeProcess ? 1 : 0);
+    this.#word(this.#queue(CMD_EXIT, 0), wholeProcess ? 1 : 0);
     this.#send(0);
     native.dv_slot_deactivate(this.handle);
   }

@@ -40,7 +40,7 @@ import { BLOCK_INTERRUPTED } from "./block.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import { Namespace, type NamespaceProxy, type NamespaceSet } from "./namespaces.ts";
-import { joinGroup } from "./session.ts";
+import { joinGroup, leaveGroup } from "./session.ts";
 import type { SyscallReturn } from "./syscall.ts";
 import { Task } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
@@ -239,7 +239,7 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
     child.rseqSignature = t.rseqSignature;
   }
   inheritScheduling(t, child);
-  child.timerSlackNs = t.timerSlackNs;
+  child.timerSlackNs = child.defaultTimerSlackNs = t.timerSlackNs;
   child.startBootNs = t.kernel.nowMonoNs();
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTidAddr = args.childTidAddr;
 }
@@ -281,6 +281,19 @@ function abandon(child: Task): void {
   child.ctx = null;
 }
 
+/** The host could not make the child after all: it disappears without a trace. */
+export function unmakeTask(child: Task): void {
+  const { tg, kernel } = child;
+  child.exiting = true;
+  abandon(child);
+  kernel.removeTask(child);
+  const i = tg.threads.indexOf(child);
+  if (i >= 0) tg.threads.splice(i, 1);
+  if (tg.leader !== child) return;
+  tg.parent?.children.delete(tg);
+  leaveGroup(kernel, tg);
+}
+
 function publish(t: Task, child: Task, args: CloneArgs): void {
   const { tg, kernel } = child;
   const flags = args.flagsLo;
@@ -305,7 +318,10 @@ async function waitForVfork(t: Task, child: Task): Promise<number> {
     t.blocking.wakeUp();
   };
   // The thread is made now: this one does not run before the child is done.
-  t.ctx!.flush();
+  if (t.ctx!.flush() < 0) {
+    unmakeTask(child);
+    return -EAGAIN;
+  }
   t.kernel.start(child);
   while (!done) {
     if (await t.blocking.waitKillable() === BLOCK_INTERRUPTED) break;

@@ -2,7 +2,7 @@
  * The run loop: the Sentry's one thread waits for guest threads, serves what they ask, and gives them
  * back. Handlers that block continue in microtasks, which are drained before the next wait.
  */
-import { ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
+import { EAGAIN, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
 import { getReg, REG_ORIG_RAX, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
@@ -14,6 +14,7 @@ import {
   EVENT_LOST,
   EVENT_SYSCALL,
 } from "../../platform/platform.ts";
+import { unmakeTask } from "./clone.ts";
 import { current } from "./current.ts";
 import { exitTask } from "./exit.ts";
 import type { Kernel } from "./kernel.ts";
@@ -109,7 +110,12 @@ export class RunLoop {
         return this.#fault(t, ctx);
       case EVENT_CALL_FAILED:
         // The handler's result stands only if the host could do its part: mmap, a late EFAULT.
-        ctx.setReturn(ctx.failedErrno);
+        if (ctx.failedChild !== null) {
+          const child = ctx.failedChild.owner as Task;
+          ctx.failedChild = null;
+          unmakeTask(child);
+          ctx.setReturn(-EAGAIN);
+        } else ctx.setReturn(ctx.failedErrno);
         return this.#goOn(t);
       case EVENT_LOST:
         startGroupExit(t.tg, SIGSEGV);
