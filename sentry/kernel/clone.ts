@@ -29,6 +29,7 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   type CloneArgs,
+  SCHED_DEADLINE,
   SCHED_NORMAL,
 } from "../../platform/abi/sched.ts";
 import { SS_DISABLE } from "../../platform/abi/signal.ts";
@@ -109,6 +110,7 @@ function checkFlags(t: Task, args: CloneArgs): number {
 function checkLimits(t: Task): number {
   const { kernel, creds, tg } = t;
   if (kernel.tasks.size >= kernel.maxTasks) return -EAGAIN;
+  if (t.schedPolicy === SCHED_DEADLINE && !t.schedResetOnFork) return -EAGAIN;
   if (
     kernel.user(creds.ruid).tasks >= tg.limits.cur[RLIMIT_NPROC] && creds.ruid !== 0 &&
     !hasCapability(creds, CAP_SYS_RESOURCE) && !hasCapability(creds, CAP_SYS_ADMIN)
@@ -240,7 +242,7 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
   }
   inheritScheduling(t, child);
   child.timerSlackNs = child.defaultTimerSlackNs = t.timerSlackNs;
-  child.startBootNs = t.kernel.nowMonoNs();
+  child.startBootNs = t.kernel.nowMonoNs() - t.kernel.bootMonoNs;
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTidAddr = args.childTidAddr;
 }
 
@@ -249,7 +251,8 @@ function inheritScheduling(t: Task, child: Task): void {
   child.ioprio = t.ioprio;
   if (t.schedResetOnFork) {
     child.nice = Math.max(t.nice, 0);
-    child.schedPolicy = t.schedPriority > 0 ? SCHED_NORMAL : t.schedPolicy;
+    const special = t.schedPriority > 0 || t.schedPolicy === SCHED_DEADLINE;
+    child.schedPolicy = special ? SCHED_NORMAL : t.schedPolicy;
     return;
   }
   child.nice = t.nice;

@@ -54,7 +54,10 @@ export async function waitForChild(
     const found = tryWait(t, target, options);
     if (found !== 0) return found;
     const why = await t.blocking.wait(t.tg.childQueue, 1, -1);
-    if (why !== BLOCK_READY) return -ERESTARTSYS;
+    if (why === BLOCK_READY) continue;
+    // The signal that ended the wait may be the child's own: what it tells comes first.
+    const late = tryWait(t, target, options);
+    return late !== 0 ? late : -ERESTARTSYS;
   }
 }
 

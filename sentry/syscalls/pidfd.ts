@@ -15,6 +15,7 @@ import {
 } from "../../platform/abi/pidfd.ts";
 import { _NSIG, SI_TKILL, SI_USER, SIGINFO_SIZE } from "../../platform/abi/signal.ts";
 import { SIGINFO_OFF_SIGNO } from "../../platform/abi/signal.ts";
+import { processOfDirectory } from "../fsimpl/proc/task_dir.ts";
 import { maySignal, sendSignal } from "../kernel/signal.ts";
 import { rawSignal, type SigInfo, userSignal } from "../kernel/signal_info.ts";
 import { FULL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
@@ -45,6 +46,13 @@ function pidfdTarget(t: Task, fd: number): Task | number {
   return (file === null ? null : t.kernel.pidFiles?.target(file)) ?? -EBADF;
 }
 
+/** A directory /proc/PID does as well, as before there were pidfds. */
+function signalTarget(t: Task, fd: number): Task | number {
+  const file = t.fdTable.get(fd);
+  const task = file === null ? null : processOfDirectory(file.inode);
+  return task ?? pidfdTarget(t, fd);
+}
+
 const SCOPES = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
 
 /** pidfd_send_signal(2). */
@@ -53,7 +61,7 @@ export function pidfdSendSignal(t: Task, args: SyscallArguments): number {
   const infoAddr = args.addr(2);
   const scope = args.u32(3);
   if ((scope & ~SCOPES) !== 0 || (scope & (scope - 1)) !== 0) return -EINVAL;
-  const target = pidfdTarget(t, args.i32(0));
+  const target = signalTarget(t, args.i32(0));
   if (typeof target === "number") return target;
   if (signo < 0 || signo > _NSIG) return -EINVAL;
   const info = infoAddr === 0

@@ -75,7 +75,6 @@ import { PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/sysca
 import type { Task } from "../kernel/task.ts";
 
 const COMM_SIZE = 16;
-const TIMER_SLACK_DEFAULT_NS = 50_000;
 /** All securebits, and those of them that are locks. */
 const SECURE_ALL = 0xff;
 const SECURE_LOCKS = 0xaa;
@@ -137,7 +136,7 @@ function ofThread(t: Task, option: number, args: SyscallArguments): number {
       return t.copyOutI64(args.addr(1), t.clearChildTidAddr);
     case PR_SET_TIMERSLACK: {
       const ns = args.i64(1);
-      t.timerSlackNs = ns <= 0 ? TIMER_SLACK_DEFAULT_NS : ns;
+      t.timerSlackNs = ns <= 0 ? t.defaultTimerSlackNs : ns;
       return 0;
     }
     default:

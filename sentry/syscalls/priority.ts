@@ -8,7 +8,6 @@ import {
 } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_NICE } from "../../platform/abi/capability.ts";
 import {
-  IOPRIO_BE_NORM,
   IOPRIO_CLASS_BE,
   IOPRIO_CLASS_IDLE,
   IOPRIO_CLASS_NONE,
@@ -105,16 +104,9 @@ export function ioprioGet(t: Task, args: SyscallArguments): number {
   if (kind < 0) return -EINVAL;
   let best = -ESRCH;
   for (const task of targets(t, kind, args.i32(1))) {
-    best = best < 0 ? effectiveIoprio(task) : Math.min(best, effectiveIoprio(task));
+    best = best < 0 ? task.ioprio : Math.min(best, task.ioprio);
   }
   return best;
-}
-
-/** A task without one shows that of its nice value (Linux 6: IOPRIO_DEFAULT). */
-function effectiveIoprio(t: Task): number {
-  if (t.ioprio !== 0) return t.ioprio;
-  return IOPRIO_CLASS_NONE << IOPRIO_CLASS_SHIFT |
-    (t.nice === 0 ? IOPRIO_BE_NORM : (t.nice + 20) / 5 | 0);
 }
 
 /** ioprio_set(2). */

@@ -78,7 +78,7 @@ function setScheduler(
   nice: number | null,
   resetOnFork: boolean,
 ): number {
-  if (policy === SCHED_DEADLINE) return -EPERM;
+  // Without its three times there is no SCHED_DEADLINE: sched_setattr alone can set it.
   if (!isPolicy(policy)) return -EINVAL;
   if (priority < 0 || priority > RT_PRIORITY_MAX) return -EINVAL;
   if (isRealTime(policy) !== (priority !== 0)) return -EINVAL;
@@ -99,6 +99,30 @@ function setScheduler(
   target.schedPriority = priority;
   target.schedResetOnFork = resetOnFork;
   if (nice !== null) target.nice = nice;
+  return 0;
+}
+
+interface DeadlineTimes {
+  runtimeNs: number;
+  deadlineNs: number;
+  periodNs: number;
+}
+const deadlineTimes = new WeakMap<Task, DeadlineTimes>();
+/** Linux's DL_SCALE: shorter runtimes are refused. */
+const MIN_RUNTIME_NS = 1024;
+
+/** SCHED_DEADLINE (__checkparam_dl); admission to real bandwidth is the host's business. */
+function setDeadline(t: Task, target: Task, times: DeadlineTimes, resetOnFork: boolean): number {
+  const { runtimeNs, deadlineNs } = times;
+  const periodNs = times.periodNs || deadlineNs;
+  if (deadlineNs === 0 || runtimeNs < MIN_RUNTIME_NS) return -EINVAL;
+  if (deadlineNs >= 2 ** 63 || periodNs >= 2 ** 63) return -EINVAL;
+  if (periodNs < deadlineNs || deadlineNs < runtimeNs) return -EINVAL;
+  if (!hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
+  target.schedPolicy = SCHED_DEADLINE;
+  target.schedPriority = 0;
+  target.schedResetOnFork = resetOnFork;
+  deadlineTimes.set(target, { runtimeNs, deadlineNs, periodNs });
   return 0;
 }
 
@@ -163,10 +187,14 @@ export function schedSetattr(t: Task, args: SyscallArguments): number {
   const keepPolicy = (attr.flags & SCHED_FLAG_KEEP_POLICY) !== 0;
   const keepParams = (attr.flags & SCHED_FLAG_KEEP_PARAMS) !== 0;
   const policy = keepPolicy ? target.schedPolicy : attr.policy;
+  const reset = (attr.flags & SCHED_FLAG_RESET_ON_FORK) !== 0;
+  if (policy === SCHED_DEADLINE) {
+    const kept = keepParams ? deadlineTimes.get(target) : undefined;
+    return attr.priority !== 0 ? -EINVAL : setDeadline(t, target, kept ?? attr, reset);
+  }
   const priority = keepParams ? target.schedPriority : attr.priority;
   const fair = policy === SCHED_NORMAL || policy === SCHED_BATCH;
   const nice = fair && !keepParams ? Math.max(-20, Math.min(19, attr.nice)) : null;
-  const reset = (attr.flags & SCHED_FLAG_RESET_ON_FORK) !== 0;
   return setScheduler(t, target, policy, priority, nice, reset);
 }
 
@@ -185,15 +213,17 @@ export function schedGetattr(t: Task, args: SyscallArguments): number {
   const target = lookup(t, pid);
   if (target === null) return -ESRCH;
   const length = Math.min(size, SCHED_ATTR_SIZE);
+  const isDeadline = target.schedPolicy === SCHED_DEADLINE;
+  const times = isDeadline ? deadlineTimes.get(target) : undefined;
   putSchedAttr(t.scratchView, 0, {
     size: length,
     policy: target.schedPolicy,
     flags: target.schedResetOnFork ? SCHED_FLAG_RESET_ON_FORK : 0,
     nice: isRealTime(target.schedPolicy) ? 0 : target.nice,
     priority: target.schedPriority,
-    runtimeNs: 0,
-    deadlineNs: 0,
-    periodNs: 0,
+    runtimeNs: times?.runtimeNs ?? 0,
+    deadlineNs: times?.deadlineNs ?? 0,
+    periodNs: times?.periodNs ?? 0,
     utilMin: 0,
     utilMax: 1024,
   });
@@ -300,6 +330,6 @@ export const rows: SyscallRow[] = [
   [SYS_sched_setaffinity, "sched_setaffinity", schedSetaffinity, PARTIAL, KEPT],
   [SYS_sched_getaffinity, "sched_getaffinity", schedGetaffinity, FULL],
   [SYS_getcpu, "getcpu", getcpu, PARTIAL, "always the first allowed CPU"],
-  [SYS_sched_setattr, "sched_setattr", schedSetattr, PARTIAL, KEPT + "; no SCHED_DEADLINE"],
+  [SYS_sched_setattr, "sched_setattr", schedSetattr, PARTIAL, KEPT],
   [SYS_sched_getattr, "sched_getattr", schedGetattr, FULL],
 ];

@@ -43,13 +43,20 @@ export function clockNanosleep(t: Task, args: SyscallArguments): SyscallReturn {
   if (typeof clock === "number") return clock;
   // These clocks have no timers (their k_clock has no nsleep).
   if (
-    id === CLOCK_MONOTONIC_RAW || id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE
+    id === CLOCK_MONOTONIC_RAW || id === CLOCK_REALTIME_COARSE ||
+    id === CLOCK_MONOTONIC_COARSE || id === CLOCK_THREAD_CPUTIME_ID
   ) return -EOPNOTSUPP;
-  if (id === CLOCK_THREAD_CPUTIME_ID) return -EINVAL;
+  if (isOwnThreadClock(t, id)) return -EINVAL;
   const ns = copyInDuration(t, args.addr(2));
   if (ns < 0) return ns;
   const absolute = (flags & TIMER_ABSTIME) !== 0;
   return startSleep(t, id, absolute, ns, absolute ? 0 : args.addr(3));
+}
+
+/** A sleep on one's own CPU time would never end. */
+function isOwnThreadClock(t: Task, id: number): boolean {
+  const CPUCLOCK_PERTHREAD = 4;
+  return id < 0 && (id & CPUCLOCK_PERTHREAD) !== 0 && [0, t.tid].includes(~(id >> 3));
 }
 
 /** A valid timespec in ns, or -errno. */

@@ -24,9 +24,8 @@ import { CAP_SYS_ADMIN, CAP_SYS_BOOT } from "../../platform/abi/capability.ts";
 import { PER_LINUX32, PER_MASK, UNAME26 } from "../../platform/abi/personality.ts";
 import { GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM } from "../../platform/abi/random.ts";
 import { putSysinfo, SYSINFO_SIZE } from "../../platform/abi/sysinfo.ts";
-import { CLOCK_BOOTTIME, NSEC_PER_SEC } from "../../platform/abi/time.ts";
+import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { __NEW_UTS_LEN, NEW_UTSNAME_SIZE, putNewUtsname } from "../../platform/abi/utsname.ts";
-import { clockNs } from "../../platform/host/host.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { memoryUse } from "../kernel/memory_use.ts";
 import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
@@ -82,7 +81,7 @@ export function setdomainname(t: Task, args: SyscallArguments): number {
 export function sysinfo(t: Task, args: SyscallArguments): number {
   const memory = memoryUse(t.kernel);
   putSysinfo(t.scratchView, 0, {
-    uptimeSec: Math.floor(clockNs(CLOCK_BOOTTIME) / NSEC_PER_SEC),
+    uptimeSec: Math.floor((t.kernel.nowMonoNs() - t.kernel.bootMonoNs) / NSEC_PER_SEC),
     load1: 0,
     load5: 0,
     load15: 0,

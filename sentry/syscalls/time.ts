@@ -15,9 +15,7 @@ import {
   ADJ_OFFSET_SS_READ,
   CLOCK_MONOTONIC_COARSE,
   CLOCK_REALTIME,
-  CLOCK_REALTIME_ALARM,
   CLOCK_REALTIME_COARSE,
-  CLOCK_TAI,
   getTimex,
   NSEC_PER_SEC,
   NSEC_PER_USEC,
@@ -33,6 +31,7 @@ import {
   TIMEZONE_SIZE,
   USEC_PER_SEC,
 } from "../../platform/abi/time.ts";
+import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
 import { readableClock } from "../kernel/clock_source.ts";
 import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
@@ -40,23 +39,22 @@ import type { Task } from "../kernel/task.ts";
 /** Resolution of the coarse clocks: a tick at CONFIG_HZ=250. */
 const TICK_NS = 4_000_000;
 
-/** clock_gettime(2); most callers ask the vDSO instead. */
+const hostTimespec = hostAlloc(TIMESPEC_SIZE);
+
+/** clock_gettime(2); most callers ask the vDSO instead, with which this must agree to the nanosecond. */
 export function clockGettime(t: Task, args: SyscallArguments): number {
   const id = args.i32(0);
-  if (
-    id === CLOCK_REALTIME || id === CLOCK_REALTIME_COARSE || id === CLOCK_TAI ||
-    id === CLOCK_REALTIME_ALARM
-  ) {
-    const now = t.kernel.nowRealtime();
-    putTimespec(t.scratchView, 0, now.sec, now.nsec);
-  } else {
-    const clock = readableClock(t, id);
-    if (typeof clock === "number") return clock;
-    const ns = clock.nowNs();
-    const sec = Math.floor(ns / NSEC_PER_SEC);
-    putTimespec(t.scratchView, 0, sec, Math.floor(ns - sec * NSEC_PER_SEC));
+  const clock = readableClock(t, id);
+  if (typeof clock === "number") return clock;
+  const addr = args.addr(1);
+  if (!clock.isCpuClock) {
+    const err = hostSyscall(SYS_clock_gettime, id, hostTimespec.addr);
+    return err < 0 ? err : t.copyOut(addr, hostTimespec.u8, 0, TIMESPEC_SIZE);
   }
-  return t.copyOut(args.addr(1), t.scratch, 0, TIMESPEC_SIZE);
+  const ns = clock.nowNs();
+  const sec = Math.floor(ns / NSEC_PER_SEC);
+  putTimespec(t.scratchView, 0, sec, Math.floor(ns - sec * NSEC_PER_SEC));
+  return t.copyOut(addr, t.scratch, 0, TIMESPEC_SIZE);
 }
 
 /** clock_getres(2). */
