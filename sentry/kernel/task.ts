@@ -71,6 +71,8 @@ export class Task {
   cpuMask = -1;
   ioprio = 0;
   timerSlackNs = 50_000;
+  /** What PR_SET_TIMERSLACK of 0 goes back to: the creator's at the time. */
+  defaultTimerSlackNs = 50_000;
   parentDeathSignal = 0;
   rseqAddr = 0;
   rseqLength = 0;

@@ -1,6 +1,7 @@
 /** Timeouts as system calls take them, and the signal mask that ppoll(2) and friends swap in. */
 import { getI64, setI64 } from "../../platform/abi/bytes.ts";
 import { EFAULT, EINVAL } from "../../platform/abi/errno.ts";
+import { STICKY_TIMEOUTS } from "../../platform/abi/personality.ts";
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { setMask } from "../kernel/signal.ts";
 import type { Task } from "../kernel/task.ts";
@@ -29,7 +30,7 @@ export function deadlineFromTimespec(t: Task, addr: number): number {
 
 /** Writes what is left of a timeout back (select(2), ppoll(2)); failures are not reported, as on Linux. */
 export function putRemaining(t: Task, addr: number, deadline: number, unitNs: number): void {
-  if (addr === 0 || deadline < 0) return;
+  if (addr === 0 || deadline < 0 || (t.tg.personality & STICKY_TIMEOUTS) !== 0) return;
   const left = deadline === 0 ? 0 : Math.max(0, deadline - t.kernel.nowMonoNs());
   const sec = Math.floor(left / NSEC_PER_SEC);
   setI64(t.scratchView, 0, sec);

@@ -148,7 +148,7 @@ const THREAD_ENTRIES = entriesOf(THREAD);
 class TaskDir extends TaskDynamicDir {
   readonly #made = new Map<string, Inode>();
 
-  constructor(override readonly fs: ProcContext, task: Task, private readonly isThread: boolean) {
+  constructor(override readonly fs: ProcContext, task: Task, readonly isThread: boolean) {
     super(fs, task);
   }
 
@@ -177,6 +177,11 @@ class TaskDir extends TaskDynamicDir {
       yield { name, ino: inode.ino, type: direntType(inode.mode), key };
     }
   }
+}
+
+/** The process whose directory /proc/PID this is, null for another inode (pidfd_send_signal(2)). */
+export function processOfDirectory(inode: Inode): Task | null {
+  return inode instanceof TaskDir && !inode.isThread ? inode.task : null;
 }
 
 /** /proc/PID/task. */
