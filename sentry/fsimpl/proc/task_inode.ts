@@ -65,7 +65,7 @@ export abstract class TaskDynamicDir extends DynamicDir {
   protected abstract findLive(name: string): Inode | number;
 
   override find(name: string): Inode | number {
-    return isGone(this.task) ? -ENOENT : this.findLive(name);
+    return isGone(this.task) ? -ESRCH : this.findLive(name); // Linux: proc_pid_permission.
   }
   override refresh(): number {
     return setOwner(this, this.task);

@@ -1,0 +1,502 @@
+// Pseudo terminals: pty(7), termios(3), ioctl_tty(2), and job control.
+#include "check.h"
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+static char *slave_name(int master) {
+  static char name[64];
+  EQUAL(ptsname_r(master, name, sizeof name), 0);
+  return name;
+}
+
+static int open_master(void) {
+  int master = OK(open("/dev/ptmx", O_RDWR | O_NOCTTY));
+  OK(grantpt(master));
+  OK(unlockpt(master));
+  return master;
+}
+
+static void raw(int fd) {
+  struct termios t;
+  OK(tcgetattr(fd, &t));
+  cfmakeraw(&t);
+  OK(tcsetattr(fd, TCSANOW, &t));
+}
+
+static int readable(int fd, int timeout_ms) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  return poll(&p, 1, timeout_ms) > 0 && (p.revents & POLLIN);
+}
+
+/* Reads what a master or slave shows until it has shown `want`. */
+static void expect(int fd, const char *want) {
+  char text[4096] = "";
+  size_t length = 0;
+  while (strstr(text, want) == NULL) {
+    if (!readable(fd, 5000)) fail("\"%s\" is not shown, but \"%s\"", want, text);
+    ssize_t n = read(fd, text + length, sizeof text - 1 - length);
+    if (n <= 0) fail("\"%s\" is not shown, but \"%s\", then errno %d", want, text, errno);
+    text[length += n] = '\0';
+  }
+}
+
+static void type(int master, const char *text) { EQUAL(write(master, text, strlen(text)), strlen(text)); }
+
+TEST(locked, "a slave cannot be opened before unlockpt") {
+  int master = OK(open("/dev/ptmx", O_RDWR | O_NOCTTY)), lock = -1;
+  OK(ioctl(master, TIOCGPTLCK, &lock));
+  EQUAL(lock, 1);
+  FAILS(open(slave_name(master), O_RDWR | O_NOCTTY), EIO);
+  OK(unlockpt(master));
+  OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+}
+
+TEST(names, "the slave's name, number and device agree") {
+  int master = open_master(), number;
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  struct stat st;
+  char name[64], expected[64];
+  OK(ioctl(master, TIOCGPTN, &number));
+  snprintf(expected, sizeof expected, "/dev/pts/%d", number);
+  EQUAL(ttyname_r(slave, name, sizeof name), 0);
+  EQUAL(strcmp(name, expected), 0);
+  OK(fstat(slave, &st));
+  CHECK(S_ISCHR(st.st_mode));
+  EQUAL(st.st_rdev >> 8, 136);
+  CHECK(isatty(slave) && isatty(master));
+  close(slave);
+  close(master);
+  FAILS(access(expected, F_OK), ENOENT);
+}
+
+TEST(peer, "TIOCGPTPEER opens the slave without its name") {
+  int master = open_master();
+  int slave = OK(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  EQUAL(fcntl(slave, F_GETFD), FD_CLOEXEC);
+  type(master, "x\n");
+  expect(slave, "x\n");
+}
+
+TEST(line, "a line is edited, echoed and read as a whole") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY | O_NONBLOCK));
+  char b[64];
+  type(master, "hellp\177o");
+  FAILS(read(slave, b, sizeof b), EAGAIN);
+  expect(master, "hellp\b \bo");
+  type(master, "\r");
+  EQUAL(read(slave, b, sizeof b), 6);
+  EQUAL(memcmp(b, "hello\n", 6), 0);
+  expect(master, "\r\n");
+  type(master, "\004");
+  EQUAL(read(slave, b, sizeof b), 0);
+}
+
+TEST(output, "a newline written to the slave is shown as carriage return and newline") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  EQUAL(write(slave, "a\nb", 3), 3);
+  expect(master, "a\r\nb");
+}
+
+TEST(minimum, "VMIN makes a read wait for that many bytes") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  struct termios t;
+  char b[16];
+  raw(slave);
+  OK(tcgetattr(slave, &t));
+  t.c_cc[VMIN] = 3;
+  OK(tcsetattr(slave, TCSANOW, &t));
+  IN_CHILD(reader, EQUAL(read(slave, b, sizeof b), 3));
+  until_asleep(reader);
+  type(master, "a");
+  CHECK(!readable(slave, 0));
+  type(master, "bc");
+  join(reader);
+}
+
+TEST(time_alone, "VTIME without VMIN ends a read after that time") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  struct termios t;
+  char b[16];
+  raw(slave);
+  OK(tcgetattr(slave, &t));
+  t.c_cc[VMIN] = 0;
+  t.c_cc[VTIME] = 2;
+  OK(tcsetattr(slave, TCSANOW, &t));
+  double begin = monotonic_ms();
+  EQUAL(read(slave, b, sizeof b), 0);
+  double took = monotonic_ms() - begin;
+  CHECK(took >= 190 && took < 5000);
+  t.c_cc[VTIME] = 0;
+  OK(tcsetattr(slave, TCSANOW, &t));
+  EQUAL(read(slave, b, sizeof b), 0);
+  type(master, "ab");
+  expect(slave, "ab");
+}
+
+TEST(time_between, "VTIME with VMIN ends a read when no byte follows the last") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  struct termios t;
+  char b[16];
+  raw(slave);
+  OK(tcgetattr(slave, &t));
+  t.c_cc[VMIN] = 10;
+  t.c_cc[VTIME] = 2;
+  OK(tcsetattr(slave, TCSANOW, &t));
+  IN_CHILD(reader, EQUAL(read(slave, b, sizeof b), 2));
+  until_asleep(reader);
+  type(master, "ab");
+  join(reader);
+}
+
+TEST(winsize, "the window size is shared by both sides and its change signals the foreground") {
+  int master = open_master(), got = 0;
+  IN_CHILD(child, {
+    sigset_t set;
+    struct winsize w;
+    OK(setsid());
+    int slave = OK(open(slave_name(master), O_RDWR));
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    EQUAL(write(slave, "!", 1), 1);
+    OK(sigwait(&set, &got));
+    OK(ioctl(slave, TIOCGWINSZ, &w));
+    EQUAL(w.ws_row, 33);
+    EQUAL(w.ws_col, 77);
+  });
+  expect(master, "!");
+  struct winsize size = {.ws_row = 33, .ws_col = 77};
+  OK(ioctl(master, TIOCSWINSZ, &size));
+  join(child);
+}
+
+TEST(controlling, "a session leader gets the terminal it opens, and /dev/tty is it") {
+  int master = open_master();
+  IN_CHILD(child, {
+    EQUAL(tcgetpgrp(master), 0); /* The master tells the slave's, which is none. */
+    OK(setsid());
+    sigset_t set;
+    int got;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    FAILS(open("/dev/tty", O_RDWR), ENXIO);
+    OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+    FAILS(open("/dev/tty", O_RDWR), ENXIO);
+    int slave = OK(open(slave_name(master), O_RDWR));
+    int tty = OK(open("/dev/tty", O_RDWR));
+    EQUAL(tcgetpgrp(tty), getpid());
+    EQUAL(tcgetsid(slave), getpid());
+    EQUAL(write(tty, "here", 4), 4);
+    OK(ioctl(tty, TIOCNOTTY));
+    OK(sigwait(&set, &got)); /* Sent to the foreground, which is the child itself. */
+    FAILS(open("/dev/tty", O_RDWR), ENXIO);
+    OK(ioctl(slave, TIOCSCTTY, 0));
+    EQUAL(tcgetpgrp(slave), getpid());
+  });
+  expect(master, "here");
+  join(child);
+}
+
+TEST(interrupt, "^C signals the foreground process group alone") {
+  int master = open_master();
+  IN_CHILD(child, {
+    OK(setsid());
+    int slave = OK(open(slave_name(master), O_RDWR));
+    pid_t front = OK(fork());
+    if (front == 0) {
+      setpgid(0, 0);
+      for (;;) pause();
+    }
+    setpgid(front, front);
+    signal(SIGTTOU, SIG_IGN);
+    OK(tcsetpgrp(slave, front));
+    EQUAL(write(slave, "!", 1), 1);
+    int status;
+    EQUAL(waitpid(front, &status, 0), front);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+  });
+  expect(master, "!");
+  type(master, "\003");
+  expect(master, "^C");
+  join(child);
+}
+
+TEST(background_read, "a background process that reads is stopped by SIGTTIN") {
+  int master = open_master();
+  IN_CHILD(child, {
+    OK(setsid());
+    int slave = OK(open(slave_name(master), O_RDWR));
+    char b[8];
+    pid_t back = OK(fork());
+    if (back == 0) {
+      setpgid(0, 0);
+      _exit(read(slave, b, sizeof b) == 2 ? 0 : FAILED);
+    }
+    setpgid(back, back);
+    int status;
+    EQUAL(waitpid(back, &status, WUNTRACED), back);
+    CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTTIN);
+    signal(SIGTTOU, SIG_IGN);
+    OK(tcsetpgrp(slave, back));
+    kill(-back, SIGCONT);
+    EQUAL(write(slave, "!", 1), 1);
+    join(back);
+  });
+  expect(master, "!");
+  type(master, "x\n");
+  join(child);
+}
+
+TEST(background_ignored, "a background read fails with EIO when SIGTTIN is ignored") {
+  int master = open_master();
+  IN_CHILD(child, {
+    OK(setsid());
+    int slave = OK(open(slave_name(master), O_RDWR));
+    char b[8];
+    IN_CHILD(back, {
+      setpgid(0, 0);
+      signal(SIGTTIN, SIG_IGN);
+      FAILS(read(slave, b, sizeof b), EIO);
+    });
+    join(back);
+  });
+  join(child);
+}
+
+TEST(background_write, "a background process may write, but not with TOSTOP") {
+  int master = open_master();
+  IN_CHILD(child, {
+    OK(setsid());
+    int slave = OK(open(slave_name(master), O_RDWR));
+    struct termios t;
+    IN_CHILD(writer, {
+      setpgid(0, 0);
+      EQUAL(write(slave, "one", 3), 3);
+    });
+    join(writer);
+    OK(tcgetattr(slave, &t));
+    t.c_lflag |= TOSTOP;
+    OK(tcsetattr(slave, TCSANOW, &t));
+    pid_t back = OK(fork());
+    if (back == 0) {
+      setpgid(0, 0);
+      _exit(write(slave, "two", 3) == 3 ? 0 : FAILED);
+    }
+    int status;
+    EQUAL(waitpid(back, &status, WUNTRACED), back);
+    CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTTOU);
+    kill(back, SIGKILL);
+    waitpid(back, &status, 0);
+  });
+  expect(master, "one");
+  join(child);
+}
+
+TEST(hangup, "closing the master hangs the session up and ends the slave") {
+  int master = open_master(), p[2];
+  OK(pipe(p));
+  IN_CHILD(child, {
+    sigset_t set;
+    int got;
+    char b[8];
+    close(p[0]);
+    char name[64];
+    strcpy(name, slave_name(master));
+    close(master);
+    OK(setsid());
+    int slave = OK(open(name, O_RDWR));
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    EQUAL(write(p[1], "!", 1), 1);
+    OK(sigwait(&set, &got));
+    EQUAL(read(slave, b, sizeof b), 0);
+    FAILS(write(slave, "x", 1), EIO);
+    FAILS(tcgetpgrp(slave), EIO);
+    struct pollfd pf = {.fd = slave, .events = POLLIN | POLLOUT};
+    EQUAL(poll(&pf, 1, 0), 1);
+    CHECK((pf.revents & POLLHUP) != 0);
+    FAILS(open("/dev/tty", O_RDWR), ENXIO);
+  });
+  char b;
+  close(p[1]);
+  EQUAL(read(p[0], &b, 1), 1);
+  close(master);
+  join(child);
+}
+
+TEST(blocked_hangup, "closing the master ends a blocked read of the slave with EIO") {
+  int master = open_master();
+  char name[64];
+  strcpy(name, slave_name(master));
+  IN_CHILD(child, {
+    char b[8];
+    int slave = OK(open(name, O_RDWR | O_NOCTTY));
+    close(master);
+    FAILS(read(slave, b, sizeof b), EIO);
+  });
+  until_asleep(child);
+  usleep(20000); /* It may have slept in open first. */
+  close(master);
+  join(child);
+}
+
+TEST(slave_closed, "the master reads EIO when the last slave is closed, after what was written") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  char b[8];
+  EQUAL(write(slave, "end", 3), 3);
+  close(slave);
+  expect(master, "end");
+  FAILS(read(master, b, sizeof b), EIO);
+  struct pollfd p = {.fd = master, .events = POLLIN};
+  EQUAL(poll(&p, 1, 0), 1);
+  CHECK((p.revents & POLLHUP) != 0);
+  slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  EQUAL(poll(&p, 1, 0), 0);
+}
+
+TEST(packet, "packet mode tells of flushes and marks data") {
+  int master = open_master(), on = 1;
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  char b[16];
+  OK(ioctl(master, TIOCPKT, &on));
+  EQUAL(write(slave, "hi", 2), 2);
+  CHECK(readable(master, 5000));
+  EQUAL(read(master, b, sizeof b), 3);
+  EQUAL(b[0], TIOCPKT_DATA);
+  EQUAL(memcmp(b + 1, "hi", 2), 0);
+  OK(tcflush(slave, TCIFLUSH));
+  struct pollfd p = {.fd = master, .events = POLLIN | POLLPRI};
+  EQUAL(poll(&p, 1, 5000), 1);
+  CHECK((p.revents & POLLPRI) != 0);
+  EQUAL(read(master, b, sizeof b), 1);
+  EQUAL(b[0] & TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHREAD);
+}
+
+TEST(injected, "TIOCSTI types a byte into one's own terminal") {
+  int master = open_master();
+  IN_CHILD(child, {
+    OK(setsid());
+    int slave = OK(open(slave_name(master), O_RDWR));
+    char b[8];
+    if (ioctl(slave, TIOCSTI, "z") == 0) {
+      OK(ioctl(slave, TIOCSTI, "\n"));
+      EQUAL(read(slave, b, sizeof b), 2);
+      EQUAL(b[0], 'z');
+    } else EQUAL(errno, EIO); /* A kernel may be set to refuse it. */
+  });
+  join(child);
+}
+
+TEST(queues, "FIONREAD counts whole lines, tcflush drops them") {
+  int master = open_master(), n = -1;
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  type(master, "one\ntwo");
+  CHECK(readable(slave, 5000));
+  OK(ioctl(slave, FIONREAD, &n));
+  EQUAL(n, 4);
+  OK(ioctl(slave, TIOCOUTQ, &n));
+  EQUAL(n, 0);
+  OK(tcflush(slave, TCIFLUSH));
+  OK(ioctl(slave, FIONREAD, &n));
+  EQUAL(n, 0);
+  CHECK(!readable(slave, 0));
+}
+
+TEST(flow, "tcflow stops output and starts it again") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY | O_NONBLOCK));
+  OK(tcflow(slave, TCOOFF));
+  FAILS(write(slave, "x", 1), EAGAIN);
+  OK(tcflow(slave, TCOON));
+  EQUAL(write(slave, "y", 1), 1);
+  expect(master, "y");
+}
+
+TEST(full, "a writer of the slave blocks while nobody reads the master") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  raw(slave);
+  static char block[100000];
+  memset(block, 'x', sizeof block);
+  IN_CHILD(writer, EQUAL(write(slave, block, sizeof block), sizeof block));
+  until_asleep(writer);
+  size_t total = 0;
+  while (total < sizeof block) {
+    CHECK(readable(master, 5000));
+    total += OK(read(master, block, sizeof block));
+  }
+  EQUAL(total, sizeof block);
+  join(writer);
+}
+
+TEST(exclusive, "TIOCEXCL keeps others out") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  SKIP_UNLESS(geteuid() == 0, "needs root, to become an ordinary user");
+  OK(ioctl(slave, TIOCEXCL));
+  OK(fchmod(slave, 0666));
+  IN_CHILD(child, {
+    OK(setgid(12345));
+    OK(setuid(12345));
+    FAILS(open(slave_name(master), O_RDWR | O_NOCTTY), EBUSY);
+  });
+  join(child);
+  OK(ioctl(slave, TIOCNXCL));
+}
+
+TEST(attributes, "attributes survive all three layouts") {
+  int master = open_master();
+  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  struct termios t;
+  OK(tcgetattr(slave, &t));
+  EQUAL(cfgetospeed(&t), B38400);
+  EQUAL(t.c_iflag, ICRNL | IXON);
+  EQUAL(t.c_oflag, OPOST | ONLCR);
+  EQUAL(t.c_lflag, ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN);
+  EQUAL(t.c_cc[VINTR], 3);
+  cfsetspeed(&t, B9600);
+  t.c_lflag &= ~ECHO;
+  OK(tcsetattr(slave, TCSADRAIN, &t));
+  OK(tcgetattr(master, &t)); /* The master shows the slave's. */
+  EQUAL(t.c_lflag & ECHO, 0);
+  EQUAL(cfgetospeed(&t), B9600);
+  FAILS(ioctl(slave, TCGETS, nowhere), EFAULT);
+  int discipline = -1;
+  OK(ioctl(slave, TIOCGETD, &discipline));
+  EQUAL(discipline, 0);
+}
+
+TEST(no_terminal, "terminal requests on other files fail with ENOTTY") {
+  struct termios t;
+  int fd = OK(open("/dev/null", O_RDWR)), p[2];
+  OK(pipe(p));
+  FAILS(tcgetattr(fd, &t), ENOTTY);
+  FAILS(tcgetattr(p[0], &t), ENOTTY);
+  write_file("f", "x");
+  FAILS(tcgetattr(OK(open("f", O_RDONLY)), &t), ENOTTY);
+  FAILS(lseek(open_master(), 0, SEEK_CUR), ESPIPE);
+}
+
+TEST(forkpty_, "forkpty gives a shell its terminal") {
+  int master;
+  pid_t child = OK(forkpty(&master, NULL, NULL, NULL));
+  if (child == 0) {
+    execl("/bin/sh", "sh", "-c", "read x; echo got $x; tty -s && exit 5", NULL);
+    _exit(127);
+  }
+  type(master, "word\n");
+  expect(master, "got word\r\n");
+  int status;
+  EQUAL(waitpid(child, &status, 0), child);
+  CHECK(WIFEXITED(status));
+  EQUAL(WEXITSTATUS(status), 5);
+}
