@@ -1,6 +1,14 @@
 /** DESIGN's isolation table, looked at from the host while a sandbox runs. SECURITY.md refers to these. */
 import { assert, assertEquals } from "@std/assert";
-import { DVISOR, dvisor, type Running, startDo, statusField, until } from "./sandbox.ts";
+import {
+  descendants,
+  DVISOR,
+  dvisor,
+  type Running,
+  startDo,
+  statusField,
+  until,
+} from "./sandbox.ts";
 
 const NAMESPACES = ["user", "pid", "mnt", "net", "ipc", "uts"];
 const LINGER = ["sh", "-c", "echo started; sleep 60; true"];
