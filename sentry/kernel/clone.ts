@@ -38,6 +38,8 @@ import type { Context } from "../../platform/platform.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import type { PathRef } from "../vfs/mount.ts";
 import { BLOCK_INTERRUPTED } from "./block.ts";
+import { cpuLimitChanged } from "./cpu_limit.ts";
+import { sampleCpuTime } from "./cpu_time.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import { Namespace, type NamespaceProxy, type NamespaceSet } from "./namespaces.ts";
@@ -68,6 +70,8 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
   if (tid < 0) return tid;
   const unshared = newNamespaces(t, args.flagsLo);
   if (typeof unshared === "number") return unshared;
+  // A vfork child shares the stub's clock: what has passed until now is the parent's.
+  if ((args.flagsLo & CLONE_VFORK) !== 0) sampleCpuTime(t);
   const ctx = newContext(t, args);
   if (typeof ctx === "number") {
     unshared.ns.release();
@@ -308,6 +312,7 @@ function publish(t: Task, child: Task, args: CloneArgs): void {
     tg.parentThread = inheritsParent ? t.tg.parentThread : t;
     tg.parent?.children.add(tg);
     joinGroup(tg, t.tg.pgrp);
+    cpuLimitChanged(tg);
   }
   if ((flags & CLONE_PARENT_SETTID) !== 0) t.copyOutU32(args.parentTidAddr, child.tid);
   if ((flags & CLONE_CHILD_SETTID) !== 0) child.copyOutU32(args.childTidAddr, child.tid);

@@ -34,6 +34,7 @@ import { MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager
 import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { sampleCpuTime } from "./cpu_time.ts";
 import { killOtherThreads } from "./de_thread.ts";
 import { credentialsForExec } from "./exec_credentials.ts";
 import { releaseOldMemory, resetForExec } from "./exec_state.ts";
@@ -231,6 +232,7 @@ function auxiliaryVector(
 function commit(t: Task, ctx: Context, mm: MemoryManager, start: Start): void {
   const oldCtx = t.ctx!;
   const oldMm = t.mm;
+  sampleCpuTime(t); // The old stub's clock ends with it.
   releaseOldMemory(t);
   t.replaceContext(ctx);
   t.mm = mm;
