@@ -56,7 +56,7 @@ export class SandboxError extends Error {
     if (step === "mount" && (errno === ENOENT || errno === ENOTDIR)) {
       return new SandboxError(`no such file or directory: ${source}`, 2);
     }
-    if (step === "mount" && errno === EACCES) {
+    if ((step === "mount" || step === "volume") && errno === EACCES) {
       return new SandboxError(`permission denied: ${source}`, 2);
     }
     if (step === "exec" || step === "executable") {

@@ -1,5 +1,5 @@
 /** The mount tree a sandbox starts with. */
-import { EINVAL, EEXIST, ENOENT, ENOTDIR } from "../../platform/abi/errno.ts";
+import { EEXIST, EINVAL, ENOENT, ENOTDIR } from "../../platform/abi/errno.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../platform/abi/mount.ts";
 import { initialCredentials } from "../auth/credentials.ts";
 import type { SandboxConfig } from "../config.ts";
@@ -62,6 +62,7 @@ export function buildMounts(
     dev: allocateAnonymousDev(),
     exclusive: true,
     readonly: true,
+    unmappedId: config.unmappedId,
     client: gofer,
   });
   const upper = new Tmpfs({ ...defaultTmpfsOptions(kernel.memoryBytes), mode: 0o755 });
@@ -82,6 +83,7 @@ export function buildMounts(
       dev: allocateAnonymousDev(),
       exclusive: false,
       readonly: !volume.rw,
+      unmappedId: config.unmappedId,
       client: gofer,
     });
     const flags = volume.rw ? 0 : MS_RDONLY;

@@ -220,6 +220,10 @@ static void build_root(struct spawn *s, int *mounts) {
     if (S_ISDIR(st.st_mode)) must(s, "mkdir", 100 + i, CALL(SYS_mkdir, path, 0755));
     else CALL(SYS_close, must(s, "mkdir", 100 + i, CALL(SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY | O_CLOEXEC, 0444)));
     must(s, "attach", i, attach(mounts[i], AT_FDCWD, path));
+    // A file is opened now as it will be used: an O_PATH descriptor cannot be reopened without /proc.
+    if (S_ISDIR(st.st_mode)) continue;
+    int flags = (s->mounts[i].writable ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    mounts[i] = must(s, "volume", i, CALL(SYS_openat, AT_FDCWD, path, flags, 0));
   }
 
   must(s, "pivot_root", 0, CALL(SYS_pivot_root, ".", "."));

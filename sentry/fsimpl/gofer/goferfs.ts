@@ -40,6 +40,8 @@ export interface GoferFsOptions {
   /** Nobody but this sandbox changes the files: attributes, names and contents may be cached. */
   exclusive: boolean;
   readonly: boolean;
+  /** Files of owners that the host shows as this id are shown as root's; -1 (the default): none. */
+  unmappedId?: number;
   /** Takes the I/O that would block; without it (unit tests) such I/O blocks. */
   client?: GoferClient;
   dirFdLimit?: number;
@@ -62,6 +64,7 @@ export class GoferFs implements Filesystem {
   readonly exclusive: boolean;
   readonly readonly: boolean;
   readonly client: GoferClient | null;
+  readonly #unmappedId: number;
   readonly dirFds: FdCache;
   readonly fileFds: FdCache;
   readonly contents: ContentCache;
@@ -79,6 +82,7 @@ export class GoferFs implements Filesystem {
     this.revalidates = !options.exclusive;
     this.readonly = options.readonly;
     this.client = options.client ?? null;
+    this.#unmappedId = options.unmappedId ?? -1;
     this.dirFds = new FdCache(options.dirFdLimit ?? 2048);
     this.fileFds = new FdCache(options.fileFdLimit ?? 1024);
     this.contents = new ContentCache(options.contentLimitBytes ?? 16 << 20);
@@ -90,6 +94,11 @@ export class GoferFs implements Filesystem {
     if (this.root instanceof GoferDirectory || this.root instanceof GoferRegular) {
       this.root.useRootFd(options.rootFd);
     }
+  }
+
+  /** A host file's owner or group as the guest sees it. */
+  ownerOf(id: number): number {
+    return id === this.#unmappedId ? 0 : id;
   }
 
   /** The guest's inode number for a host inode in `statxWords`. */

@@ -94,8 +94,8 @@ export class GoferInode extends Inode {
     this.mode = w[7] & 0xffff;
     this.nlink = w[4];
     if (!this.#overridesOwner) {
-      this.uid = w[5];
-      this.gid = w[6];
+      this.uid = this.fs.ownerOf(w[5]);
+      this.gid = this.fs.ownerOf(w[6]);
     }
     this.device = w[34] * 0x10_0000 + w[35];
     this.ino = this.fs.ino(this.device, w[8], w[9]);
