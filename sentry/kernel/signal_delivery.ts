@@ -28,6 +28,7 @@ import {
 import { waitStatusSignaled } from "../../platform/abi/wait.ts";
 import {
   getReg,
+  REG_COUNT,
   REG_ORIG_RAX,
   REG_RAX,
   REG_RIP,
@@ -112,7 +113,7 @@ function callHandler(t: Task, info: SigInfo, action: SignalAction): void {
     t.tg.actions.set(info.signo, { ...action, handlerAddr: SIG_DFL });
   }
   const { signals: s } = t;
-  const err = pushSignalFrame(t.ctx!, t, t.kernel.platform.fpStateSize, frameFor(t, info, action));
+  const err = pushFrame(t, info, action);
   if (err < 0) {
     // The frame has no place: SIGSEGV, which kills when it was the one to be delivered.
     forceSignalInfo(t, faultSignal(SIGSEGV, SI_KERNEL, 0), info.signo === SIGSEGV);
@@ -130,6 +131,24 @@ function callHandler(t: Task, info: SigInfo, action: SignalAction): void {
     s.maskLo | action.maskLo | (own ? bitLo(info.signo) : 0),
     s.maskHi | action.maskHi | (own ? bitHi(info.signo) : 0),
   );
+}
+
+const savedRegs = new Int32Array(2 * REG_COUNT);
+
+/**
+ * Where other threads share the memory, it is written now: one of them may make the stack read-only
+ * before the task resumes, and by then there would be no way back.
+ */
+function pushFrame(t: Task, info: SigInfo, action: SignalAction): number {
+  const ctx = t.ctx!;
+  const frame = frameFor(t, info, action);
+  const { fpStateSize } = t.kernel.platform;
+  if (t.mm.refs === 1) return pushSignalFrame(ctx, t, fpStateSize, frame);
+  savedRegs.set(ctx.regs.subarray(0, savedRegs.length));
+  let err = pushSignalFrame(ctx, t, fpStateSize, frame);
+  if (err === 0) err = ctx.flush();
+  if (err < 0) ctx.regs.set(savedRegs);
+  return err;
 }
 
 function frameFor(t: Task, info: SigInfo, action: SignalAction): SignalFrame {

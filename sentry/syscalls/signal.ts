@@ -28,6 +28,7 @@ import {
   SIG_BLOCK,
   SIG_SETMASK,
   SIG_UNBLOCK,
+  SIGACTION_OFF_FLAGS,
   SIGACTION_SIZE,
   SIGINFO_OFF_CODE,
   SIGINFO_SIZE,
@@ -65,7 +66,8 @@ export function rtSigaction(t: Task, args: SyscallArguments): number {
   const old = actions.get(signo);
   if (newAddr !== 0) {
     const action = getSigaction(t.scratchView, 0);
-    action.flags = (action.flags % 0x1_0000_0000 & KNOWN_FLAGS) >>> 0;
+    // The C library extends the sign of its int; the upper half says nothing.
+    action.flags = (t.scratchView.getInt32(SIGACTION_OFF_FLAGS, true) & KNOWN_FLAGS) >>> 0;
     action.maskLo = (action.maskLo & ~UNBLOCKABLE) >>> 0;
     actions.set(signo, action);
     if (actions.ignores(signo)) discardPending(t.tg, signo);
