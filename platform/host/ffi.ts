@@ -22,6 +22,8 @@ const symbols = {
   dv_socketpair: { parameters: ["buffer"], result: "i32" },
   dv_send_fds: { parameters: ["i32", "u32", "i32", "i32"], result: "i32" },
   dv_receive_pid: { parameters: ["i32", "i32"], result: "i32" },
+  dv_receive_zygote: { parameters: ["i32", "i32"], result: "i32" },
+  dv_expect_clone: { parameters: ["i32", "i32"], result: "i32" },
   dv_slot_register: { parameters: ["i32", "pointer"], result: "i32" },
   dv_slot_deactivate: { parameters: ["i32"], result: "void" },
   dv_resume: { parameters: ["i32"], result: "void" },

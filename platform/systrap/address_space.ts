@@ -33,9 +33,12 @@ export class SystrapAddressSpace extends AddressSpace {
     return this.contexts.size;
   }
 
-  learnPid(timeoutMs: number): number {
+  learnPid(timeoutMs: number, isZygote = false): number {
     if (this.#pid !== 0) return this.#pid;
-    const pid = native.dv_receive_pid(this.region.sock, timeoutMs);
+    const { sock } = this.region;
+    const pid = isZygote
+      ? native.dv_receive_zygote(sock, timeoutMs)
+      : native.dv_receive_pid(sock, timeoutMs);
     if (pid <= 0) return 0;
     this.#pid = pid;
     this.platform.byPid.set(pid, this);

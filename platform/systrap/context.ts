@@ -163,6 +163,7 @@ export class SystrapContext extends Context {
     this.#word(this.#queue(op, 0), a0);
     this.#child = child;
     this.#childCommand = this.#commands - 1;
+    native.dv_expect_clone(this.addressSpace.hostPid, 1);
   }
   #child: SystrapContext | null = null;
   #childCommand = 0;
@@ -173,6 +174,7 @@ export class SystrapContext extends Context {
     this.#child = null;
     if (child === null || failedCommand > this.#childCommand) return null;
     child.lost = true;
+    native.dv_expect_clone(this.addressSpace.hostPid, -1);
     return child;
   }
 

@@ -23,6 +23,7 @@ import { prefetchTable } from "./prefetch.ts";
 
 const HANDLE_MAX = 16384;
 const SPARE_MIN = 2;
+const ZYGOTE_TIMEOUT_MS = 10_000;
 
 export interface SystrapOptions {
   /** Directory fd of an empty directory that becomes the stubs' root; -1 keeps the current one. */
@@ -76,7 +77,7 @@ export class SystrapPlatform implements Platform {
     );
     closeFd(stubEnd);
     if (pid < 0) throw new Error(`cannot start the stub process (errno ${-pid})`);
-    if (space.hostPid === 0) throw new Error("the stub process did not start");
+    if (space.learnPid(ZYGOTE_TIMEOUT_MS, true) === 0) throw new Error("the stub process did not start");
     this.#zygote = zygote;
     this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;

@@ -49,6 +49,8 @@ enum {
   SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
   SYS_futex_waitv = 449,
 };
+// A host signal came before the gate saw the clone.
+#define EINTR_RESULT -4
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, INTERRUPT_SIGNAL = 34 };
 #define THREAD_FLAGS 0x00250f00  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
 
@@ -146,7 +148,8 @@ static i64 do_fork(struct slot *s) {
   int fds[2];
   if (!receive_fds(s, 2, fds)) return -9;
   settle_fp(s);
-  i64 r = stub_fork(fds[0], fds[1]);
+  i64 r;
+  do r = stub_fork(fds[0], fds[1]); while (r == EINTR_RESULT);
   stub_call(SYS_close, fds[0], 0, 0, 0, 0, 0);
   stub_call(SYS_close, fds[1], 0, 0, 0, 0, 0);
   return r;
@@ -157,7 +160,8 @@ static i64 do_thread(struct slot *s, u32 index) {
   settle_fp(s);
   struct slot *child = slot_at(index);
   child->alive = 1;
-  i64 r = stub_thread(THREAD_FLAGS, child, &child->alive);
+  i64 r;
+  do r = stub_thread(THREAD_FLAGS, child, &child->alive); while (r == EINTR_RESULT);
   if (r < 0) child->alive = 0;
   return r;
 }
@@ -449,18 +453,22 @@ _Noreturn void thread_child(struct slot *s) {
 }
 
 // The kernel vouches for the sender's pid (SCM_CREDENTIALS): the Sentry believes no other word of it.
-static void greet(void) {
+// The zygote sends the gate's descriptor along, and keeps none.
+static void greet(int gate) {
   char hello = 1;
   struct iov iov = {&hello, 1};
-  struct msghdr msg = {0, 0, 0, &iov, 1, 0, 0, 0, 0};
+  struct cmsg control = {20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, {gate, 0}};
+  struct msghdr msg = {0, 0, 0, &iov, 1, &control, 24, 0, 0};
+  if (gate < 0) msg.controllen = 0;
   stub_call(SYS_sendmsg, FD_SOCKET, (u64)&msg, 0x4000, 0, 0, 0);
+  if (gate >= 0) stub_call(SYS_close, gate, 0, 0, 0, 0, 0);
 }
 
 _Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
   stub_call(SYS_dup3, sock, FD_SOCKET, 0x80000, 0, 0, 0);
   stub_call(SYS_close, sock, 0, 0, 0, 0, 0);
   stub_call(SYS_close, memfd, 0, 0, 0, 0, 0);
-  greet();
+  greet(-1);
   thread_child(s);
 }
 
@@ -474,7 +482,11 @@ _Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
 #define LD(off) STMT(BPF_LD | BPF_W | BPF_ABS, (off))
 #define IS(nr) JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), ALLOW
 
-static void lock_down(void) {
+// SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: a clone that the gate has seen is not interrupted.
+#define WAIT_KILLABLE 32
+
+// Returns the descriptor at which clone calls are asked for, when they are gated.
+static int lock_down(int gated) {
   // A call is the stub's only when it comes from stub text, in the 64-bit ABI; guest code may jump
   // there, so what is allowed must be harmless with any argument.
   struct sock_filter code[] = {
@@ -499,13 +511,20 @@ static void lock_down(void) {
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_dup3, 0, 3),
       LD(ARG(1)), IS(FD_SOCKET),
       LD(offsetof(struct seccomp_data, nr)),
-      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 5),
-      LD(ARG(0)), IS(0x00008000), IS(THREAD_FLAGS),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),
+      // A stub does not multiply by itself: the Sentry's gate lets through what it has just ordered.
+      LD(ARG(0)),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x00008000, 1, 0),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, THREAD_FLAGS, 0, 1),
+      STMT(BPF_RET | BPF_K, gated ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW),
       TRAP,
   };
   struct sock_fprog program = {sizeof code / sizeof *code, code};
   if (stub_call(SYS_prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0, 0)) die();
-  if (stub_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (u64)&program, 0, 0, 0)) die();
+  i64 gate = stub_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                       gated ? SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE : 0, (u64)&program, 0, 0, 0);
+  if (gate < 0) die();
+  return gate;
 }
 
 static void catch_signals(void) {
@@ -528,8 +547,7 @@ static _Noreturn void zygote_continue(struct slot *s) {
   unmap_between(SHARED_BASE + SHARED_SIZE, STUB_BASE);
   unmap_between((u64)stub_text_end, vdso ? vdso - 0x10000 : 0x7ffffffff000);
   if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
-  lock_down();
-  greet();
+  greet(lock_down(1));
   thread_child(s);
 }
 
@@ -540,9 +558,10 @@ static _Noreturn void zygote_traced(u64 vdso) {
   unmap_between(SCRATCH_BASE + SHARED_SIZE, STUB_BASE);
   unmap_between((u64)stub_text_end, vdso ? vdso - 0x10000 : 0x7ffffffff000);
   if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
-  lock_down();
+  // The tracer sees every call of the guest: what comes here is the tracer's own.
+  lock_down(0);
   *(volatile u64 *)SCRATCH_BASE = vdso;
-  greet();
+  greet(-1);
   for (;;) {
     struct msghdr msg = {0};
     stub_call(SYS_recvmsg, FD_SOCKET, (u64)&msg, 0, 0, 0, 0);
