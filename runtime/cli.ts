@@ -55,7 +55,10 @@ async function syscalls(args: string[]): Promise<void> {
   if (format !== "table" && format !== "json" && format !== "csv") {
     throw new UsageError(`--format is table, json or csv, not ${format}`);
   }
-  print((await import("./syscalls.ts")).render(format));
+  // By URL: a file of its own in the binary, which no other role reads.
+  const url = new URL("../runtime/syscalls.ts", import.meta.url);
+  const { render }: typeof import("./syscalls.ts") = await import(url.href);
+  print(render(format));
 }
 
 /** All of it, also to a pipe. A reader that went away is no error of ours. */

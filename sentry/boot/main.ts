@@ -145,7 +145,9 @@ function startPlatform(config: SandboxConfig, log: LogLine): Platform {
 }
 
 async function openTrace(names: string[], fd: number): Promise<Strace> {
-  const { Tracer } = await import("../strace/tracer.ts");
+  // By URL: an import that the bundler sees would turn constants of shared modules into variables.
+  const url = new URL("../../sentry/strace/tracer.ts", import.meta.url);
+  const { Tracer }: typeof import("../strace/tracer.ts") = await import(url.href);
   const encoder = new TextEncoder();
   return new Tracer(names, (line) => {
     const bytes = encoder.encode(line);
