@@ -9,6 +9,7 @@ import { O_NOCTTY, O_RDWR } from "../../../platform/abi/fcntl.ts";
 import { preadFd, pwriteFd } from "../../../platform/host/host.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Task } from "../../kernel/task.ts";
+import type { KernelTimer } from "../../kernel/timers.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
 import type { WaitEntry } from "../../wait/queue.ts";
@@ -19,6 +20,11 @@ import { setControlling } from "./job_control.ts";
 import type { Tty } from "./tty.ts";
 
 const CHUNK = 4096;
+/**
+ * Output goes to the host at once after a pause; in a stream of small writes it is gathered for so long,
+ * or up to a chunk.
+ */
+const GATHER_NS = 1_000_000;
 
 export class Console {
   readonly #buf = new Uint8Array(CHUNK);
@@ -29,13 +35,15 @@ export class Console {
   readonly #inWatch: HostWatch;
   readonly #outWatch: HostWatch;
   readonly #entry: WaitEntry;
+  readonly #gather: KernelTimer;
+  #lastOutputMonoNs = 0;
   #open = true;
   /** Pumping tells the terminal, which tells us: each direction runs once at a time. */
   #pumpingIn = false;
   #pumpingOut = false;
 
   constructor(
-    kernel: Kernel,
+    private readonly kernel: Kernel,
     readonly devpts: DevptsFilesystem,
     readonly tty: Tty,
     readonly hostFdIn: number,
@@ -50,10 +58,11 @@ export class Console {
       })
       : new HostWatch(kernel, hostFdOut, () => this.#pumpOut());
     this.#inWatch = hostFdIn === hostFdOut ? this.#outWatch : this.#inWatch;
+    this.#gather = { deadlineMonoNs: 0, fire: () => this.#pumpOut() };
     this.#entry = {
       mask: EPOLLIN | EPOLLOUT,
       wake: (events) => {
-        if ((events & EPOLLIN) !== 0) this.#pumpOut();
+        if ((events & EPOLLIN) !== 0) this.#hasOutput();
         if ((events & EPOLLOUT) !== 0) this.#pumpIn();
       },
     };
@@ -79,8 +88,9 @@ export class Console {
     this.tty.setWinsize(rows, cols, 0, 0);
   }
 
-  /** What was shown and is still here can be waited for at the end of the sandbox. */
+  /** Whether the host has taken all output, which this tries again: to be waited for at the end. */
   get drained(): boolean {
+    this.#pumpOut();
     return this.#from === this.#to && this.tty.output.size === 0;
   }
 
@@ -90,6 +100,7 @@ export class Console {
     this.#open = false;
     this.#inWatch.disarm();
     this.#outWatch.disarm();
+    this.kernel.timers.cancel(this.#gather);
     this.tty.masterQueue.remove(this.#entry);
     this.tty.masterReleased();
   }
@@ -116,9 +127,20 @@ export class Console {
     }
   }
 
+  #hasOutput(): void {
+    const now = this.kernel.nowMonoNs();
+    const due = this.#lastOutputMonoNs + GATHER_NS;
+    if (now >= due || this.tty.output.size >= CHUNK) return this.#pumpOut();
+    if ((this.#gather.heapIndex ?? -1) >= 0) return;
+    this.#gather.deadlineMonoNs = due;
+    this.kernel.timers.add(this.#gather);
+  }
+
   #pumpOut(): void {
     if (this.#pumpingOut) return;
     this.#pumpingOut = true;
+    this.#lastOutputMonoNs = this.kernel.nowMonoNs();
+    this.kernel.timers.cancel(this.#gather);
     this.#moveOutput();
     this.#pumpingOut = false;
   }
