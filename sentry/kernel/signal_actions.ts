@@ -66,13 +66,23 @@ export function isFatalByDefault(signo: number): boolean {
   return !isIgnoredByDefault(signo) && !stopsByDefault(signo);
 }
 
+const DEFAULT: SignalAction = {
+  handlerAddr: SIG_DFL,
+  flags: 0,
+  restorerAddr: 0,
+  maskLo: 0,
+  maskHi: 0,
+};
+const IGNORE: SignalAction = { ...DEFAULT, handlerAddr: SIG_IGN };
+
 export class SignalActions {
   /** Thread groups that share it. */
   refs = 1;
-  readonly #actions: SignalAction[] = [];
+  /** By signal number; the objects are never changed, so that copies share them. */
+  readonly #actions: SignalAction[];
 
-  constructor() {
-    for (let signo = 0; signo <= 64; signo++) this.#actions.push(defaultAction());
+  constructor(actions: SignalAction[] = new Array(65).fill(DEFAULT)) {
+    this.#actions = actions;
   }
 
   get(signo: number): SignalAction {
@@ -90,21 +100,15 @@ export class SignalActions {
   }
 
   fork(): SignalActions {
-    const copy = new SignalActions();
-    for (let signo = 1; signo <= 64; signo++) copy.#actions[signo] = { ...this.#actions[signo] };
-    return copy;
+    return new SignalActions(this.#actions.slice());
   }
 
   /** execve(2): handlers become SIG_DFL, SIG_IGN stays. CLONE_CLEAR_SIGHAND keeps SIG_IGN, too. */
   resetHandlers(): void {
     for (let signo = 1; signo <= 64; signo++) {
       const ignored = this.#actions[signo].handlerAddr === SIG_IGN;
-      this.#actions[signo] = defaultAction();
-      if (ignored) this.#actions[signo].handlerAddr = SIG_IGN;
+      this.#actions[signo] = ignored ? IGNORE : DEFAULT;
     }
   }
 }
 
-function defaultAction(): SignalAction {
-  return { handlerAddr: SIG_DFL, flags: 0, restorerAddr: 0, maskLo: 0, maskHi: 0 };
-}

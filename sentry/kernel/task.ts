@@ -24,6 +24,10 @@ export const TASK_STOPPED = 2;
 export const TASK_ZOMBIE = 3;
 export const TASK_DEAD = 4;
 
+/** One for all tasks: handlers run one at a time, and none keeps it across an await. */
+const scratch = new Uint8Array(512);
+const scratchView = new DataView(scratch.buffer);
+
 /** In the order of IDENTITY_CALLS. */
 const identity = new Int32Array(16).fill(-1);
 
@@ -32,8 +36,8 @@ export class Task {
   ctx: Context | null;
   readonly args: SyscallArguments;
   /** Scratch for handlers; a handler must not keep it across an await. */
-  readonly scratch = new Uint8Array(512);
-  readonly scratchView: DataView = new DataView(this.scratch.buffer);
+  readonly scratch: Uint8Array = scratch;
+  readonly scratchView: DataView = scratchView;
   state = TASK_RUNNING;
   /** PR_SET_NAME, at most 15 bytes (latin1). */
   name = "";
