@@ -7,16 +7,20 @@ import { native } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
 import { AddressSpace, type Context } from "../platform.ts";
 import { SystrapContext } from "./context.ts";
-import type { ControlRegion } from "./region.ts";
-import { CMD_FORK, CMD_THREAD } from "./slot.ts";
+import type { ControlRegion, Slot } from "./region.ts";
+import { CMD_FORK, CMD_THREAD, I_STATE, STATE_SENTRY } from "./slot.ts";
 import type { SystrapPlatform } from "./systrap.ts";
 
 /** A fork's child greets within microseconds of its start; the host may be slow. */
+/** Host threads kept for reuse in one address space. */
+const PARKED_MAX = 16;
 const GREETING_TIMEOUT_MS = 5000;
 
 export class SystrapAddressSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
   #pid = 0;
+  /** Slots of host threads that wait for another guest thread. */
+  #parked: Slot[] = [];
   /** All contexts were released; the process is about to end. */
   released = false;
 
@@ -105,11 +109,32 @@ export class SystrapAddressSpace extends AddressSpace {
 
   override newThread(parent: Context): Context | number {
     const from = parent as SystrapContext;
+    const parked = this.#takeParked();
+    if (parked !== null) {
+      const again = this.platform.newContext(this, parked);
+      if (typeof again === "number") return again;
+      this.contexts.add(again);
+      again.startFrom(from);
+      inherit(from, again);
+      return again;
+    }
     const child = this.addContext();
     if (typeof child === "number") return child;
     inherit(from, child);
     from.queueChild(CMD_THREAD, child.slot.index, child);
     return child;
+  }
+
+  /** A slot whose host thread has done its last commands and waits. */
+  #takeParked(): Slot | null {
+    for (let i = this.#parked.length - 1; i >= 0; i--) {
+      const slot = this.#parked[i];
+      if (slot.i32[I_STATE] !== STATE_SENTRY) continue;
+      this.#parked.splice(i, 1);
+      this.region.reuse(slot);
+      return slot;
+    }
+    return null;
   }
 
   dropContext(ctx: SystrapContext): void {
@@ -123,6 +148,13 @@ export class SystrapAddressSpace extends AddressSpace {
       // The process's first thread: the host reaches its memory through this one, so it stays parked.
       ctx.park();
       return this.platform.freeContext(ctx);
+    }
+    if (!last && !ctx.lost && this.#parked.length < PARKED_MAX) {
+      // Making a host thread costs more than waking one.
+      ctx.sendPark();
+      this.#parked.push(ctx.slot);
+      this.platform.freeContext(ctx);
+      return;
     }
     ctx.sendExit(last);
     this.platform.freeContext(ctx);

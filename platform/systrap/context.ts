@@ -1,6 +1,6 @@
 /** A guest thread under systrap: its slot, and the commands queued for its host thread. */
 import { EFAULT, ESRCH } from "../abi/errno.ts";
-import { setReg } from "../arch/amd64/registers.ts";
+import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
 import { mappingAddr, monoNs } from "../host/host.ts";
 import {
@@ -26,6 +26,7 @@ import {
   CMD_ZERO,
   COMMAND_MAX,
   COMMAND_WORDS,
+  CONTROL_BASE,
   I_COMMANDS,
   I_EVENT,
   I_FAILED,
@@ -34,8 +35,10 @@ import {
   I_FAULT_ERROR,
   I_FAULT_SIGNAL,
   I_FAULT_TRAPNO,
+  I_FCW,
   I_HOST_TID,
   I_INTERRUPTED,
+  I_MXCSR,
   I_NCOMMANDS,
   I_NPREFETCHED,
   I_PREFETCHED,
@@ -55,6 +58,7 @@ import {
 
 const SYS_ARCH_PRCTL = 158;
 const ARCH_SET_FS = 0x1002;
+const ARCH_SET_GS = 0x1001;
 const HIGH = 0x1_0000_0000;
 /** A parked stub answers in microseconds; one that does not is lost to its guest's own doing. */
 const FLUSH_TIMEOUT_NS = 5e9;
@@ -371,6 +375,30 @@ export class SystrapContext extends Context {
 
   override release(): void {
     this.addressSpace.dropContext(this);
+  }
+
+  /** A new guest thread on a host thread that another has left: takes over `from`'s FP control words. */
+  startFrom(from: SystrapContext): void {
+    const at = this.#queue(CMD_LOAD_FP, 0);
+    this.#word(at, 0);
+    this.#word(at + 2, from.i32[I_MXCSR]);
+    this.#word(at + 4, from.i32[I_FCW]);
+    this.setFsBase(getReg(from.regs, REG_FS_BASE));
+    if (getReg(from.regs, REG_GS_BASE) === 0) {
+      const own = CONTROL_BASE + this.slot.index * SLOT_SIZE;
+      this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, own, 0, 0, 0);
+    }
+    this.#full = REPLY_FULL;
+  }
+
+  /** For dropContext: performs what is queued, and leaves the host thread waiting for another user. */
+  sendPark(): void {
+    if (this.#commands === 0) {
+      this.park();
+      return;
+    }
+    this.#send(REPLY_FLUSH);
+    native.dv_slot_deactivate(this.handle);
   }
 
   /** For dropContext: orders the host thread's end. */

@@ -5,7 +5,18 @@
 import { EMFILE } from "../abi/errno.ts";
 import { native } from "../host/ffi.ts";
 import { closeFd, ftruncate, mapShared, memfdCreate } from "../host/host.ts";
-import { I_ALIVE, I_FD_READY, I_REGS, I_WORDS, SLOT_MAX, SLOT_SIZE } from "./slot.ts";
+import {
+  I_ALIVE,
+  I_FD_READY,
+  I_INTERRUPTED,
+  I_NPREFETCHED,
+  I_REGS,
+  I_REPLY,
+  I_SIGNAL_PATH,
+  I_WORDS,
+  SLOT_MAX,
+  SLOT_SIZE,
+} from "./slot.ts";
 import { REG_COUNT } from "../arch/amd64/registers.ts";
 
 /** One host thread's slot, as the Sentry sees it. */
@@ -85,6 +96,16 @@ export class ControlRegion {
     this.#next++;
     slot.reset();
     return slot;
+  }
+
+  /** Makes a slot whose host thread is parked ready for another guest thread. */
+  reuse(slot: Slot): void {
+    const { i32 } = slot;
+    i32[I_REPLY] = 0;
+    i32[I_NPREFETCHED] = 0;
+    i32[I_INTERRUPTED] = 0;
+    i32[I_SIGNAL_PATH] = 1;
+    i32.fill(-1, I_WORDS, I_WORDS + 16);
   }
 
   free(slot: Slot): void {

@@ -1,5 +1,6 @@
 /** Offsets of platform/native/stub/slot.h; slot_test.ts compares the two. */
 export const TASK_SIZE_GUEST = 0x7ffd_0000_0000;
+export const CONTROL_BASE = 0x7ffe_0000_0000;
 export const SLOT_SIZE = 0x4_0000;
 export const SLOT_MAX = 16384;
 
@@ -40,6 +41,8 @@ export const I_FAULT_TRAPNO = 12;
 export const I_FAULT_ERROR = 13;
 export const I_SIGNAL_PATH = 14;
 export const I_REGS = 16;
+export const I_MXCSR = 58;
+export const I_FCW = 59;
 export const I_FP_IMAGE = 60;
 export const I_INTERRUPTED = 66;
 export const I_ALIVE = 67;

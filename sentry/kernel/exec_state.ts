@@ -4,7 +4,7 @@
 import { SIGCHLD, SS_DISABLE } from "../../platform/abi/signal.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { commitCredentials } from "./credentials_change.ts";
-import { clearChildTid } from "./exit.ts";
+import { clearChildTid, leaveRseq } from "./exit.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { exitRobustList } from "./robust_list.ts";
 import { setMask } from "./signal.ts";
@@ -18,6 +18,7 @@ export function releaseOldMemory(t: Task): void {
   exitRobustList(t);
   exitPiStates(t);
   clearChildTid(t);
+  leaveRseq(t);
 }
 
 /** The image is in place: signals, timers, descriptors, credentials; a vfork parent goes on. */

@@ -1,4 +1,6 @@
 /** How tasks end (Linux: kernel/exit.c); exit(2), exit_group(2). */
+import { SYS_rseq } from "../../platform/abi/amd64/syscalls.ts";
+import { RSEQ_FLAG_UNREGISTER } from "../../platform/abi/rseq.ts";
 import { EPOLLIN } from "../../platform/abi/epoll.ts";
 import {
   CLD_DUMPED,
@@ -84,6 +86,7 @@ function releaseResources(t: Task): void {
   exitRobustList(t);
   exitPiStates(t);
   clearChildTid(t);
+  leaveRseq(t);
   t.vforkDone?.();
   t.vforkDone = null;
   t.signals.pending.flush(0xffffffff, 0xffffffff);
@@ -94,6 +97,13 @@ function releaseResources(t: Task): void {
   const ctx = t.ctx;
   t.ctx = null;
   ctx?.release();
+}
+
+/** The host thread may serve another guest thread: its rseq area is not to be written any more. */
+export function leaveRseq(t: Task): void {
+  if (t.rseqAddr === 0) return;
+  t.ctx?.queueCall(SYS_rseq, t.rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0);
+  t.rseqAddr = 0;
 }
 
 /** CLONE_CHILD_CLEARTID: threads waiting in pthread_join(3) are woken here. */

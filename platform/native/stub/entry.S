@@ -69,6 +69,8 @@ stub_entry:
   mov %rcx, RIP(%rdi)
   mov %rcx, RCX(%rdi)
   movq $0, SLOT_FP(%rdi)
+  stmxcsr SLOT_MXCSR(%rdi)
+  fnstcw SLOT_FCW(%rdi)
   mov %rdi, %rbx
   call stub_syscall
   mov %rbx, %rdi

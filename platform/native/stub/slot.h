@@ -43,7 +43,7 @@
 #define CMD_COPY_OUT 3  // copy a1 bytes from slot offset a2 to guest address a0
 #define CMD_ZERO 4      // zero a1 bytes at guest address a0
 #define CMD_SAVE_FP 5   // XSAVE image of a1 bytes to guest address a0, then initial state
-#define CMD_LOAD_FP 6   // XSAVE image from guest address a0, 0: initial state
+#define CMD_LOAD_FP 6   // XSAVE image from guest address a0, 0: initial state with control words a1, a2
 #define CMD_FORK 7      // fork; two fds (control memfd, socket) are waiting on the socket
 #define CMD_THREAD 8    // new thread on the slot with index a0
 #define CMD_EXIT 9      // a0: 0 this thread, 1 the process
@@ -54,6 +54,8 @@
 #define SLOT_ENTRY 0xf8
 #define SLOT_SELF 0x100
 #define SLOT_INTR 0x108
+#define SLOT_MXCSR 0xe8
+#define SLOT_FCW 0xec
 #define SLOT_FP 0xf0
 #define SLOT_COMMANDS 0x200
 #define SLOT_COMMAND_MAX 48
@@ -104,7 +106,7 @@ struct slot {
   uint32_t fault_trapno, fault_error;       // 0x30
   uint32_t signal_path, pad0;               // 0x38 1: entered by a host signal
   uint64_t regs[21];                        // 0x40
-  uint64_t pad1;                            // 0xe8
+  uint32_t mxcsr, fcw;                      // 0xe8 FP control words at the last entry
   uint64_t fp_image;                        // 0xf0 address of the FP image, 0: live in the CPU
   uint64_t entry;                           // 0xf8 address of stub_entry, for trampolines
   uint64_t self;                            // 0x100

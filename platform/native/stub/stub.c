@@ -167,11 +167,12 @@ static i64 do_thread(struct slot *s, u32 index) {
 }
 
 // The initial FP state, as XRSTOR takes it: an empty header makes every component initial.
-static void reset_fp(struct slot *s) {
+static void reset_fp(struct slot *s, u32 mxcsr, u32 fcw) {
   u64 *image = (u64 *)((char *)s + SLOT_ALTSTACK_END);
   for (int i = 0; i < 72; i++) image[i] = 0;
-  ((uint16_t *)image)[0] = 0x37f;
-  ((u32 *)image)[6] = 0x1f80;
+  // Bits that MXCSR does not have would fault: the mask of all processors with SSE2 is enough.
+  ((uint16_t *)image)[0] = fcw ? fcw : 0x37f;
+  ((u32 *)image)[6] = mxcsr ? mxcsr & 0xffff : 0x1f80;
   fp_load_trusted((u64)image);
   s->fp_image = 0;
 }
@@ -185,13 +186,13 @@ static i64 save_fp(struct slot *s, u64 addr, u64 size) {
     if (guest_zero((void *)(addr + 512), 64)) return -14;
     if (fp_save(addr)) return -14;
   }
-  reset_fp(s);
+  reset_fp(s, 0, 0);
   return 0;
 }
 
-static i64 load_fp(struct slot *s, u64 addr) {
+static i64 load_fp(struct slot *s, u64 addr, u32 mxcsr, u32 fcw) {
   if (addr == 0) {
-    reset_fp(s);
+    reset_fp(s, mxcsr, fcw);
     return 0;
   }
   // In place and at once; a malformed image faults here and fails the command.
@@ -217,7 +218,7 @@ static i64 perform(struct slot *s, const struct command *c) {
     case CMD_SAVE_FP:
       return save_fp(s, c->a[0], c->a[1]);
     case CMD_LOAD_FP:
-      return load_fp(s, c->a[0]);
+      return load_fp(s, c->a[0], c->a[1], c->a[2]);
     case CMD_FORK:
       return do_fork(s);
     case CMD_THREAD:
@@ -380,6 +381,8 @@ static void save_context(struct slot *s, const struct sigcontext_64 *c) {
   r[13] = c->sp; r[14] = c->ip; r[15] = c->flags; r[16] = c->cx; r[17] = c->r11;
   r[20] = -1ul;
   s->fp_image = c->fpstate;
+  s->fcw = *(const uint16_t *)c->fpstate;
+  s->mxcsr = ((const u32 *)c->fpstate)[6];
   s->signal_path = 1;
 }
 
