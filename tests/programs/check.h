@@ -45,7 +45,7 @@ static struct test tests[MAX_TESTS];
 static int test_count;
 static int report_fd; /* Where a failing child says why, whatever it did to its standard output. */
 static char self[4096];
-static void *volatile nowhere = (void *)8; /* An address that faults; hidden from the compiler. */
+__attribute__((unused)) static void *volatile nowhere = (void *)8; /* An address that faults; hidden from the compiler. */
 
 /* TEST(id, "behaviour") { ... } registers itself, in the order of the file. */
 #define TEST(id, behaviour)                                            \

@@ -1,0 +1,164 @@
+// What the kernel tells of itself and small calls without a family.
+#include "check.h"
+#include <linux/membarrier.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+TEST(uname_, "uname names a Linux of this century") {
+  struct utsname name;
+  OK(uname(&name));
+  CHECK(strcmp(name.sysname, "Linux") == 0);
+  CHECK(strcmp(name.machine, "x86_64") == 0);
+  CHECK(atoi(name.release) >= 4);
+  FAILS(syscall(SYS_uname, nowhere), EFAULT);
+}
+
+TEST(hostname, "root sets the host name for itself, others may not") {
+  SKIP_UNLESS(geteuid() == 0, "not root");
+  OK(unshare(CLONE_NEWUTS));
+  OK(sethostname("renamed", 7));
+  struct utsname name;
+  OK(uname(&name));
+  CHECK(strcmp(name.nodename, "renamed") == 0);
+  FAILS(sethostname((char[65]){"x"}, 65), EINVAL);
+  OK(setresuid(1000, 1000, 1000));
+  FAILS(sethostname("no", 2), EPERM);
+}
+
+TEST(random_, "getrandom fills memory with differing bytes") {
+  unsigned char a[300] = {0}, b[300] = {0};
+  EQUAL(getrandom(a, sizeof a, 0), sizeof a);
+  EQUAL(getrandom(b, sizeof b, GRND_NONBLOCK), sizeof b);
+  CHECK(memcmp(a, b, sizeof a) != 0);
+  FAILS(getrandom(a, 1, 0x80), EINVAL);
+  FAILS(syscall(SYS_getrandom, nowhere, 10, 0), EFAULT);
+}
+
+TEST(sysinfo_, "sysinfo is consistent with itself") {
+  struct sysinfo info;
+  OK(sysinfo(&info));
+  CHECK(info.totalram >= info.freeram && info.totalram > 0);
+  CHECK(info.procs >= 1 && info.uptime >= 0 && info.mem_unit > 0);
+}
+
+TEST(prctl_, "prctl names threads and keeps flags") {
+  char name[16];
+  OK(prctl(PR_SET_NAME, "a rather long name"));
+  OK(prctl(PR_GET_NAME, name));
+  CHECK(strcmp(name, "a rather long n") == 0);
+  EQUAL(prctl(PR_GET_DUMPABLE), 1);
+  OK(prctl(PR_SET_DUMPABLE, 0));
+  EQUAL(prctl(PR_GET_DUMPABLE), 0);
+  OK(prctl(PR_SET_PDEATHSIG, SIGTERM));
+  int sig;
+  OK(prctl(PR_GET_PDEATHSIG, &sig));
+  EQUAL(sig, SIGTERM);
+  FAILS(prctl(9999), EINVAL);
+  FAILS(prctl(PR_SET_PDEATHSIG, 100), EINVAL);
+}
+
+TEST(affinity, "affinity tells and sets the processors") {
+  cpu_set_t set;
+  OK(sched_getaffinity(0, sizeof set, &set));
+  int count = CPU_COUNT(&set);
+  CHECK(count >= 1);
+  CHECK(sysconf(_SC_NPROCESSORS_ONLN) >= count);
+  cpu_set_t none;
+  CPU_ZERO(&none);
+  FAILS(sched_setaffinity(0, sizeof none, &none), EINVAL);
+  OK(sched_setaffinity(0, sizeof set, &set));
+  FAILS(sched_getaffinity(999999, sizeof set, &set), ESRCH);
+  unsigned cpu;
+  OK(syscall(SYS_getcpu, &cpu, NULL, NULL));
+  CHECK(CPU_ISSET(cpu, &set));
+}
+
+TEST(scheduling, "the scheduling policy is read and its ranges are Linux's") {
+  EQUAL(sched_getscheduler(0), SCHED_OTHER);
+  EQUAL(sched_get_priority_max(SCHED_FIFO), 99);
+  EQUAL(sched_get_priority_min(SCHED_OTHER), 0);
+  OK(sched_yield());
+  struct sched_param parameter = {0};
+  OK(sched_setscheduler(0, SCHED_BATCH, &parameter));
+  EQUAL(sched_getscheduler(0), SCHED_BATCH);
+  parameter.sched_priority = 5;
+  FAILS(sched_setscheduler(0, SCHED_OTHER, &parameter), EINVAL);
+}
+
+TEST(membarrier_, "membarrier tells what it can and does it") {
+  int commands = OK((int)syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0));
+  CHECK(commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  OK(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+  OK(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+  FAILS(syscall(SYS_membarrier, 1 << 30, 0, 0), EINVAL);
+}
+
+TEST(auxv, "the auxiliary vector is complete") {
+  EQUAL(getauxval(AT_PAGESZ), 4096);
+  EQUAL(getauxval(AT_CLKTCK), 100);
+  CHECK(getauxval(AT_RANDOM) != 0);
+  CHECK(getauxval(AT_SYSINFO_EHDR) != 0);
+  EQUAL(getauxval(AT_UID), getuid());
+  EQUAL(getauxval(AT_EGID), getegid());
+  EQUAL(getauxval(AT_SECURE), 0);
+  CHECK(strcmp((char *)getauxval(AT_PLATFORM), "x86_64") == 0);
+  CHECK(strstr((char *)getauxval(AT_EXECFN), "machine") != NULL);
+  CHECK(getauxval(AT_PHDR) != 0 && getauxval(AT_ENTRY) != 0);
+}
+
+TEST(usage, "getrusage counts time and refuses unknown ones") {
+  struct rusage usage;
+  OK(getrusage(RUSAGE_SELF, &usage));
+  CHECK(usage.ru_maxrss > 0);
+  OK(getrusage(RUSAGE_CHILDREN, &usage));
+  EQUAL(usage.ru_utime.tv_sec, 0);
+  FAILS(getrusage(5, &usage), EINVAL);
+}
+
+TEST(personality_, "personality is read and set") {
+  EQUAL(syscall(SYS_personality, 0xffffffff), 0);
+  EQUAL(syscall(SYS_personality, 0x0040000), 0);
+  EQUAL(syscall(SYS_personality, 0xffffffff), 0x0040000);
+}
+
+TEST(close_ranges, "close_range closes or marks a range") {
+  for (int fd = 50; fd < 60; fd++) EQUAL(dup2(0, fd), fd);
+  OK(syscall(SYS_close_range, 52, 54, 0));
+  CHECK(fcntl(51, F_GETFD) == 0);
+  FAILS(fcntl(53, F_GETFD), EBADF);
+  OK(syscall(SYS_close_range, 55, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */));
+  EQUAL(fcntl(57, F_GETFD), FD_CLOEXEC);
+  FAILS(syscall(SYS_close_range, 5, 4, 0), EINVAL);
+  FAILS(syscall(SYS_close_range, 5, 6, 0x100), EINVAL);
+}
+
+TEST(dup_, "dup2 and dup3 replace, refuse and mark as they should") {
+  EQUAL(dup2(0, 70), 70);
+  EQUAL(dup2(70, 70), 70);
+  FAILS(dup3(70, 70, 0), EINVAL);
+  FAILS(dup2(999, 70), EBADF);
+  EQUAL(fcntl(70, F_GETFD), 0);
+  EQUAL(dup3(0, 70, O_CLOEXEC), 70);
+  EQUAL(fcntl(70, F_GETFD), FD_CLOEXEC);
+  FAILS(dup3(0, 71, O_APPEND), EINVAL);
+  FAILS(dup2(0, -1), EBADF);
+  EQUAL(fcntl(0, F_DUPFD, 80), 80);
+  FAILS(fcntl(0, F_DUPFD, -1), EINVAL);
+}
+
+TEST(kcmp_like, "two descriptors of one open file share flags") {
+  int p[2];
+  OK(pipe(p));
+  int copy = OK(dup(p[0]));
+  OK(fcntl(copy, F_SETFL, O_NONBLOCK));
+  CHECK(fcntl(p[0], F_GETFL) & O_NONBLOCK);
+}
+
+TEST(ioprio, "I/O priorities are kept") {
+  EQUAL(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 3), 0);
+  EQUAL(syscall(SYS_ioprio_get, 1, 0), 2 << 13 | 3);
+}

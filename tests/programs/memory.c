@@ -1,0 +1,366 @@
+// mmap(2) and its family.
+#include "check.h"
+#include <setjmp.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+
+#define PAGE 4096
+static sigjmp_buf escape;
+static void *volatile fault_address;
+static volatile int fault_signal, fault_code;
+
+static void on_fault(int sig, siginfo_t *info, void *context) {
+  (void)context;
+  fault_signal = sig;
+  fault_address = info->si_addr;
+  fault_code = info->si_code;
+  siglongjmp(escape, 1);
+}
+
+/* The signal that reading (or writing) a byte raises, or 0. */
+static int touch(volatile char *at, int write_it) {
+  struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+  OK(sigaction(SIGSEGV, &action, NULL));
+  OK(sigaction(SIGBUS, &action, NULL));
+  fault_signal = 0;
+  if (sigsetjmp(escape, 1) == 0) {
+    char byte = *at;
+    if (write_it) *at = byte;
+  }
+  return fault_signal;
+}
+
+static char *map(size_t pages, int protection, int flags, int fd) {
+  char *at = mmap(NULL, pages * PAGE, protection, flags, fd, 0);
+  CHECK(at != MAP_FAILED);
+  return at;
+}
+
+static char *anonymous(size_t pages) {
+  return map(pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+static int file_of(size_t size) {
+  int fd = OK(open("file", O_RDWR | O_CREAT | O_TRUNC, 0600));
+  OK(ftruncate(fd, size));
+  return fd;
+}
+
+TEST(zeroed, "anonymous memory is zero and its own") {
+  char *at = anonymous(4);
+  for (int i = 0; i < 4 * PAGE; i++) EQUAL(at[i], 0);
+  memset(at, 1, 4 * PAGE);
+  OK(munmap(at + PAGE, PAGE));
+  EQUAL(touch(at + PAGE, 0), SIGSEGV);
+  EQUAL(touch(at + 2 * PAGE, 1), 0);
+}
+
+TEST(private_file, "a private mapping shows the file and keeps writes to itself") {
+  write_file("file", "hello");
+  int fd = OK(open("file", O_RDONLY));
+  char *at = map(1, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+  close(fd);
+  CHECK(memcmp(at, "hello", 6) == 0);
+  at[0] = 'J';
+  CHECK(strcmp(read_file("file"), "hello") == 0);
+}
+
+TEST(shared_file, "a shared mapping and read and write see each other at once") {
+  int fd = file_of(2 * PAGE);
+  char *at = map(2, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  strcpy(at + PAGE, "by memory");
+  char text[10];
+  EQUAL(pread(fd, text, 10, PAGE), 10);
+  CHECK(strcmp(text, "by memory") == 0);
+  EQUAL(pwrite(fd, "by write!", 10, PAGE), 10);
+  CHECK(strcmp(at + PAGE, "by write!") == 0);
+  IN_CHILD(pid, { strcpy(at, "by child"); });
+  join(pid);
+  CHECK(strcmp(at, "by child") == 0);
+  OK(msync(at, PAGE, MS_SYNC));
+  FAILS(msync(at + 1, PAGE, MS_SYNC), EINVAL);
+  FAILS(msync(at, PAGE, MS_SYNC | MS_ASYNC), EINVAL);
+}
+
+TEST(shared_anonymous, "shared anonymous memory is one for parent and child, private is two") {
+  volatile char *shared = map(1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+  volatile char *private = anonymous(1);
+  private[0] = 1;
+  IN_CHILD(pid, {
+    EQUAL(private[0], 1);
+    private[0] = 2;
+    shared[0] = 3;
+  });
+  join(pid);
+  EQUAL(private[0], 1);
+  EQUAL(shared[0], 3);
+}
+
+TEST(copy_on_write, "after fork each side keeps its own copy of a megabyte") {
+  const int pages = 256;
+  char *at = anonymous(pages);
+  for (int i = 0; i < pages; i++) at[i * PAGE] = i;
+  IN_CHILD(pid, {
+    for (int i = 0; i < pages; i++) {
+      EQUAL((unsigned char)at[i * PAGE], i & 255);
+      at[i * PAGE] = ~i;
+    }
+  });
+  for (int i = 0; i < pages; i++) at[i * PAGE + 1] = 7;
+  join(pid);
+  for (int i = 0; i < pages; i++) EQUAL((unsigned char)at[i * PAGE], i & 255);
+}
+
+TEST(past_end, "touching a mapping past the file's end is SIGBUS at that address") {
+  int fd = file_of(100);
+  char *at = map(2, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  EQUAL(at[200], 0); /* The rest of the last page is zero. */
+  EQUAL(touch(at + PAGE + 5, 0), SIGBUS);
+  CHECK(fault_address == at + PAGE + 5);
+  EQUAL(fault_code, BUS_ADRERR);
+  OK(ftruncate(fd, 2 * PAGE));
+  EQUAL(touch(at + PAGE + 5, 1), 0);
+  OK(ftruncate(fd, 0));
+  EQUAL(touch(at, 0), SIGBUS);
+}
+
+TEST(bus_in_call, "a system call on a page past the file's end fails with EFAULT") {
+  int fd = file_of(0), p[2];
+  char *at = map(1, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  OK(pipe(p));
+  FAILS(write(p[1], at, 10), EFAULT);
+}
+
+TEST(protection, "mprotect takes rights away and gives them back") {
+  char *at = anonymous(3);
+  at[PAGE] = 5;
+  OK(mprotect(at + PAGE, PAGE, PROT_READ));
+  EQUAL(touch(at + PAGE, 0), 0);
+  EQUAL(touch(at + PAGE, 1), SIGSEGV);
+  EQUAL(fault_code, SEGV_ACCERR);
+  OK(mprotect(at + PAGE, PAGE, PROT_NONE));
+  EQUAL(touch(at + PAGE, 0), SIGSEGV);
+  OK(mprotect(at, 3 * PAGE, PROT_READ | PROT_WRITE));
+  EQUAL(at[PAGE], 5);
+  FAILS(mprotect(at + 1, PAGE, PROT_READ), EINVAL);
+  OK(munmap(at + PAGE, PAGE));
+  FAILS(mprotect(at, 3 * PAGE, PROT_READ), ENOMEM);
+  FAILS(mprotect(at, PAGE, 0x1000), EINVAL);
+}
+
+TEST(write_rights, "a shared mapping cannot become writable when the file was opened to read") {
+  file_of(PAGE);
+  int fd = OK(open("file", O_RDONLY));
+  FAILS(mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, fd, 0), EACCES);
+  char *at = map(1, PROT_READ, MAP_SHARED, fd);
+  FAILS(mprotect(at, PAGE, PROT_READ | PROT_WRITE), EACCES);
+  fd = OK(open("file", O_WRONLY));
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0), EACCES);
+}
+
+TEST(execute, "code written into memory runs once it is executable") {
+  static const unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3}; /* mov $42, %eax; ret */
+  char *at = anonymous(1);
+  memcpy(at, code, sizeof code);
+  OK(mprotect(at, PAGE, PROT_READ | PROT_EXEC));
+  EQUAL(((int (*)(void))at)(), 42);
+  OK(mprotect(at, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
+  at[1] = 43;
+  EQUAL(((int (*)(void))at)(), 43);
+}
+
+TEST(new_code_calls, "system calls from freshly written code work, also after it is overwritten") {
+  /* mov $nr, %eax; syscall; ret: the form that is patched, twice in the same place. */
+  static const unsigned char code[] = {0xb8, SYS_getppid, 0, 0, 0, 0x0f, 0x05, 0xc3};
+  unsigned char *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK((void *)at != MAP_FAILED);
+  memcpy(at, code, sizeof code);
+  for (int i = 0; i < 100; i++) EQUAL(((int (*)(void))at)(), getppid());
+  memcpy(at, code, sizeof code);
+  at[1] = SYS_getpid;
+  for (int i = 0; i < 100; i++) EQUAL(((int (*)(void))at)(), getpid());
+}
+
+TEST(fixed, "MAP_FIXED replaces, MAP_FIXED_NOREPLACE refuses") {
+  char *at = anonymous(3);
+  at[PAGE] = 1;
+  char *again = mmap(at + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  CHECK(again == at + PAGE);
+  EQUAL(at[PAGE], 0);
+  FAILS(mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), EEXIST);
+  OK(munmap(at, PAGE));
+  again = mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  CHECK(again == at);
+  FAILS(mmap(at + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), EINVAL);
+}
+
+TEST(bad_arguments, "mmap and munmap refuse nonsense") {
+  int fd = file_of(PAGE), p[2];
+  OK(pipe(p));
+  FAILS(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), EINVAL);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 1), EINVAL);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0), EINVAL);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, 999, 0), EBADF);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, p[0], 0), ENODEV);
+  FAILS(mmap(NULL, 1ul << 60, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
+  FAILS(munmap((void *)1, PAGE), EINVAL);
+  OK(munmap(anonymous(1) - 0, PAGE));
+  OK(munmap((void *)0x100000000, PAGE)); /* Nothing there: no error. */
+  FAILS(mmap((void *)0x7ffffffff000, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
+}
+
+TEST(remap, "mremap grows, shrinks, moves and keeps what was there") {
+  char *at = anonymous(2);
+  strcpy(at, "kept");
+  OK(munmap(at + PAGE, PAGE));
+  char *wall = mmap(at + PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  FAILS(mremap(at, PAGE, 2 * PAGE, 0), ENOMEM); /* The wall is in the way. */
+  char *moved = mremap(at, PAGE, 16 * PAGE, MREMAP_MAYMOVE);
+  CHECK(moved != MAP_FAILED && moved != at);
+  CHECK(strcmp(moved, "kept") == 0);
+  EQUAL(moved[15 * PAGE], 0);
+  EQUAL(touch(at, 0), SIGSEGV);
+  CHECK(mremap(moved, 16 * PAGE, PAGE, 0) == moved);
+  EQUAL(touch(moved + PAGE, 0), SIGSEGV);
+  char *target = anonymous(1);
+  CHECK(mremap(moved, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target) == target);
+  CHECK(strcmp(target, "kept") == 0);
+  FAILS(mremap(target + 1, PAGE, PAGE, 0), EINVAL);
+  FAILS(mremap((void *)0x200000000, PAGE, 2 * PAGE, MREMAP_MAYMOVE), EFAULT);
+  (void)wall;
+}
+
+TEST(remap_file, "a moved and grown file mapping still is the file") {
+  int fd = file_of(3 * PAGE);
+  EQUAL(pwrite(fd, "third", 5, 2 * PAGE), 5);
+  char *at = map(1, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  char *grown = mremap(at, PAGE, 3 * PAGE, MREMAP_MAYMOVE);
+  CHECK(grown != MAP_FAILED);
+  CHECK(memcmp(grown + 2 * PAGE, "third", 5) == 0);
+  grown[0] = 'w';
+  char byte;
+  EQUAL(pread(fd, &byte, 1, 0), 1);
+  EQUAL(byte, 'w');
+}
+
+TEST(dont_need, "MADV_DONTNEED makes private memory zero again, and shared keeps its data") {
+  char *private = anonymous(1);
+  private[0] = 1;
+  OK(madvise(private, PAGE, MADV_DONTNEED));
+  EQUAL(private[0], 0);
+  char *shared = map(1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+  shared[0] = 1;
+  OK(madvise(shared, PAGE, MADV_DONTNEED));
+  EQUAL(shared[0], 1);
+  FAILS(madvise(private, PAGE, 9999), EINVAL);
+  FAILS(madvise(private + 1, PAGE, MADV_DONTNEED), EINVAL);
+}
+
+TEST(dont_fork, "MADV_DONTFORK and MADV_WIPEONFORK change what a child gets") {
+  char *missing = anonymous(1), *wiped = anonymous(1);
+  missing[0] = wiped[0] = 1;
+  OK(madvise(missing, PAGE, MADV_DONTFORK));
+  OK(madvise(wiped, PAGE, MADV_WIPEONFORK));
+  IN_CHILD(pid, {
+    EQUAL(wiped[0], 0);
+    EQUAL(touch(missing, 0), SIGSEGV);
+  });
+  join(pid);
+  EQUAL(missing[0], 1);
+}
+
+TEST(brk_, "the program break grows, is zero, shrinks and is inherited") {
+  char *start = sbrk(0);
+  CHECK(sbrk(10 * PAGE) == start);
+  EQUAL(start[9 * PAGE], 0);
+  start[9 * PAGE] = 4;
+  IN_CHILD(pid, {
+    EQUAL(start[9 * PAGE], 4);
+    CHECK(sbrk(0) == start + 10 * PAGE);
+  });
+  join(pid);
+  CHECK(sbrk(-5 * PAGE) == start + 10 * PAGE);
+  CHECK(sbrk(5 * PAGE) == start + 5 * PAGE);
+  EQUAL(start[9 * PAGE], 0);
+}
+
+TEST(limit, "RLIMIT_AS ends in ENOMEM") {
+  OK(setrlimit(RLIMIT_AS, &(struct rlimit){64 << 20, 64 << 20}));
+  FAILS(mmap(NULL, 100 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
+  OK(munmap(mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1 << 20));
+}
+
+TEST(growsdown, "the stack grows by itself, far below what was used so far") {
+  volatile char here;
+  volatile char *deep = &here - (2 << 20);
+  __asm__ volatile("mov %%rsp, %%rbx; mov %0, %%rsp; push $1; mov %%rbx, %%rsp" ::"r"(deep) : "rbx", "memory");
+  EQUAL(deep[-8], 1);
+}
+
+TEST(memfd, "a memfd is a file without a name that can be shared and sealed") {
+  int fd = OK(memfd_create("some name", MFD_ALLOW_SEALING));
+  OK(ftruncate(fd, PAGE));
+  char *at = map(1, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  strcpy(at, "shared");
+  FAILS(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+  OK(munmap(at, PAGE));
+  OK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL));
+  FAILS(write(fd, "x", 1), EPERM);
+  FAILS(ftruncate(fd, 0), EPERM);
+  FAILS(mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, fd, 0), EPERM);
+  at = map(1, PROT_READ, MAP_PRIVATE, fd);
+  CHECK(strcmp(at, "shared") == 0);
+  FAILS(memfd_create("x", 0x1000), EINVAL);
+}
+
+TEST(other_process, "process_vm_readv and writev reach a child's memory") {
+  char *at = anonymous(2);
+  strcpy(at, "old");
+  IN_CHILD(pid, {
+    strcpy(at, "child's");
+    raise(SIGSTOP);
+    CHECK(strcmp(at, "written") == 0);
+  });
+  int status;
+  EQUAL(waitpid(pid, &status, WUNTRACED), pid);
+  char text[8];
+  struct iovec local = {text, 8}, remote = {at, 8};
+  EQUAL(process_vm_readv(pid, &local, 1, &remote, 1, 0), 8);
+  CHECK(strcmp(text, "child's") == 0);
+  strcpy(text, "written");
+  EQUAL(process_vm_writev(pid, &local, 1, &remote, 1, 0), 8);
+  remote.iov_base = nowhere;
+  FAILS(process_vm_readv(pid, &local, 1, &remote, 1, 0), EFAULT);
+  FAILS(process_vm_readv(999999, &local, 1, &remote, 1, 0), ESRCH);
+  OK(kill(pid, SIGCONT));
+  join(pid);
+  CHECK(strcmp(at, "old") == 0);
+}
+
+TEST(mincore_and_locks, "mincore tells what is there, mlock makes it so") {
+  char *at = anonymous(4);
+  unsigned char in[4];
+  at[0] = 1;
+  OK(mincore(at, 4 * PAGE, in));
+  EQUAL(in[0] & 1, 1);
+  OK(mlock(at, 4 * PAGE));
+  OK(munlock(at, 4 * PAGE));
+  OK(munmap(at + PAGE, PAGE));
+  FAILS(mincore(at, 4 * PAGE, in), ENOMEM);
+  FAILS(mlock(at, 4 * PAGE), ENOMEM);
+}
+
+TEST(fork_many_mappings, "a thousand mappings survive fork and exec of a child") {
+  char *at[1000];
+  for (int i = 0; i < 1000; i++) {
+    at[i] = map(1, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    if (i % 2 == 0) at[i][0] = i;
+  }
+  IN_CHILD(pid, {
+    for (int i = 0; i < 1000; i += 2) EQUAL((unsigned char)at[i][0], i & 255);
+    execl("/bin/true", "true", NULL);
+    fail("exec: errno %d", errno);
+  });
+  join(pid);
+}

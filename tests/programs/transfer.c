@@ -1,0 +1,119 @@
+// Moving data between descriptors: sendfile(2), splice(2), tee(2), copy_file_range(2), vmsplice(2).
+#include "check.h"
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+static int p[2];
+static char text[100];
+
+static int file_with(const char *path, const char *data) {
+  write_file(path, data);
+  return OK(open(path, O_RDWR));
+}
+
+TEST(sendfile_, "sendfile copies to a socket or file from the offset given or the file's own") {
+  int from = file_with("from", "0123456789"), s[2];
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  off_t offset = 2;
+  EQUAL(sendfile(s[0], from, &offset, 3), 3);
+  EQUAL(offset, 5);
+  EQUAL(lseek(from, 0, SEEK_CUR), 0);
+  EQUAL(sendfile(s[0], from, NULL, 4), 4);
+  EQUAL(lseek(from, 0, SEEK_CUR), 4);
+  EQUAL(read(s[1], text, sizeof text), 7);
+  CHECK(memcmp(text, "2340123", 7) == 0);
+  int to = file_with("to", "");
+  EQUAL(sendfile(to, from, NULL, 100), 6);
+  EQUAL(sendfile(to, from, NULL, 100), 0);
+  CHECK(strcmp(read_file("to"), "456789") == 0);
+  FAILS(sendfile(to, s[1], NULL, 1), EINVAL);
+  FAILS(sendfile(OK(open("to", O_RDONLY)), from, NULL, 1), EBADF);
+}
+
+TEST(splice_in, "splice moves from a file to a pipe and on to a file") {
+  int from = file_with("from", "spliced data"), to = file_with("to", "");
+  OK(pipe(p));
+  loff_t offset = 8;
+  EQUAL(splice(from, &offset, p[1], NULL, 100, 0), 4);
+  EQUAL(offset, 12);
+  EQUAL(splice(p[0], NULL, to, NULL, 100, 0), 4);
+  CHECK(strcmp(read_file("to"), "data") == 0);
+  FAILS(splice(p[0], NULL, to, NULL, 1, SPLICE_F_NONBLOCK), EAGAIN);
+  FAILS(splice(from, NULL, to, NULL, 1, 0), EINVAL);
+  FAILS(splice(p[0], &offset, to, NULL, 1, 0), ESPIPE);
+  close(p[1]);
+  EQUAL(splice(p[0], NULL, to, NULL, 1, 0), 0);
+}
+
+TEST(splice_socket, "splice moves between a socket and a pipe") {
+  int s[2];
+  OK(pipe(p));
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  EQUAL(write(s[0], "through", 7), 7);
+  EQUAL(splice(s[1], NULL, p[1], NULL, 100, 0), 7);
+  EQUAL(splice(p[0], NULL, s[1], NULL, 7, 0), 7);
+  EQUAL(read(s[0], text, sizeof text), 7);
+}
+
+TEST(tee_, "tee copies between pipes and leaves the data") {
+  int q[2];
+  OK(pipe(p));
+  OK(pipe(q));
+  EQUAL(write(p[1], "twice", 5), 5);
+  EQUAL(tee(p[0], q[1], 100, 0), 5);
+  EQUAL(read(p[0], text, sizeof text), 5);
+  EQUAL(read(q[0], text, sizeof text), 5);
+  CHECK(memcmp(text, "twice", 5) == 0);
+  FAILS(tee(p[0], q[1], 1, SPLICE_F_NONBLOCK), EAGAIN);
+  FAILS(tee(p[0], p[1], 1, 0), EINVAL);
+}
+
+TEST(vmsplice_, "vmsplice puts memory into a pipe") {
+  OK(pipe(p));
+  struct iovec parts[2] = {{"from ", 5}, {"memory", 6}};
+  EQUAL(vmsplice(p[1], parts, 2, 0), 11);
+  EQUAL(read(p[0], text, sizeof text), 11);
+  CHECK(memcmp(text, "from memory", 11) == 0);
+}
+
+TEST(copy_range, "copy_file_range copies within and between files") {
+  int from = file_with("from", "abcdefgh"), to = file_with("to", "");
+  loff_t in = 2, out = 1;
+  EQUAL(copy_file_range(from, &in, to, &out, 3, 0), 3);
+  EQUAL(in, 5);
+  EQUAL(out, 4);
+  EQUAL(pread(to, text, 10, 0), 4);
+  CHECK(memcmp(text, "\0cde", 4) == 0);
+  EQUAL(copy_file_range(from, NULL, to, NULL, 100, 0), 8);
+  EQUAL(copy_file_range(from, NULL, to, NULL, 100, 0), 0);
+  in = 0, out = 2;
+  FAILS(copy_file_range(from, &in, from, &out, 4, 0), EINVAL); /* They overlap. */
+  in = 0, out = 4;
+  EQUAL(copy_file_range(from, &in, from, &out, 4, 0), 4);
+  CHECK(strcmp(read_file("from"), "abcdabcd") == 0);
+  FAILS(copy_file_range(from, &in, to, &out, 1, 1), EINVAL);
+  FAILS(copy_file_range(from, NULL, OK(open(".", O_RDONLY)), NULL, 1, 0), EISDIR);
+}
+
+TEST(big, "a megabyte goes through a pipe by splice unchanged") {
+  static char data[1 << 20], got[sizeof data];
+  for (size_t i = 0; i < sizeof data; i++) data[i] = i * 31 >> 4;
+  int from = OK(open("from", O_RDWR | O_CREAT, 0600)), to = OK(open("to", O_RDWR | O_CREAT, 0600));
+  EQUAL(write(from, data, sizeof data), sizeof data);
+  EQUAL(lseek(from, 0, SEEK_SET), 0);
+  OK(pipe(p));
+  IN_CHILD(pid, {
+    close(p[0]);
+    ssize_t n;
+    while ((n = splice(from, NULL, p[1], NULL, 100000, 0)) > 0) {}
+    EQUAL(n, 0);
+  });
+  close(p[1]);
+  ssize_t n;
+  while ((n = splice(p[0], NULL, to, NULL, 70000, 0)) > 0) {}
+  EQUAL(n, 0);
+  join(pid);
+  EQUAL(pread(to, got, sizeof got, 0), sizeof got);
+  CHECK(memcmp(data, got, sizeof data) == 0);
+}

@@ -1,0 +1,384 @@
+// unix(7): kinds, names, messages, descriptors and credentials.
+#include "check.h"
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static int s[2];
+
+static void make_pair(int type) { OK(socketpair(AF_UNIX, type, 0, s)); }
+
+/* An address: a path, or with a leading '@' an abstract name. */
+static socklen_t address(struct sockaddr_un *a, const char *name) {
+  memset(a, 0, sizeof *a);
+  a->sun_family = AF_UNIX;
+  strcpy(a->sun_path, name);
+  if (name[0] != '@') return sizeof *a;
+  a->sun_path[0] = '\0';
+  return offsetof(struct sockaddr_un, sun_path) + strlen(name);
+}
+
+static int listener(int type, const char *name) {
+  struct sockaddr_un a;
+  socklen_t length = address(&a, name);
+  int fd = OK(socket(AF_UNIX, type, 0));
+  OK(bind(fd, (struct sockaddr *)&a, length));
+  if (type != SOCK_DGRAM) OK(listen(fd, 5));
+  return fd;
+}
+
+static int connect_to(int type, const char *name) {
+  struct sockaddr_un a;
+  socklen_t length = address(&a, name);
+  int fd = socket(AF_UNIX, type, 0);
+  if (connect(fd, (struct sockaddr *)&a, length) == 0) return fd;
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return -1;
+}
+
+TEST(stream, "a stream keeps order, not borders") {
+  char text[20];
+  make_pair(SOCK_STREAM);
+  EQUAL(write(s[0], "abc", 3), 3);
+  EQUAL(write(s[0], "defg", 4), 4);
+  EQUAL(recv(s[1], text, 5, MSG_PEEK), 5);
+  EQUAL(read(s[1], text, sizeof text), 7);
+  CHECK(memcmp(text, "abcdefg", 7) == 0);
+  FAILS(recv(s[1], text, 1, MSG_DONTWAIT), EAGAIN);
+  EQUAL(write(s[1], "back", 4), 4);
+  EQUAL(read(s[0], text, 4), 4);
+}
+
+TEST(waitall, "MSG_WAITALL waits for all that was asked for") {
+  char text[10];
+  make_pair(SOCK_STREAM);
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    EQUAL(write(s[1], "1234", 4), 4);
+    until_asleep(parent);
+    EQUAL(write(s[1], "567890", 6), 6);
+  });
+  EQUAL(recv(s[0], text, 10, MSG_WAITALL), 10);
+  CHECK(memcmp(text, "1234567890", 10) == 0);
+  join(pid);
+}
+
+TEST(datagram, "datagrams and sequenced packets keep borders and are cut") {
+  char text[4];
+  for (int type = SOCK_DGRAM; type <= SOCK_SEQPACKET; type += SOCK_SEQPACKET - SOCK_DGRAM) {
+    make_pair(type);
+    EQUAL(send(s[0], "first", 5, 0), 5);
+    EQUAL(send(s[0], "", 0, 0), 0);
+    EQUAL(send(s[0], "3rd", 3, 0), 3);
+    EQUAL(recv(s[1], text, sizeof text, MSG_PEEK | MSG_TRUNC), 5);
+    struct iovec part = {text, sizeof text};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    EQUAL(recvmsg(s[1], &message, 0), 4);
+    EQUAL(message.msg_flags & MSG_TRUNC, MSG_TRUNC);
+    EQUAL(recv(s[1], text, sizeof text, 0), 0);
+    EQUAL(recv(s[1], text, sizeof text, 0), 3);
+  }
+}
+
+TEST(named, "a stream is connected by path, and both ends know the names") {
+  int l = listener(SOCK_STREAM, "sock");
+  struct stat st;
+  OK(stat("sock", &st));
+  CHECK(S_ISSOCK(st.st_mode));
+  FAILS(connect_to(SOCK_DGRAM, "sock"), EPROTOTYPE);
+  int c = OK(connect_to(SOCK_STREAM, "sock"));
+  struct sockaddr_un name;
+  socklen_t length = sizeof name;
+  int a = OK(accept4(l, (struct sockaddr *)&name, &length, SOCK_CLOEXEC));
+  EQUAL(length, sizeof(sa_family_t)); /* The client has no name. */
+  CHECK(fcntl(a, F_GETFD) == FD_CLOEXEC);
+  length = sizeof name;
+  OK(getpeername(c, (struct sockaddr *)&name, &length));
+  CHECK(strcmp(name.sun_path, "sock") == 0);
+  EQUAL(length, offsetof(struct sockaddr_un, sun_path) + 5);
+  length = sizeof name;
+  OK(getsockname(a, (struct sockaddr *)&name, &length));
+  CHECK(strcmp(name.sun_path, "sock") == 0);
+  EQUAL(write(c, "x", 1), 1);
+  char byte;
+  EQUAL(read(a, &byte, 1), 1);
+  struct sockaddr_un again;
+  length = address(&again, "sock");
+  int other = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  FAILS(bind(other, (struct sockaddr *)&again, length), EADDRINUSE);
+  close(l);
+  FAILS(connect_to(SOCK_STREAM, "sock"), ECONNREFUSED);
+  OK(unlink("sock"));
+  FAILS(connect_to(SOCK_STREAM, "sock"), ENOENT);
+  FAILS(connect_to(SOCK_DGRAM, "."), ECONNREFUSED);
+}
+
+TEST(abstract, "an abstract name lives as long as its socket and has no file") {
+  int l = listener(SOCK_STREAM, "@dvisor-test-name");
+  int c = OK(connect_to(SOCK_STREAM, "@dvisor-test-name"));
+  FAILS(connect_to(SOCK_DGRAM, "@dvisor-test-name"), ECONNREFUSED);
+  struct sockaddr_un name;
+  socklen_t length = sizeof name;
+  OK(getpeername(c, (struct sockaddr *)&name, &length));
+  CHECK(name.sun_path[0] == '\0' && memcmp(name.sun_path + 1, "dvisor-test-name", 16) == 0);
+  close(l);
+  FAILS(connect_to(SOCK_STREAM, "@dvisor-test-name"), ECONNREFUSED);
+}
+
+TEST(autobind, "binding without a name makes an abstract one") {
+  struct sockaddr_un name = {.sun_family = AF_UNIX};
+  int fd = OK(socket(AF_UNIX, SOCK_DGRAM, 0));
+  OK(bind(fd, (struct sockaddr *)&name, sizeof(sa_family_t)));
+  socklen_t length = sizeof name;
+  OK(getsockname(fd, (struct sockaddr *)&name, &length));
+  EQUAL(length, sizeof(sa_family_t) + 6);
+  EQUAL(name.sun_path[0], 0);
+}
+
+TEST(backlog, "a full backlog refuses a non-blocking connect") {
+  int l = listener(SOCK_STREAM, "sock");
+  OK(listen(l, 0));
+  struct sockaddr_un a;
+  socklen_t length = address(&a, "sock");
+  int refused = 0;
+  for (int i = 0; i < 3 && !refused; i++) {
+    int c = OK(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    refused = connect(c, (struct sockaddr *)&a, length) == -1;
+  }
+  CHECK(refused);
+  EQUAL(errno, EAGAIN);
+  OK(accept(l, NULL, NULL));
+}
+
+TEST(shutdown_, "shutdown ends one direction") {
+  char byte;
+  make_pair(SOCK_STREAM);
+  signal(SIGPIPE, SIG_IGN);
+  OK(shutdown(s[0], SHUT_WR));
+  EQUAL(read(s[1], &byte, 1), 0);
+  FAILS(write(s[0], "x", 1), EPIPE);
+  EQUAL(write(s[1], "y", 1), 1);
+  EQUAL(read(s[0], &byte, 1), 1);
+  OK(shutdown(s[0], SHUT_RD));
+  FAILS(send(s[1], "z", 1, MSG_NOSIGNAL), EPIPE);
+}
+
+TEST(peer_closed, "a closed peer ends reads, and resets when it left something unread") {
+  char byte;
+  make_pair(SOCK_STREAM);
+  EQUAL(write(s[0], "left", 4), 4);
+  close(s[1]);
+  FAILS(read(s[0], &byte, 1), ECONNRESET);
+  EQUAL(read(s[0], &byte, 1), 0);
+  FAILS(send(s[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+}
+
+static void send_fds(int via, int *fds, int count) {
+  char control[CMSG_SPACE(10 * sizeof(int))] = {0};
+  struct iovec part = {"f", 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
+  message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  *c = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+  memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+  EQUAL(sendmsg(via, &message, 0), 1);
+}
+
+/* Receives one byte and up to `room` descriptors; returns how many came. */
+static int flags_seen;
+static int receive_fds(int via, int *fds, int room, int flags) {
+  char control[CMSG_SPACE(10 * sizeof(int))] = {0}, byte;
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
+  message.msg_controllen = room ? CMSG_LEN(room * sizeof(int)) : 0;
+  EQUAL(recvmsg(via, &message, flags), 1);
+  flags_seen = message.msg_flags;
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  if (c == NULL) return 0;
+  EQUAL(c->cmsg_level, SOL_SOCKET);
+  EQUAL(c->cmsg_type, SCM_RIGHTS);
+  int count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+  return count;
+}
+
+TEST(rights, "SCM_RIGHTS hands open files to another process") {
+  int p[2], got[2];
+  char byte;
+  make_pair(SOCK_STREAM);
+  IN_CHILD(pid, {
+    close(s[0]);
+    OK(pipe(p));
+    send_fds(s[1], p, 2);
+    EQUAL(read(p[0], &byte, 1), 1);
+    EQUAL(byte, 'r');
+  });
+  EQUAL(receive_fds(s[0], got, 2, MSG_CMSG_CLOEXEC), 2);
+  CHECK(fcntl(got[0], F_GETFD) == FD_CLOEXEC);
+  EQUAL(write(got[1], "r", 1), 1);
+  join(pid);
+}
+
+TEST(rights_cut, "descriptors that do not fit are closed and MSG_CTRUNC says so") {
+  int p[2], got[2];
+  char byte;
+  make_pair(SOCK_DGRAM);
+  OK(pipe2(p, O_NONBLOCK));
+  int both[2] = {p[1], p[1]};
+  send_fds(s[0], both, 2);
+  close(p[1]);
+  EQUAL(receive_fds(s[1], got, 1, 0), 1);
+  EQUAL(flags_seen & MSG_CTRUNC, MSG_CTRUNC);
+  FAILS(read(p[0], &byte, 1), EAGAIN);
+  close(got[0]);
+  EQUAL(read(p[0], &byte, 1), 0);
+}
+
+TEST(rights_unread, "descriptors in a queue that is dropped are closed") {
+  int p[2];
+  char byte;
+  make_pair(SOCK_STREAM);
+  OK(pipe2(p, O_NONBLOCK));
+  send_fds(s[0], &p[1], 1);
+  close(p[1]);
+  FAILS(read(p[0], &byte, 1), EAGAIN);
+  close(s[0]);
+  close(s[1]);
+  EQUAL(read(p[0], &byte, 1), 0);
+}
+
+TEST(credentials, "SO_PASSCRED shows who sent, SO_PEERCRED who connected") {
+  int on = 1;
+  make_pair(SOCK_STREAM);
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  OK(getsockopt(s[0], SOL_SOCKET, SO_PEERCRED, &peer, &length));
+  EQUAL(peer.pid, getpid());
+  EQUAL(peer.uid, geteuid());
+  OK(setsockopt(s[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on));
+  IN_CHILD(pid, { EQUAL(write(s[1], "x", 1), 1); });
+  join(pid);
+  char control[CMSG_SPACE(sizeof(struct ucred))], byte;
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                           .msg_controllen = sizeof control};
+  EQUAL(recvmsg(s[0], &message, 0), 1);
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  CHECK(c != NULL);
+  EQUAL(c->cmsg_type, SCM_CREDENTIALS);
+  memcpy(&peer, CMSG_DATA(c), sizeof peer);
+  EQUAL(peer.pid, pid);
+  EQUAL(peer.gid, getegid());
+}
+
+TEST(connectionless, "a datagram socket answers its sender by name") {
+  int server = listener(SOCK_DGRAM, "server"), client = listener(SOCK_DGRAM, "client");
+  struct sockaddr_un a, from;
+  socklen_t length = address(&a, "server");
+  EQUAL(sendto(client, "ask", 3, 0, (struct sockaddr *)&a, length), 3);
+  char text[10];
+  length = sizeof from;
+  EQUAL(recvfrom(server, text, sizeof text, 0, (struct sockaddr *)&from, &length), 3);
+  CHECK(strcmp(from.sun_path, "client") == 0);
+  EQUAL(sendto(server, "answer", 6, 0, (struct sockaddr *)&from, length), 6);
+  EQUAL(recv(client, text, sizeof text, 0), 6);
+  FAILS(send(server, "x", 1, 0), ENOTCONN);
+}
+
+TEST(queue_full, "a full datagram queue blocks or refuses the sender") {
+  make_pair(SOCK_DGRAM);
+  OK(fcntl(s[0], F_SETFL, O_NONBLOCK));
+  int sent = 0;
+  while (sent < 100000 && send(s[0], "x", 1, 0) == 1) sent++;
+  EQUAL(errno, EAGAIN);
+  CHECK(sent >= 1);
+  struct pollfd p = {s[0], POLLOUT, 0};
+  EQUAL(poll(&p, 1, 0), 0);
+  char byte;
+  for (int i = 0; i < sent; i++) EQUAL(recv(s[1], &byte, 1, 0), 1);
+  EQUAL(poll(&p, 1, 0), 1);
+}
+
+TEST(stream_full, "a writer that fills a stream goes on as the reader takes") {
+  static char data[500000], got[sizeof data];
+  make_pair(SOCK_STREAM);
+  for (size_t i = 0; i < sizeof data; i++) data[i] = i * 13 >> 3;
+  IN_CHILD(pid, {
+    close(s[1]);
+    EQUAL(write(s[0], data, sizeof data), sizeof data);
+  });
+  close(s[0]);
+  EQUAL(recv(s[1], got, sizeof got, MSG_WAITALL), sizeof got);
+  CHECK(memcmp(data, got, sizeof data) == 0);
+  join(pid);
+}
+
+TEST(options, "socket options are told and kept") {
+  make_pair(SOCK_SEQPACKET);
+  int value = 0;
+  socklen_t length = sizeof value;
+  OK(getsockopt(s[0], SOL_SOCKET, SO_TYPE, &value, &length));
+  EQUAL(value, SOCK_SEQPACKET);
+  OK(getsockopt(s[0], SOL_SOCKET, SO_DOMAIN, &value, &length));
+  EQUAL(value, AF_UNIX);
+  OK(getsockopt(s[0], SOL_SOCKET, SO_ACCEPTCONN, &value, &length));
+  EQUAL(value, 0);
+  struct timeval brief = {0, 20000};
+  OK(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &brief, sizeof brief));
+  double start = monotonic_ms();
+  char byte;
+  FAILS(recv(s[0], &byte, 1, 0), EAGAIN);
+  CHECK(monotonic_ms() - start >= 19);
+  FAILS(setsockopt(s[0], SOL_SOCKET, 9999, &value, sizeof value), ENOPROTOOPT);
+  EQUAL(send(s[1], "abc", 3, 0), 3);
+  OK(ioctl(s[0], FIONREAD, &value));
+  EQUAL(value, 3);
+}
+
+TEST(errors, "calls on what is not a socket, or not connected, are refused") {
+  char byte;
+  FAILS(socket(AF_UNIX, 99, 0), EINVAL);
+  FAILS(socket(AF_UNIX, SOCK_STREAM, 77), EPROTONOSUPPORT);
+  FAILS(socket(200, SOCK_STREAM, 0), EAFNOSUPPORT);
+  FAILS(listen(0, 1), ENOTSOCK);
+  int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  FAILS(accept(fd, NULL, NULL), EINVAL);
+  FAILS(recv(fd, &byte, 1, 0), EINVAL);
+  FAILS(send(fd, &byte, 1, MSG_NOSIGNAL), ENOTCONN);
+  FAILS(lseek(fd, 0, SEEK_CUR), ESPIPE);
+  struct sockaddr_un a;
+  address(&a, "name");
+  FAILS(bind(fd, (struct sockaddr *)&a, 2000), EINVAL);
+  FAILS(bind(fd, nowhere, sizeof a), EFAULT);
+  struct sockaddr other = {.sa_family = 99};
+  FAILS(connect(fd, &other, sizeof other), EINVAL);
+}
+
+TEST(many_messages, "sendmmsg and recvmmsg move several messages in one call") {
+  make_pair(SOCK_DGRAM);
+  struct iovec out[3] = {{"a", 1}, {"bb", 2}, {"ccc", 3}};
+  char text[4][4];
+  struct mmsghdr messages[4] = {0};
+  for (int i = 0; i < 3; i++) messages[i].msg_hdr = (struct msghdr){.msg_iov = out + i, .msg_iovlen = 1};
+  EQUAL(sendmmsg(s[0], messages, 3, 0), 3);
+  struct iovec in[4];
+  for (int i = 0; i < 4; i++) {
+    in[i] = (struct iovec){text[i], 4};
+    messages[i].msg_hdr = (struct msghdr){.msg_iov = in + i, .msg_iovlen = 1};
+  }
+  EQUAL(recvmmsg(s[1], messages, 4, MSG_DONTWAIT, NULL), 3);
+  EQUAL(messages[2].msg_len, 3);
+}
+
+TEST(accept_blocks, "a blocked accept is woken by a connection and interrupted by a signal") {
+  int l = listener(SOCK_STREAM, "sock");
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    until_asleep(parent);
+    OK(connect_to(SOCK_STREAM, "sock"));
+  });
+  OK(accept(l, NULL, NULL));
+  join(pid);
+}
