@@ -1,4 +1,5 @@
 /** Builds the kernel of one sandbox and runs it until its first process is gone. */
+import { syscallName, syscallNumbers } from "../../platform/abi/amd64/syscalls.ts";
 import { EPOLLIN } from "../../platform/abi/epoll.ts";
 import { SIGHUP, SIGKILL } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
@@ -24,7 +25,8 @@ import { ControlSocket } from "./control.ts";
 import { BootError } from "./error.ts";
 import { buildMounts, registerFilesystems } from "./filesystems.ts";
 import { createInit } from "./init.ts";
-import { type LogLine, openLog } from "./log.ts";
+import { lineWriter, type LogLine, openLog } from "./log.ts";
+import { describeConfig, describeStatus, logStubs, logTasks } from "./report.ts";
 
 /** Exit status when a bug of ours ended the sandbox. */
 const BUG_STATUS = 128;
@@ -45,14 +47,17 @@ export async function sandboxMain(
 ): Promise<number> {
   const { config } = start;
   const control = new ControlSocket(config.controlFd);
+  const log = openLog(config);
   try {
-    return await runSandbox(config, new GoferClient(start.gofer), control, post);
+    return await runSandbox(config, new GoferClient(start.gofer), control, post, log);
   } catch (error) {
     if (error instanceof BootError) {
+      log(`refused: ${error.message}`);
       control.send({ type: "refused", code: error.code, message: error.message });
       return error.code;
     }
     const report = error instanceof Error ? error.stack ?? error.message : String(error);
+    log(`panic: ${report}`);
     control.send({ type: "panic", report });
     return BUG_STATUS;
   }
@@ -63,6 +68,7 @@ async function runSandbox(
   gofer: GoferClient,
   control: ControlSocket,
   post: (message: WorkerReady) => void,
+  log: LogLine,
 ): Promise<number> {
   setKernelHostIo({
     read: (fd, buf, from, to, offset) => preadFd(fd, buf, from, to, offset),
@@ -73,7 +79,7 @@ async function runSandbox(
     hwcap2: native.dv_auxval(AT_HWCAP2),
     minSigStackSize: native.dv_auxval(AT_MINSIGSTKSZ),
   });
-  const log = openLog(config);
+  log(`start: ${describeConfig(config)}`);
   const platform = startPlatform(config, log);
   const kernel = new Kernel({ platform, hostname: config.hostname });
   // A trace shows every call, so then every call comes here.
@@ -85,11 +91,11 @@ async function runSandbox(
   setHostInfo(kernel, openHostInfo());
   registerFilesystems(kernel);
   const mounts = buildMounts(kernel, config, gofer);
+  if (config.strace !== null) kernel.strace = await openTrace(config, config.strace);
   const { task, console } = await createInit(kernel, config, mounts);
   post({ type: "ready" });
 
   const loop = new RunLoop(kernel, table);
-  if (config.strace !== null) loop.strace = await openTrace(config.strace, config.straceFd);
   let status = 0;
   kernel.onSandboxExit = (waitStatus) => {
     status = waitStatus;
@@ -97,6 +103,7 @@ async function runSandbox(
   };
   loop.onPanic = (report) => {
     log(`panic: ${report}`);
+    logTasks(kernel, log);
     control.send({ type: "panic", report });
     platform.shutdown();
     throw new BootError(report, BUG_STATUS);
@@ -113,6 +120,8 @@ async function runSandbox(
   kernel.start(task);
   await loop.run();
   drain(console, events);
+  log(`end: init ${describeStatus(status)}`);
+  logStubs(kernel, log);
   control.send({ type: "exit", status });
   platform.shutdown();
   return (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff;
@@ -131,28 +140,31 @@ function startPlatform(config: SandboxConfig, log: LogLine): Platform {
     if (config.platform !== "ptrace") {
       try {
         const platform = SystrapPlatform.start(options);
-        log("platform systrap");
+        const why = config.platform === "auto" ? "the host allows it" : "asked for";
+        log(`platform systrap: ${why}`);
         return platform;
       } catch (error) {
         if (config.platform === "systrap") throw error;
-        log(`platform ptrace, since systrap does not start: ${(error as Error).message}`);
+        log(`platform ptrace: systrap does not start: ${(error as Error).message}`);
       }
-    }
+    } else log("platform ptrace: asked for");
     return PtracePlatform.start(options);
   } catch (error) {
     throw new BootError(error instanceof Error ? error.message : String(error));
   }
 }
 
-async function openTrace(names: string[], fd: number): Promise<Strace> {
+async function openTrace(config: SandboxConfig, names: string[]): Promise<Strace> {
+  const known = new Set(syscallNumbers().map(syscallName));
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined) throw new BootError(`--strace: no system call is named ${unknown}`, 2);
   // By URL: an import that the bundler sees would turn constants of shared modules into variables.
   const url = new URL("../../sentry/strace/tracer.ts", import.meta.url);
   const { Tracer }: typeof import("../strace/tracer.ts") = await import(url.href);
-  const encoder = new TextEncoder();
-  return new Tracer(names, (line) => {
-    const bytes = encoder.encode(line);
-    pwriteFd(fd, bytes, 0, bytes.length, -1);
-  });
+  // The host's terminal is raw while the guest has one of its own.
+  const isRaw = config.console !== null && config.debugLogFd < 0 && config.stdioIsTerminal[2];
+  const write = lineWriter(config.straceFd, isRaw ? "\r\n" : "\n");
+  return new Tracer({ names, format: config.logFormat, write });
 }
 
 function handleRequest(kernel: Kernel, console: Console | null, request: ControlRequest): void {

@@ -43,6 +43,7 @@ export function exitTask(t: Task, status: number): void {
   sampleCpuTime(t);
   t.exiting = true;
   t.exitCode = status;
+  t.kernel.strace?.exit(t);
   leaveStop(t);
   retarget(t, tg.pending.lo, tg.pending.hi);
   const isLast = tg.liveThreads() === 0;

@@ -8,6 +8,7 @@ import type { Timespec } from "../../platform/abi/time.ts";
 import { FutexTable } from "./futex.ts";
 import { PID_MAX_DEFAULT, PidAllocator } from "./pid.ts";
 import type { ProcessGroup, Session } from "./session.ts";
+import type { Strace } from "./strace.ts";
 import { type Task, TASK_DEAD } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 import { TimerHeap } from "./timers.ts";
@@ -73,8 +74,8 @@ export class Kernel {
   rootMountNs: MountNamespace | null = null;
   hostEvents: HostEvents | null = null;
   pidFiles: PidFiles | null = null;
-  /** System call names to trace, "*" among them for all; null for none. */
-  strace: Set<string> | null = null;
+  /** Null unless system calls are traced. */
+  strace: Strace | null = null;
   /** The guest's futex calls may go from the stub to the host: wake-ups of ours must go there, too. */
   hostFutexes = false;
   readonly release: string;

@@ -21,7 +21,6 @@ import type { Kernel } from "./kernel.ts";
 import { forceSignalInfo, startGroupExit } from "./signal.ts";
 import { deliverSignals } from "./signal_delivery.ts";
 import { faultSignal } from "./signal_info.ts";
-import type { Strace } from "./strace.ts";
 import { KEEP_REGISTERS, type SyscallHandler, type SyscallRow } from "./syscall.ts";
 import { type Task, TASK_RUNNING } from "./task.ts";
 
@@ -35,7 +34,6 @@ export class RunLoop {
   readonly #handlers: (SyscallHandler | null)[] = new Array(TABLE_SIZE).fill(null);
   readonly #polls: Poll[] = [];
   #stopped = false;
-  strace: Strace | null = null;
   /** A bug of ours was met while serving a task: the sandbox ends with this report. */
   onPanic: (report: string) => void = (report) => {
     throw new Error(report);
@@ -128,7 +126,7 @@ export class RunLoop {
     const number = ctx.regs[2 * REG_ORIG_RAX];
     const handler = number >= 0 && number < TABLE_SIZE ? this.#handlers[number] : null;
     t.sysno = number;
-    if (this.strace !== null) this.strace.enter(t, number);
+    if (this.kernel.strace !== null) this.kernel.strace.enter(t, number);
     if (handler === null) {
       this.kernel.stub(t, syscallName(number) ?? `system call ${number}`);
       return this.#finish(t, -ENOSYS);
@@ -140,7 +138,6 @@ export class RunLoop {
     if (typeof result === "number") return this.#finish(t, result);
     if (t.ctx !== null) t.ctx.park();
     t.blocking.started();
-    if (this.strace !== null) this.strace.blocked(t);
     result.then(
       (r) => {
         try {
@@ -155,7 +152,8 @@ export class RunLoop {
 
   #finish(t: Task, result: number): void {
     t.blocking.settled();
-    if (this.strace !== null) this.strace.leave(t, t.sysno, result);
+    const { strace } = this.kernel;
+    if (strace !== null) result = strace.leave(t, t.sysno, result);
     t.sysno = -1;
     const ctx = t.ctx;
     if (ctx === null || t.exiting) return;
@@ -196,7 +194,6 @@ export class RunLoop {
     const info = faultSignal(ctx.faultSignal, ctx.faultCode, ctx.faultAddr);
     info.trapno = ctx.faultTrapno;
     info.trapError = ctx.faultError;
-    if (this.strace !== null) this.strace.signal(t, ctx.faultSignal, ctx.faultAddr);
     forceSignalInfo(t, info, false);
     this.#goOn(t);
   }

@@ -77,6 +77,7 @@ export function deliverSignals(t: Task): boolean {
     if (!s.interruptible(t)) break;
     const info = dequeueFrom(t, ~s.maskLo, ~s.maskHi);
     if (info === null) break;
+    t.kernel.strace?.signal(t, info);
     if (!act(t, info)) return false;
   }
   if (t.exiting) return false;

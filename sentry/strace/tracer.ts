@@ -1,123 +1,118 @@
 /**
- * --strace: a line for each system call, as strace(1) writes it, with the guest's task number before
- * it. A call that is still under way when something else happens is shown unfinished, and resumed.
+ * --strace: a line for each system call when it is over, for each signal when it is delivered, and for
+ * the end of each task. Loaded by URL and bundled by itself: a sandbox without a trace never reads it.
  */
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
-import { errnoName } from "../../platform/abi/errno.ts";
 import { signalName } from "../../platform/abi/signal.ts";
+import { WCOREDUMP, WEXITSTATUS, WIFEXITED, WTERMSIG } from "../../platform/abi/wait.ts";
+import type { SigInfo } from "../kernel/signal_info.ts";
 import type { Strace } from "../kernel/strace.ts";
-import { KEEP_REGISTERS } from "../kernel/syscall.ts";
+import { SyscallArguments } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { SIGNATURES } from "./signatures.ts";
-import { type Call, isIdle, showArgument } from "./values.ts";
+import { Call, pointer } from "./call.ts";
+import { type Signature, signatureOf } from "./calls.ts";
+import { type Format, JSON_FORMAT, TEXT_FORMAT, type Who } from "./format.ts";
+import { outcomeOf } from "./outcome.ts";
+import { showSigInfo } from "./signal_arguments.ts";
 
-const ALL_REGISTERS = "x x x x x x";
-const ERRNO_MAX = 4095;
-/** Results that are addresses. */
-const ADDRESSES = new Set(["mmap", "brk", "mremap"]);
-/** Calls that change the address space or do not come back: their arguments are read at once. */
-const READ_FIRST = new Set(["execve", "execveat", "exit", "exit_group", "rt_sigreturn"]);
+export interface TracerOptions {
+  /** Calls to show; empty for all. */
+  names: readonly string[];
+  format: "text" | "json";
+  /** Gets whole lines, without their end. */
+  write: (line: string) => void;
+}
 
+/** A call under way. */
 interface Open {
   name: string;
-  kinds: string[];
+  signature: Signature;
   call: Call;
-  /** What was already written of it. */
-  written: boolean;
-  /** The arguments, when they had to be read before the call. */
-  text: string | null;
+  /** Text of the arguments; null for those that are read when the call is over. */
+  shown: (string | null)[];
 }
 
 export class Tracer implements Strace {
   readonly #names: ReadonlySet<string> | null;
-  readonly #calls = new Map<Task, Open>();
-  /** The one call that has begun last and has neither returned nor been shown. */
-  #latest: Task | null = null;
+  readonly #format: Format;
+  readonly #write: (line: string) => void;
+  readonly #open = new Map<Task, Open>();
 
-  /** `names`: empty for all calls. `write` gets whole lines. */
-  constructor(names: readonly string[], readonly write: (line: string) => void) {
-    this.#names = names.length === 0 ? null : new Set(names);
+  constructor(options: TracerOptions) {
+    this.#names = options.names.length === 0 ? null : new Set(options.names);
+    this.#format = options.format === "json" ? JSON_FORMAT : TEXT_FORMAT;
+    this.#write = options.write;
   }
 
   enter(t: Task, number: number): void {
-    this.flush();
-    const name = syscallName(number) ?? `syscall_${number}`;
+    const name = syscallName(number);
     if (this.#names !== null && !this.#names.has(name)) return;
-    const call: Call = { low: [], wide: [] };
-    for (let i = 0; i < 6; i++) {
-      call.low.push(t.args.i32(i));
-      call.wide.push(t.args.addr(i));
+    const signature = signatureOf(name);
+    // Copied: execve and rt_sigreturn leave other registers behind.
+    const args = new SyscallArguments(t.args.regs.slice());
+    const call = new Call(args, (addr, dst, start, end) => t.mm.space.read(addr, dst, start, end));
+    this.#open.set(t, { name, signature, call, shown: showEarly(signature, call) });
+  }
+
+  leave(t: Task, _number: number, result: number): number {
+    const open = this.#open.get(t);
+    if (open === undefined) return result;
+    this.#open.delete(t);
+    const { call, signature } = open;
+    if (t.ctx !== null && t.ctx.queued && result >= 0 && signature.args.some((a) => a.late)) {
+      // What the guest is to find in its memory is not there yet.
+      const err = t.ctx.flush();
+      if (err < 0) result = err;
     }
-    const words = SIGNATURES[name] ?? ALL_REGISTERS;
-    const kinds = words === "" ? [] : words.split(" ");
-    const open: Open = { name, kinds, call, written: false, text: null };
-    if (READ_FIRST.has(name)) open.text = this.#arguments(t, open, null);
-    if (name === "exit" || name === "exit_group") {
-      this.#line(t, `${name}(${open.text}) = ?`);
-      return;
+    call.result = result;
+    const args = showLate(open, (i) => signature.args[i].show(call, i));
+    this.#write(this.#format.call(who(t), open.name, args, outcomeOf(call, signature)));
+    return result;
+  }
+
+  signal(t: Task, info: SigInfo): void {
+    this.#write(this.#format.signal(who(t), signalName(info.signo), showSigInfo(info)));
+  }
+
+  exit(t: Task): void {
+    const open = this.#open.get(t);
+    if (open !== undefined) {
+      // exit(2), or a call that its task's end has cut short.
+      this.#open.delete(t);
+      const args = showLate(open, (i) => pointer(open.call.args.addr(i)));
+      this.#write(this.#format.call(who(t), open.name, args, null));
     }
-    this.#calls.set(t, open);
-    this.#latest = t;
-  }
-
-  blocked(t: Task): void {
-    if (this.#latest === t) this.flush();
-  }
-
-  leave(t: Task, _number: number, result: number): void {
-    const open = this.#calls.get(t);
-    if (open === undefined) return this.flush();
-    if (this.#latest === t) this.#latest = null;
-    else this.flush();
-    this.#calls.delete(t);
-    const end = ` = ${showResult(open.name, result)}`;
-    if (open.written) {
-      this.#line(t, `<... ${open.name} resumed>${this.#outputs(t, open, result)})${end}`);
-    } else this.#line(t, `${open.name}(${open.text ?? this.#arguments(t, open, result)})${end}`);
-  }
-
-  signal(t: Task, signo: number, addr: number): void {
-    this.flush();
-    this.#line(t, `--- ${signalName(signo)} {si_addr=0x${addr.toString(16)}} ---`);
-  }
-
-  /** Shows a call that has begun and is not done, for instance because nothing else goes on. */
-  flush(): void {
-    const t = this.#latest;
-    if (t === null) return;
-    this.#latest = null;
-    const open = this.#calls.get(t);
-    if (open === undefined) return;
-    open.written = true;
-    this.#line(t, `${open.name}(${open.text ?? this.#arguments(t, open, null)} <unfinished ...>`);
-  }
-
-  #arguments(t: Task, open: Open, result: number | null): string {
-    const shown: string[] = [];
-    open.kinds.forEach((kind, i) => {
-      if (!isIdle(open.kinds, open.call, i)) {
-        shown.push(showArgument(t, kind, open.call, i, result));
-      }
-    });
-    return shown.join(", ");
-  }
-
-  /** What a resumed call has brought: the arguments that were not known before. */
-  #outputs(t: Task, open: Open, result: number): string {
-    const at = open.kinds.findIndex((kind) => ["out", "stat", "pipe", "status"].includes(kind));
-    if (at < 0 || t.ctx === null) return "";
-    return ` ${showArgument(t, open.kinds[at], open.call, at, result)}`;
-  }
-
-  #line(t: Task, text: string): void {
-    this.write(`[${t.tid}] ${text}\n`);
+    const status = t.exitCode;
+    this.#write(this.#format.exit(
+      who(t),
+      WIFEXITED(status)
+        ? { code: WEXITSTATUS(status) }
+        : { signal: signalName(WTERMSIG(status)), dumped: WCOREDUMP(status) },
+    ));
   }
 }
 
-function showResult(name: string, result: number): string {
-  if (result === KEEP_REGISTERS) return "0";
-  if (result < 0 && result >= -ERRNO_MAX) {
-    return Number.isInteger(result) ? `-1 ${errnoName(result)}` : `${result}`;
+function who(t: Task): Who {
+  return { tid: t.tid, pid: t.tg.pid, command: t.name };
+}
+
+/** Stops at an argument that is not there. */
+function showEarly(signature: Signature, call: Call): (string | null)[] {
+  const shown: (string | null)[] = [];
+  for (const [i, argument] of signature.args.entries()) {
+    const text = argument.late ? null : argument.show(call, i);
+    if (text === null && !argument.late) break;
+    shown.push(text);
   }
-  return ADDRESSES.has(name) ? `0x${result.toString(16)}` : `${result}`;
+  return shown;
+}
+
+function showLate(open: Open, show: (i: number) => string | null): string[] {
+  const args: string[] = [];
+  for (const [i, text] of open.shown.entries()) {
+    const late = text ?? show(i);
+    if (late === null) break;
+    args.push(late);
+  }
+  return args;
 }

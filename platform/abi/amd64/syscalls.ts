@@ -440,6 +440,11 @@ const SECOND = `
   listns
 `.trim().split(/\s+/);
 
+/** The numbers of all system calls, ascending. */
+export function syscallNumbers(): number[] {
+  return [...FIRST.keys(), ...Array.from(SECOND.keys(), (i) => SECOND_FROM + i)];
+}
+
 /** The name without prefix, e.g. "openat"; "sys_999" for a number that has none. */
 export function syscallName(nr: number): string {
   return FIRST[nr] ?? SECOND[nr - SECOND_FROM] ?? `sys_${nr}`;
