@@ -86,6 +86,17 @@ function makeOwner(t: Task, fd: number, file: FileDescription): AsyncOwner {
   return owner;
 }
 
+/** The owner of `file`, by default the calling process (F_SETLEASE). */
+export function ensureOwner(t: Task, fd: number, file: FileDescription): AsyncOwner {
+  const owner = makeOwner(t, fd, file);
+  if (owner.id === 0) {
+    owner.type = F_OWNER_PID;
+    owner.id = t.tg.pid;
+    owner.creds = t.creds;
+  }
+  return owner;
+}
+
 /** O_ASYNC was set or cleared. */
 export function asyncChanged(t: Task, fd: number, file: FileDescription): void {
   const queue = file.impl.waitQueue;

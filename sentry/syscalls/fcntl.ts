@@ -1,9 +1,10 @@
 /** fcntl(2). Its locks are in lock.ts, its signals in async_owner.ts. */
 import { SYS_fcntl } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_RESOURCE } from "../../platform/abi/capability.ts";
-import { EAGAIN, EBADF, EINVAL, ENOTDIR, EPERM } from "../../platform/abi/errno.ts";
+import { EBADF, EINVAL, ENOTDIR, EPERM } from "../../platform/abi/errno.ts";
 import {
   F_ADD_SEALS,
+  F_CREATED_QUERY,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_DUPFD_QUERY,
@@ -38,7 +39,6 @@ import {
   F_SETOWN_EX,
   F_SETPIPE_SZ,
   F_SETSIG,
-  F_UNLCK,
   O_APPEND,
   O_CLOEXEC,
   O_DIRECT,
@@ -54,10 +54,12 @@ import type { SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { Inode } from "../vfs/inode.ts";
+import { getLease } from "../vfs/leases.ts";
 import { isOwnerOrCapable } from "../vfs/namei.ts";
 import { asyncChanged, getOwner, getOwnerEx, getSignal, O_ASYNC } from "./async_owner.ts";
 import { setOwner, setOwnerEx, setSignal } from "./async_owner.ts";
 import { installDuplicate } from "./file.ts";
+import { doSetLease } from "./lease.ts";
 import { getLock, setLock } from "./lock.ts";
 
 const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC;
@@ -82,6 +84,8 @@ export function fcntl(t: Task, args: SyscallArguments): SyscallReturn {
       return duplicate(t, file, args.u32(2), 0);
     case F_DUPFD_CLOEXEC:
       return duplicate(t, file, args.u32(2), O_CLOEXEC);
+    case F_CREATED_QUERY:
+      return file.wasCreated ? 1 : 0;
     case F_DUPFD_QUERY: {
       const other = t.fdTable.get(args.i32(2));
       return other === null ? -EBADF : other === file ? 1 : 0;
@@ -132,9 +136,9 @@ function openFileCommand(
     case F_ADD_SEALS:
       return addSeals(file, args.u32(2));
     case F_GETLEASE:
-      return F_UNLCK;
-    case F_SETLEASE: // No leases: as on a file that others have open.
-      return args.i32(2) >= 0 && args.i32(2) <= F_UNLCK ? -EAGAIN : -EINVAL;
+      return getLease(file);
+    case F_SETLEASE:
+      return doSetLease(t, fd, file, args.i32(2));
     case F_NOTIFY:
       t.kernel.stub(t, "fcntl F_NOTIFY");
       return (file.inode.mode & S_IFMT) === S_IFDIR ? -EINVAL : -ENOTDIR;
@@ -183,5 +187,5 @@ function setWriteHint(t: Task, inode: Inode, addr: number): number {
 }
 
 export const rows: readonly SyscallRow[] = [
-  [SYS_fcntl, "fcntl", fcntl, PARTIAL, "no leases, no F_NOTIFY"],
+  [SYS_fcntl, "fcntl", fcntl, PARTIAL, "no F_NOTIFY"],
 ];

@@ -36,6 +36,7 @@ import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { O_PATH_FLAGS, O_TMPFILE_BIT, openAt } from "../vfs/namei.ts";
+import { withLeaseBreak } from "./lease.ts";
 import { copyInPath, startOf } from "./path_args.ts";
 
 const O_ASYNC = 0o20000;
@@ -110,6 +111,20 @@ function doOpen(
   const path = copyInPath(t, pathAddr);
   if (typeof path === "number") return path;
   if (path.length === 0) return -ENOENT;
+  const result = openAndInstall(t, dirFd, path, flags, mode, resolve);
+  if (result !== -EAGAIN) return result;
+  const mayBlock = (flags & O_NONBLOCK) === 0;
+  return withLeaseBreak(t, mayBlock, () => openAndInstall(t, dirFd, path, flags, mode, resolve));
+}
+
+function openAndInstall(
+  t: Task,
+  dirFd: number,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): SyscallReturn {
   // Below a directory that the walk may not leave, an absolute path starts there, too.
   const isScoped = (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
   const start = startOf(t, dirFd, isScoped ? "" : path);

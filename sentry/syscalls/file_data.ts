@@ -29,6 +29,7 @@ import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { removePrivileges, truncateFile, truncatePath } from "../vfs/namei.ts";
+import { withLeaseBreak } from "./lease.ts";
 import { fileArg, walkArg } from "./path_args.ts";
 import { fileTooBig } from "./rw.ts";
 
@@ -36,7 +37,12 @@ import { fileTooBig } from "./rw.ts";
 export function truncate(t: Task, args: SyscallArguments): SyscallReturn {
   const size = args.i64(1);
   if (size < 0) return -EINVAL;
-  const p = walkArg(t, AT_FDCWD, args.addr(0), 0);
+  const pathAddr = args.addr(0);
+  return withLeaseBreak(t, true, () => doTruncate(t, pathAddr, size));
+}
+
+function doTruncate(t: Task, pathAddr: number, size: number): number {
+  const p = walkArg(t, AT_FDCWD, pathAddr, 0);
   if (typeof p === "number") return p;
   const inode = p.dentry.inode!;
   if ((inode.mode & S_IFMT) === S_IFREG && exceedsLimit(t, inode.size, size)) return fileTooBig(t);

@@ -24,7 +24,7 @@ import {
   newMount,
 } from "../vfs/mount.ts";
 import type { PathRef } from "../vfs/mount.ts";
-import { isDirectory, WALK_DIRECTORY, WALK_KEEP_EXPIRY, WALK_NOFOLLOW } from "../vfs/namei.ts";
+import { isDirectory, isLink, WALK_DIRECTORY, WALK_KEEP_EXPIRY, WALK_NOFOLLOW } from "../vfs/namei.ts";
 import { walkArg } from "./path_args.ts";
 
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
@@ -41,6 +41,7 @@ export function mount(t: Task, args: SyscallArguments): SyscallReturn {
   const target = walkArg(t, AT_FDCWD, args.addr(1), 0);
   if (typeof target === "number") return target;
   if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
+  if (isLink(target.dentry.inode!)) return -ENOENT; // By /proc/PID/fd of an O_PATH descriptor.
   let flags = args.u32(3);
   if (((flags & MS_MGC_MSK) >>> 0) === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
   return doMount(t, source, target, type, flags, options, args.addr(0));

@@ -124,6 +124,8 @@ export class FileDescription {
   owner: unknown = null;
   /** A FIFO's open waits for its peer: see `FileDescriptionImpl.openQueue`. */
   openPending = false;
+  /** This open made the file (F_CREATED_QUERY). */
+  wasCreated = false;
   /** Counted in `inode.writeCount`. */
   countsAsWriter = false;
 

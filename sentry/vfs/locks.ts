@@ -10,6 +10,7 @@ import { F_UNLCK, F_WRLCK } from "../../platform/abi/fcntl.ts";
 import { WaitQueue } from "../wait/queue.ts";
 import type { FileDescription } from "./file.ts";
 import type { Inode } from "./inode.ts";
+import type { Lease } from "./leases.ts";
 
 export const LOCK_TO_EOF = Number.MAX_SAFE_INTEGER;
 /** What waiters on `InodeLocks.queue` wait for: some lock went or shrank. */
@@ -42,6 +43,7 @@ const waitingFor = new Map<object, object>();
 export class InodeLocks {
   records: RecordLock[] = [];
   wholes: WholeLock[] = [];
+  leases: Lease[] = [];
   readonly queue = new WaitQueue();
 
   /** The first lock in the way of `request`, or null. */
@@ -111,8 +113,18 @@ export class InodeLocks {
     this.queue.notify(LOCK_RELEASED);
   }
 
-  /** The last reference to `file` is gone: its flock and OFD locks end. */
+  /** Whether `file` had a lease. */
+  removeLease(file: FileDescription): boolean {
+    const held = this.leases.findIndex((lease) => lease.file === file);
+    if (held < 0) return false;
+    this.leases.splice(held, 1);
+    this.queue.notify(LOCK_RELEASED);
+    return true;
+  }
+
+  /** The last reference to `file` is gone: its flock and OFD locks and its lease end. */
   releaseFile(file: FileDescription): void {
+    this.removeLease(file);
     this.removeWhole(file);
     this.removeOwner(file);
   }

@@ -10,6 +10,7 @@ import { invalidatePaths } from "./dentry.ts";
 import type { FileDescription } from "./file.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID } from "./inode.ts";
 import type { Attributes, Inode } from "./inode.ts";
+import { breakLeases } from "./leases.ts";
 import type { PathRef } from "./mount.ts";
 import { inodePermission, isOwnerOrCapable, MAY_WRITE } from "./permission.ts";
 
@@ -114,7 +115,7 @@ export function changeTimes(
   return setAttributes(inode, creds);
 }
 
-/** truncate(2): permission and size; for open files see `truncateFile`. */
+/** truncate(2): permission, leases (-EAGAIN) and size; for open files see `truncateFile`. */
 export function truncatePath(creds: Credentials, p: PathRef, size: number): number {
   const inode = p.dentry.inode!;
   const type = inode.mode & S_IFMT;
@@ -124,6 +125,8 @@ export function truncatePath(creds: Credentials, p: PathRef, size: number): numb
   const err = inodePermission(creds, inode, MAY_WRITE);
   if (err < 0) return err;
   if (inode.writeCount < 0) return -ETXTBSY;
+  const blocked = breakLeases(inode, true);
+  if (blocked < 0) return blocked;
   return setSize(creds, inode, size, 0);
 }
 

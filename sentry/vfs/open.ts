@@ -20,6 +20,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import { Dentry } from "./dentry.ts";
 import { FileDescription, FileDescriptionImpl } from "./file.ts";
 import type { Inode } from "./inode.ts";
+import { breakLeases } from "./leases.ts";
 import { setSizeOnOpen } from "./metadata.ts";
 import type { Mount, PathRef } from "./mount.ts";
 import { inodePermission, isOwnerOrCapable, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permission.ts";
@@ -78,7 +79,7 @@ const pathOnly = new PathOnlyImpl();
 
 /**
  * open(2), openat2(2). `mode` is already masked by umask; `resolve` has RESOLVE_* flags. The caller
- * owns the file. A FIFO may come back with `openPending` set: then wait on `impl.openQueue` until
+ * owns the file. -EAGAIN for a lease in the way, see leases.ts. A FIFO may come back with `openPending` set: then wait on `impl.openQueue` until
  * `impl.openCompleted(file)`.
  */
 export function openAt(
@@ -185,7 +186,9 @@ function create(
   const inode = dirInode.create(child.name, fullMode, ctx.creds);
   if (typeof inode === "number") return inode;
   child.instantiate(inode);
-  return openFound(ctx.creds, mount, child, flags, true);
+  const file = openFound(ctx.creds, mount, child, flags, true);
+  if (typeof file !== "number") file.wasCreated = true;
+  return file;
 }
 
 function openTmpfile(
@@ -235,8 +238,12 @@ function openFound(
     return file;
   }
   if (!created) {
-    const err = mayOpen(creds, mount, dentry, flags);
+    let err = mayOpen(creds, mount, dentry, flags);
     if (err < 0) return err;
+    if (inode.locks !== null && type === S_IFREG) {
+      err = breakLeases(inode, (flags & (3 | O_TRUNC)) !== 0);
+      if (err < 0) return err;
+    }
   }
   const file = openUnchecked(mount, dentry, (flags & ~CREATION_FLAGS) | O_LARGEFILE);
   if (typeof file === "number" || created) return file;

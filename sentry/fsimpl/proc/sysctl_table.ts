@@ -3,6 +3,7 @@ import { EINVAL } from "../../../platform/abi/errno.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { NR_OPEN_MAX } from "../../kernel/fd_table.ts";
 import { PID_MAX_LIMIT } from "../../kernel/pid.ts";
+import { leaseSettings } from "../../vfs/leases.ts";
 import { ENTROPY_BITS } from "../dev/memory.ts";
 import { PTY_MAX } from "../devpts/filesystem.ts";
 import { terminalsOf } from "../dev/terminals.ts";
@@ -155,7 +156,16 @@ function fsRows(kernel: Kernel): Row[] {
     int("fs/pipe-max-size", 1048576),
     int("fs/pipe-user-pages-soft", 16384),
     int("fs/pipe-user-pages-hard", 0),
-    int("fs/lease-break-time", 45),
+    {
+      path: "fs/lease-break-time",
+      read: () => String(leaseSettings.breakTimeSec),
+      write: (text) => {
+        const n = parseInteger(text.trim());
+        if (!(n >= 0 && n <= INT_MAX)) return -EINVAL;
+        leaseSettings.breakTimeSec = n;
+        return 0;
+      },
+    },
     int("fs/leases-enable", 1, 1),
     fixed("fs/aio-nr", 0),
     int("fs/aio-max-nr", 65536),
