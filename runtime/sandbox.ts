@@ -206,6 +206,7 @@ interface Files {
   /** Their positions in `extra`, or -1. */
   sentryLog: number;
   strace: number;
+  cpuinfo: number;
   /** Ours until the clone. */
   close: number[];
 }
@@ -219,17 +220,40 @@ function openFiles(options: SandboxOptions): Files {
     extra: [],
     sentryLog: -1,
     strace: -1,
+    cpuinfo: -1,
     close: [],
   };
   files.close.push(files.library);
   const kinds = [options.stdin, options.stdout, options.stderr];
   if (kinds.includes("null") || kinds.includes("piped")) openStdio(kinds, files);
   files.extra.push(...files.stdio);
+  if (options.console) reopenTerminal(files);
   if (options.debugLog !== undefined) {
     files.sentryLog = openLog(`${options.debugLog}/sentry.log`, files);
     if (options.strace) files.strace = openLog(`${options.debugLog}/strace.log`, files);
   } else if (options.strace) files.strace = files.extra.push(2) - 1;
+  const path = new TextEncoder().encode("/proc/cpuinfo\0");
+  const cpuinfo = host(SYS_open, addressOf(path), O_RDONLY | O_CLOEXEC, 0);
+  if (cpuinfo >= 0) {
+    files.close.push(cpuinfo);
+    files.cpuinfo = files.extra.push(cpuinfo) - 1;
+  }
   return files;
+}
+
+/**
+ * The sandbox gets the terminal by open files of its own that never block it: O_NONBLOCK on ours would be
+ * seen by every process that shares them. Where that is refused (after su(1)) it gets ours.
+ */
+function reopenTerminal(files: Files): void {
+  for (const i of [0, 1]) {
+    const mode = (i === 0 ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    const path = new TextEncoder().encode(`/proc/self/fd/${files.stdio[i]}\0`);
+    const fd = host(SYS_open, addressOf(path), mode, 0);
+    if (fd < 0) continue;
+    files.extra[i] = fd;
+    files.close.push(fd);
+  }
 }
 
 function openLog(path: string, files: Files): number {
@@ -277,6 +301,8 @@ function spawnRequest(options: SandboxOptions, files: Files): string {
     "arg=dvisor-sandbox",
     "arg=boot",
     "env=LD_LIBRARY_PATH=/lib64",
+    "env=LD_PRELOAD=/lib64/libplatform.so",
+    "env=DVISOR_PREFAULT=1",
   ];
   if (binary !== null) lines.push(`exe=${binary}`);
   return lines.join("\0") + "\0";
@@ -319,6 +345,7 @@ function makeConfig(options: SandboxOptions, files: Files, allIdsMapped: boolean
       files.stdio[1] === 1 && Deno.stdout.isTerminal(),
       files.stdio[2] === 2 && Deno.stderr.isTerminal(),
     ],
+    cpuinfoFd: extraFd(files.cpuinfo),
     console: options.console ?? null,
     controlFd: 3,
   };
@@ -358,6 +385,8 @@ const O_WRONLY = 1;
 const O_RDWR = 2;
 const O_CREAT = 0o100;
 const O_APPEND = 0o2000;
+const O_NOCTTY = 0o400;
+const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const MAX_GROUPS = 1024;
 const DIAGNOSTICS_SIZE = 16384;
