@@ -205,7 +205,7 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   // Processes
   fork: [],
   vfork: [],
-  clone: [process.childStack, process.cloneFlags, ptr, ptr, hex],
+  clone: [process.cloneFlags, ptr, ptr, ptr, hex],
   clone3: [process.cloneArgsIn, size],
   execve: [path, strings, environment],
   execveat: [dirfd, path, strings, environment, atFlags],

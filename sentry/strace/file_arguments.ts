@@ -193,10 +193,11 @@ const ownerTypes = choiceOf(namesOf(fcntl, /^F_OWNER_(TID|PID|PGRP)$/));
 
 const lock: Struct = {
   size: fcntl.FLOCK_SIZE,
-  show: (v, off) => {
+  show: (v, off, c) => {
     const l = fcntl.getFlock(v, off);
+    const isAsked = [fcntl.F_GETLK, fcntl.F_OFD_GETLK].includes(c.args.i32(1));
     return `{l_type=${lockTypes(l.type)}, l_whence=${whences(l.whence)}, l_start=${l.start}, ` +
-      `l_len=${l.len}, l_pid=${l.pid}}`;
+      `l_len=${l.len}${isAsked ? `, l_pid=${l.pid}` : ""}}`;
   },
 };
 const owner: Struct = {

@@ -71,8 +71,7 @@ function showCloneFlags(value: number): string {
   ];
   return words.length === 0 ? "0" : words.join("|");
 }
-export const cloneFlags = given((c, i) => `flags=${showCloneFlags(c.args.i32(i))}`);
-export const childStack = given((c, i) => `child_stack=${pointer(c.args.addr(i))}`);
+export const cloneFlags = named(showCloneFlags);
 
 const highCloneFlags = ["CLONE_CLEAR_SIGHAND", "CLONE_INTO_CGROUP"];
 export const cloneArgsIn = structIn({

@@ -59,7 +59,8 @@ export class Tracer implements Strace {
     if (open === undefined) return result;
     this.#open.delete(t);
     const { call, signature } = open;
-    if (t.ctx !== null && t.ctx.queued && result >= 0 && signature.args.some((a) => a.late)) {
+    const looksLate = signature.note !== undefined || signature.args.some((a) => a.late);
+    if (t.ctx !== null && t.ctx.queued && result >= 0 && looksLate) {
       // What the guest is to find in its memory is not there yet.
       const err = t.ctx.flush();
       if (err < 0) result = err;
