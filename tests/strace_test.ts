@@ -34,7 +34,7 @@ Deno.test("what the kernel writes is shown, also when the call had to wait", asy
   );
 });
 
-Deno.test("a call that is cut short by the end of its task has no result", async () => {
+Deno.test("a task that is killed says by what", async () => {
   const lines = await trace("=pause,kill", "sh", "-c", "kill -9 $$");
   assertEquals(lines, ["[1] kill(1, SIGKILL) = 0", "[1] +++ killed by SIGKILL +++"]);
 });
