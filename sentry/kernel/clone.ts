@@ -314,7 +314,11 @@ function publish(t: Task, child: Task, args: CloneArgs): void {
     joinGroup(tg, t.tg.pgrp);
     cpuLimitChanged(tg);
   }
-  if ((flags & CLONE_PARENT_SETTID) !== 0) t.copyOutU32(args.parentTidAddr, child.tid);
+  if ((flags & CLONE_PARENT_SETTID) !== 0) {
+    // A thread may have ended, and cleared this word, before its maker runs on: now, not at its resume.
+    if ((flags & CLONE_VM) !== 0) t.storeU32(args.parentTidAddr, child.tid, true);
+    else t.copyOutU32(args.parentTidAddr, child.tid);
+  }
   if ((flags & CLONE_CHILD_SETTID) !== 0) child.copyOutU32(args.childTidAddr, child.tid);
 }
 

@@ -153,9 +153,9 @@ export class Task {
     return err < 0 ? err : this.scratchView.getUint32(0, true);
   }
   /** Stores a u32 before anything else happens: what another thread is woken to look at. */
-  storeU32(addr: number, value: number): number {
+  storeU32(addr: number, value: number, beforeQueue = false): number {
     this.scratchView.setUint32(0, value, true);
-    return this.mm.writeNow(this.ctx, addr, this.scratch, 0, 4);
+    return this.mm.writeNow(beforeQueue ? null : this.ctx, addr, this.scratch, 0, 4);
   }
   copyOutU32(addr: number, value: number): number {
     this.scratchView.setUint32(0, value, true);
