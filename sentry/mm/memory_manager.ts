@@ -32,6 +32,7 @@ import {
 } from "../../platform/abi/mman.ts";
 import { SYS_mprotect, SYS_mremap, SYS_munmap } from "../../platform/abi/amd64/syscalls.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
+import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { type ImageCache, type TextImage, TRAMPOLINE_SPACE } from "./text_image.ts";
 import { MAX_MAP_COUNT, Vma, VmaList } from "./vma.ts";
@@ -162,7 +163,7 @@ export class MemoryManager {
     const at = ctx.prefetchedAt(addr, length);
     if (at >= 0) {
       const arena = ctx.arena!;
-      if (length <= 64) for (let i = 0; i < length; i++) dst[start + i] = arena[at + i];
+      if (length <= 64) { for (let i = 0; i < length; i++) dst[start + i] = arena[at + i]; }
       else dst.set(arena.subarray(at, at + length), start);
       return 0;
     }
@@ -213,7 +214,11 @@ export class MemoryManager {
     if (ctx.queued) ctx.flush();
     let text = "";
     for (let at = addr; text.length < limit;) {
-      const n = Math.min(PAGE_SIZE - at % PAGE_SIZE, limit - text.length, at === addr ? 256 : PAGE_SIZE);
+      const n = Math.min(
+        PAGE_SIZE - at % PAGE_SIZE,
+        limit - text.length,
+        at === addr ? 256 : PAGE_SIZE,
+      );
       if (at + n > this.taskSize) return -EFAULT;
       const got = this.space.read(at, chunk, 0, n);
       if (got <= 0) return -EFAULT;
@@ -265,7 +270,9 @@ export class MemoryManager {
     const size = pageUp(length);
     if (size > this.taskSize) return -ENOMEM;
     // Behind a file that is mapped as a whole first (as ld.so does), room for trampolines stays free.
-    const room = file !== null && offset === 0 && (flags & MAP_PRIVATE) !== 0 ? TRAMPOLINE_SPACE : 0;
+    const room = file !== null && offset === 0 && (flags & MAP_PRIVATE) !== 0
+      ? TRAMPOLINE_SPACE
+      : 0;
     const at = this.#place(addr, size, flags, room);
     if (at < 0) return at;
     if (this.#totalBytes + size > limitBytes) return -ENOMEM;
@@ -278,7 +285,7 @@ export class MemoryManager {
     if (file !== null) {
       if (!file.readable) return -EACCES;
       if (shared && (prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
-      if (shared && !file.writable) maxProt &= ~PROT_WRITE;
+      if (shared && (!file.writable || isSealedAgainstWrites(file))) maxProt &= ~PROT_WRITE;
       const mapping = file.impl.hostMapping(file, offset, size, prot, shared);
       if (typeof mapping === "number") return mapping;
       hostFd = mapping.fd;
@@ -332,7 +339,8 @@ export class MemoryManager {
     }
     const hint = pageDown(addr);
     if (
-      hint >= MMAP_MIN_ADDR && hint + size <= this.taskSize && !this.vmas.overlaps(hint, hint + size)
+      hint >= MMAP_MIN_ADDR && hint + size <= this.taskSize &&
+      !this.vmas.overlaps(hint, hint + size)
     ) return hint;
     if ((flags & MAP_32BIT) !== 0) {
       const low = this.vmas.findBottomUp(0x4000_0000, 0x8000_0000, size);
@@ -644,3 +652,9 @@ const decoder = {
     return s;
   },
 };
+
+/** F_SEAL_WRITE or F_SEAL_FUTURE_WRITE: no new mapping may ever be written. */
+function isSealedAgainstWrites(file: FileDescription): boolean {
+  const { seals } = file.inode;
+  return seals > 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0;
+}

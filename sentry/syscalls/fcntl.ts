@@ -1,7 +1,7 @@
 /** fcntl(2). Its locks are in lock.ts, its signals in async_owner.ts. */
 import { SYS_fcntl } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_RESOURCE } from "../../platform/abi/capability.ts";
-import { EBADF, EINVAL, ENOTDIR, EPERM } from "../../platform/abi/errno.ts";
+import { EBADF, EBUSY, EINVAL, ENOTDIR, EPERM } from "../../platform/abi/errno.ts";
 import {
   F_ADD_SEALS,
   F_CREATED_QUERY,
@@ -47,6 +47,7 @@ import {
   O_PATH,
   RWH_WRITE_LIFE_EXTREME,
 } from "../../platform/abi/fcntl.ts";
+import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import { S_IFDIR, S_IFMT } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { PARTIAL, type SyscallArguments, type SyscallReturn } from "../kernel/syscall.ts";
@@ -134,7 +135,7 @@ function openFileCommand(
     case F_GET_SEALS:
       return file.inode.seals < 0 ? -EINVAL : file.inode.seals;
     case F_ADD_SEALS:
-      return addSeals(file, args.u32(2));
+      return addSeals(t, file, args.u32(2));
     case F_GETLEASE:
       return getLease(file);
     case F_SETLEASE:
@@ -168,10 +169,27 @@ function setStatusFlags(t: Task, fd: number, file: FileDescription, flags: numbe
   return 0;
 }
 
-function addSeals(file: FileDescription, seals: number): number {
+function addSeals(t: Task, file: FileDescription, seals: number): number {
   if (!file.writable) return -EPERM;
-  if ((seals & ~ALL_SEALS) !== 0 || file.inode.seals < 0) return -EINVAL;
+  const { inode } = file;
+  if ((seals & ~ALL_SEALS) !== 0 || inode.seals < 0) return -EINVAL;
+  if ((inode.seals & F_SEAL_SEAL) !== 0) return -EPERM;
+  if ((seals & ~inode.seals & F_SEAL_WRITE) !== 0 && isMappedWritable(t, inode)) return -EBUSY;
   return file.inode.addSeals!(seals);
+}
+
+/** Whether some process has a shared mapping of the file that it may write. */
+function isMappedWritable(t: Task, inode: Inode): boolean {
+  const seen = new Set<object>();
+  for (const other of t.kernel.tasks.values()) {
+    if (other.exiting || seen.has(other.mm)) continue;
+    seen.add(other.mm);
+    for (const vma of other.mm.vmas.all) {
+      if (!vma.shared) continue;
+      if (vma.file?.inode === inode && (vma.maxProt & PROT_WRITE) !== 0) return true;
+    }
+  }
+  return false;
 }
 
 /** RWH_*: remembered and given back, nothing else. */

@@ -461,3 +461,48 @@ TEST(advice, "advice and synchronisation are checked") {
   FAILS(sync_file_range(fd, 0, 0, 64), EINVAL);
   FAILS(readahead(OK(open("f", O_WRONLY)), 0, 1), EBADF);
 }
+
+TEST(sealed_maps, "a seal against writes needs that nobody can write through a mapping") {
+  int fd = OK(memfd_create("m", MFD_ALLOW_SEALING));
+  OK(ftruncate(fd, 4096));
+  char *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(m != MAP_FAILED);
+  FAILS(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), EBUSY);
+  OK(munmap(m, 4096));
+  OK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+  m = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+  CHECK(m != MAP_FAILED);
+  CHECK(mprotect(m, 4096, PROT_READ | PROT_WRITE) != 0);
+  m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  CHECK(m != MAP_FAILED);
+  m[0] = 1;
+}
+
+static volatile sig_atomic_t leases_broken;
+static void on_lease(int sig) { (void)sig, leases_broken++; }
+
+TEST(leases, "a lease is broken by an open that waits until it is given up") {
+  write_file("f", "x");
+  int fd = OK(open("f", O_RDONLY));
+  if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0) {
+    SKIP_UNLESS(errno != EAGAIN, "this file system has no leases");
+    CHECK(0);
+  }
+  EQUAL(fcntl(fd, F_GETLEASE), F_WRLCK);
+  struct sigaction sa = {.sa_handler = on_lease};
+  OK(sigaction(SIGIO, &sa, NULL));
+  sigset_t set, old;
+  sigemptyset(&set);
+  sigaddset(&set, SIGIO);
+  OK(sigprocmask(SIG_BLOCK, &set, &old));
+  IN_CHILD(pid, {
+    FAILS(open("f", O_RDWR | O_NONBLOCK), EWOULDBLOCK);
+    close(OK(open("f", O_RDWR)));
+  });
+  while (leases_broken == 0) sigsuspend(&old);
+  EQUAL(fcntl(fd, F_GETLEASE), F_UNLCK);
+  until_asleep(pid);
+  OK(fcntl(fd, F_SETLEASE, F_UNLCK));
+  join(pid);
+  FAILS(fcntl(fd, F_SETLEASE, F_UNLCK), EAGAIN);
+}
