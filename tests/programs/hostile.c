@@ -1,0 +1,156 @@
+// build: -pthread
+/* A guest that attacks the machinery below it: the memory it shares with the Sentry and the stub's
+ * code, both mapped into its address space (platform/native/stub/slot.h). Natively nothing is there.
+ * hostile_test.ts says what must be left standing.
+ *
+ *   hostile control            overwrites the first slots of the control region
+ *   hostile control-race SEED  writes noise there while another thread makes calls
+ *   hostile shared             writes to the page that all stubs read
+ *   hostile jump SEED          jumps into the stub's code at many places, each in a child
+ *   hostile unmap              unmaps, protects and maps over both
+ *   hostile stack              makes a call with a stack pointer into the control region
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONTROL 0x7ffe00000000ul
+#define SLOT 0x40000ul
+#define SHARED 0x7fffb0000000ul
+#define STUB 0x7fffc0000000ul
+#define STUB_SPAN 0x4000
+
+static sigjmp_buf escape;
+static void on_fault(int sig) { siglongjmp(escape, sig); }
+
+/* Writes a word, and tells whether that was possible. */
+static int poke(uintptr_t at, uint64_t value) {
+  if (sigsetjmp(escape, 1) != 0) return 0;
+  *(volatile uint64_t *)at = value;
+  return 1;
+}
+
+static uint64_t noise(uint64_t *state) {
+  *state = *state * 6364136223846793005u + 1442695040888963407u;
+  return *state >> 13;
+}
+
+static void control(void) {
+  int written = 0;
+  for (uintptr_t at = CONTROL; at < CONTROL + 4 * SLOT; at += 8) {
+    if (poke(at, 0x4141414141414141)) written++;
+    else at = (at | 4095) + 1 - 8; /* The rest of the page is not there either. */
+  }
+  printf("wrote %s\n", written ? "something" : "nothing");
+  getppid();
+}
+
+static void *many_calls(void *argument) {
+  for (int i = 0; i < 100000; i++) getppid();
+  return argument;
+}
+
+static void control_race(uint64_t seed) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, many_calls, NULL);
+  for (int i = 0; i < 200000; i++) {
+    uintptr_t at = CONTROL + noise(&seed) % (4 * SLOT);
+    if (i % 2) at = CONTROL + noise(&seed) % 4 * SLOT + noise(&seed) % 0x600; /* The busiest part. */
+    poke(at & ~7ul, i % 3 ? noise(&seed) % 64 : noise(&seed));
+  }
+  pthread_join(thread, NULL);
+}
+
+static void shared(void) {
+  for (uintptr_t at = SHARED; at < SHARED + 0x2000; at += 8) poke(at, 0x4141414141414141);
+  getppid();
+}
+
+/* In a child: rubbish in all registers, then the stub's code. */
+__attribute__((noreturn)) static void jump(uintptr_t to, uint64_t *seed) {
+  static const int numbers[] = {SYS_kill,  SYS_exit, SYS_mmap,   SYS_munmap,  SYS_clone,  SYS_execve, SYS_open,
+                                SYS_futex, SYS_tgkill, SYS_recvmsg, SYS_close, SYS_socket, SYS_rt_sigreturn};
+  uint64_t rax = numbers[noise(seed) % (sizeof numbers / sizeof *numbers)];
+  uint64_t rdi = noise(seed) % 3 ? noise(seed) : -1ul, rsi = noise(seed) % 70, rdx = noise(seed);
+  register uint64_t r10 __asm__("r10") = noise(seed);
+  register uint64_t r8 __asm__("r8") = noise(seed);
+  __asm__ volatile("mov %[to], %%r15; xor %%ebx, %%ebx; xor %%ebp, %%ebp; jmp *%%r15" ::[to] "r"(to), "a"(rax),
+                   "D"(rdi), "S"(rsi), "d"(rdx), "r"(r10), "r"(r8)
+                   : "r15", "rbx", "memory");
+  __builtin_unreachable();
+}
+
+/* Waits a fifth of a second for a child and kills it then; whatever it does, it must be gone. */
+static void end(pid_t pid) {
+  int status;
+  for (int i = 0; i < 40; i++) {
+    if (waitpid(pid, &status, WNOHANG) == pid) return;
+    nanosleep(&(struct timespec){0, 5000000}, NULL);
+  }
+  kill(pid, SIGKILL);
+  if (waitpid(pid, &status, 0) != pid) puts("a child cannot be waited for");
+}
+
+static void jump_around(uint64_t seed) {
+  for (int i = 0; i < 120; i++) {
+    uintptr_t to = STUB + noise(&seed) % STUB_SPAN;
+    pid_t pid = fork();
+    if (pid == 0) {
+      signal(SIGSEGV, SIG_DFL);
+      signal(SIGBUS, SIG_DFL);
+      jump(to, &seed);
+    }
+    noise(&seed);
+    if (pid > 0) end(pid);
+  }
+  puts("jumped");
+}
+
+static void unmap(void) {
+  static const uintptr_t regions[] = {CONTROL, SHARED, STUB};
+  for (int i = 0; i < 3; i++) {
+    void *at = (void *)regions[i];
+    munmap(at, SLOT);
+    mprotect(at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+    mmap(at, SLOT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    mremap(at, 4096, 8192, MREMAP_MAYMOVE);
+    madvise(at, 4096, MADV_DONTNEED);
+    getppid();
+  }
+  puts("unmapped");
+}
+
+static void stack(void) {
+  uintptr_t at = CONTROL + 0x800;
+  long result = SYS_getppid;
+  __asm__ volatile("mov %%rsp, %%r12; mov %1, %%rsp; syscall; mov %%r12, %%rsp"
+                   : "+a"(result) : "r"(at) : "r12", "rcx", "r11", "memory");
+  puts("called");
+}
+
+int main(int argc, char **argv) {
+  const char *mode = argc > 1 ? argv[1] : "";
+  uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+  struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+  sigaction(SIGSEGV, &action, NULL);
+  sigaction(SIGBUS, &action, NULL);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  if (strcmp(mode, "control") == 0) control();
+  else if (strcmp(mode, "control-race") == 0) control_race(seed);
+  else if (strcmp(mode, "shared") == 0) shared();
+  else if (strcmp(mode, "jump") == 0) jump_around(seed);
+  else if (strcmp(mode, "unmap") == 0) unmap();
+  else if (strcmp(mode, "stack") == 0) stack();
+  else return 2;
+  return 0;
+}
