@@ -1,8 +1,8 @@
 /**
- * The sandbox process, after exec: it starts the two Workers, hands each what it needs, and then only
- * waits. Guest code, control messages and the end are the Sentry's business from there on.
+ * The sandbox process, after exec: it starts the two Workers, the Gofer when it is needed, hands each
+ * what it needs, and waits. Guest code, control messages and the end are the Sentry's business.
  */
-import type { ControlEvent, SandboxConfig, SentryStart } from "../sentry/config.ts";
+import type { ControlEvent, SandboxConfig, SentryStart, WorkerReady } from "../sentry/config.ts";
 import type { GoferRoot, GoferStart } from "../gofer/protocol.ts";
 import { spawnLibrary } from "../platform/host/spawn.ts";
 import { CONFIG_HEADER_SIZE, CONTROL_FD, SENTRY_BUG_STATUS } from "./control.ts";
@@ -20,34 +20,46 @@ const PERMISSIONS: Deno.PermissionOptionsObject = {
   ffi: true,
 };
 
+/** A command that is over by then, and never read what was not in memory, needs no Gofer. */
+const GOFER_DELAY_MS = 100;
+
 export function boot(): void {
-  // A Worker's constructor returns when the Worker runs, which takes as long as a process's start. So
-  // the Sentry is first and gets all it needs: it starts the guest while the Gofer is being made.
+  // A Worker's constructor returns when the Worker runs, which takes as long as a process's start, and
+  // on two cores a second one beside it slows it down: the Sentry comes first and has all it needs.
   const sentry = new Worker(
     new URL("../sentry/worker.ts", import.meta.url),
     { type: "module", name: "sentry", deno: { permissions: PERMISSIONS } },
   );
-  watch("sentry", sentry);
   const config = readConfig();
   if (config === null) Deno.exit(SENTRY_BUG_STATUS); // The command is gone.
   const channel = new MessageChannel();
   const toSentry: SentryStart = { config, gofer: channel.port1 };
   sentry.postMessage(toSentry, [channel.port1]);
+
+  let started = false;
+  const needGofer = () => {
+    if (started) return;
+    started = true;
+    startGofer(config, channel.port2);
+  };
+  watch("sentry", sentry, (message) => {
+    if (message.type === "gofer") needGofer();
+    else setTimeout(needGofer, GOFER_DELAY_MS);
+  });
+}
+
+function startGofer(config: SandboxConfig, port: MessagePort): void {
   const gofer = new Worker(
     new URL("../gofer/worker.ts", import.meta.url),
     { type: "module", name: "gofer", deno: { permissions: PERMISSIONS } },
   );
-  watch("gofer", gofer);
-  const toGofer: GoferStart = { port: channel.port2, roots: goferRoots(config) };
-  gofer.postMessage(toGofer, [channel.port2]);
+  watch("gofer", gofer, () => send({ type: "ready" }));
+  const start: GoferStart = { port, roots: goferRoots(config) };
+  gofer.postMessage(start, [port]);
 }
 
-let loading = 2;
-
-function watch(role: string, worker: Worker): void {
-  worker.onmessage = (event) => {
-    if (event.data?.type === "ready" && --loading === 0) send({ type: "ready" });
-  };
+function watch(role: string, worker: Worker, hear: (message: WorkerReady) => void): void {
+  worker.onmessage = (event) => hear(event.data);
   worker.onerror = (event) => {
     event.preventDefault();
     send({ type: "panic", report: `${role}: ${event.message}` });

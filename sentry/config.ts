@@ -54,6 +54,8 @@ export interface SandboxConfig {
   stdio: [number, number, number];
   /** Which of them are host terminals. */
   stdioIsTerminal: [boolean, boolean, boolean];
+  /** The host's /proc/cpuinfo, open for reading; -1 without one. */
+  cpuinfoFd: number;
   /**
    * Set when stdin and stdout are one terminal, in raw mode on the host: 0, 1, 2 become a guest
    * terminal whose line discipline is the Sentry's, pumped through stdio[0] and stdio[1].
@@ -91,7 +93,11 @@ export interface SentryStart {
   gofer: MessagePort;
 }
 
-/** From the Sentry or Gofer Worker to the main thread, once, when it has loaded all it needs. */
+/** From a Worker to the main thread. */
 export interface WorkerReady {
-  type: "ready";
+  /**
+   * "ready", once: it has loaded all it needs. "gofer", from the Sentry: it waits for the Gofer, which
+   * is not started before it is needed or there is time for it.
+   */
+  type: "ready" | "gofer";
 }

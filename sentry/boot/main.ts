@@ -49,7 +49,13 @@ export async function sandboxMain(
   const control = new ControlSocket(config.controlFd);
   const log = openLog(config);
   try {
-    return await runSandbox(config, new GoferClient(start.gofer), control, post, log);
+    return await runSandbox(
+      config,
+      new GoferClient(start.gofer, () => post({ type: "gofer" })),
+      control,
+      post,
+      log,
+    );
   } catch (error) {
     if (error instanceof BootError) {
       log(`refused: ${error.message}`);

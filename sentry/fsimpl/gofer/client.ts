@@ -37,9 +37,15 @@ export class GoferClient {
   readonly #freeFiles: number[] = [];
   #nextFile = 1;
 
-  /** `port` is one end of a MessageChannel whose other end the Gofer was given. */
-  constructor(port: MessagePort) {
+  #wake: (() => void) | null;
+
+  /**
+   * `port` is one end of a MessageChannel whose other end the Gofer is given; `wake` is called at the
+   * first request, for who starts the Gofer when it is needed.
+   */
+  constructor(port: MessagePort, wake: (() => void) | null = null) {
     this.#port = port;
+    this.#wake = wake;
   }
 
   /** Requests without a reply yet. */
@@ -143,6 +149,10 @@ export class GoferClient {
     this.#nextTag = tag === MAX_TAG ? 1 : tag + 1;
     request.tag = tag;
     this.#pending.set(tag, settle);
+    if (this.#wake !== null) {
+      this.#wake();
+      this.#wake = null;
+    }
     if (request.data === undefined) this.#port.postMessage(request);
     else this.#port.postMessage(request, [request.data.buffer as ArrayBuffer]);
     return 0;
