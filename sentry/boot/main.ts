@@ -14,7 +14,7 @@ import { openHostInfo, setHostInfo } from "../fsimpl/proc/mod.ts";
 import { setMachineInfo } from "../kernel/exec.ts";
 import { PollerEvents } from "../kernel/host_events.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import { RunLoop } from "../kernel/run.ts";
+import { Panic, RunLoop } from "../kernel/run.ts";
 import type { Strace } from "../kernel/strace.ts";
 import { sendSignal, signalProcessGroup } from "../kernel/signal.ts";
 import { kernelSignal } from "../kernel/signal_info.ts";
@@ -62,7 +62,11 @@ export async function sandboxMain(
       control.send({ type: "refused", code: error.code, message: error.message });
       return error.code;
     }
-    const report = error instanceof Error ? error.stack ?? error.message : String(error);
+    const report = error instanceof Panic
+      ? error.message
+      : error instanceof Error
+      ? error.stack ?? error.message
+      : String(error);
     log(`panic: ${report}`);
     control.send({ type: "panic", report });
     return BUG_STATUS;
@@ -107,13 +111,6 @@ async function runSandbox(
     status = waitStatus;
     loop.stop();
   };
-  loop.onPanic = (report) => {
-    log(`panic: ${report}`);
-    logTasks(kernel, log);
-    control.send({ type: "panic", report });
-    platform.shutdown();
-    throw new BootError(report, BUG_STATUS);
-  };
   loop.addPoll(() => events.drain());
   loop.addPoll(() => gofer.poll());
   control.listen(
@@ -124,7 +121,10 @@ async function runSandbox(
   console?.start();
   seal(platform);
   kernel.start(task);
-  await loop.run();
+  await loop.run().catch((error) => {
+    logTasks(kernel, log);
+    throw error;
+  });
   drain(console, events);
   log(`end: init ${describeStatus(status)}`);
   logStubs(kernel, log);

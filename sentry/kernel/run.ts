@@ -3,7 +3,7 @@
  * back. Handlers that block continue in microtasks, which are drained before the next wait.
  */
 import { EAGAIN, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
-import { SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
+import { SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
 import { getReg, REG_ORIG_RAX, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
 import {
@@ -30,14 +30,14 @@ const DRAIN_ROUNDS = 5000;
 /** Something of ours that is looked at whenever the doorbell rang; returns how much it did. */
 export type Poll = () => number;
 
+/** A bug of ours, met while a task was served; the message says where. It ends the sandbox. */
+export class Panic extends Error {}
+
 export class RunLoop {
   readonly #handlers: (SyscallHandler | null)[] = new Array(TABLE_SIZE).fill(null);
   readonly #polls: Poll[] = [];
   #stopped = false;
-  /** A bug of ours was met while serving a task: the sandbox ends with this report. */
-  onPanic: (report: string) => void = (report) => {
-    throw new Error(report);
-  };
+  #panicked: Panic | null = null;
 
   constructor(readonly kernel: Kernel, rows: readonly SyscallRow[]) {
     for (const [number, , handler] of rows) this.#handlers[number] = handler;
@@ -53,7 +53,7 @@ export class RunLoop {
     this.#stopped = true;
   }
 
-  /** Serves guests until `stop`. */
+  /** Serves guests until `stop`. Throws a Panic when a bug of ours is met. */
   async run(): Promise<void> {
     const { kernel } = this;
     const { platform, timers } = kernel;
@@ -67,7 +67,7 @@ export class RunLoop {
         timeoutNs = left < 0 ? -1 : Math.max(0, left - now);
       }
       if (kernel.inflight > 0) await this.#drain();
-      if (this.#stopped) return;
+      if (this.#stopped) break;
       const ctx = platform.wait(timeoutNs);
       if (ctx !== null) this.#serve(ctx);
       else {
@@ -78,6 +78,7 @@ export class RunLoop {
       }
       if (kernel.inflight > 0) await this.#drain();
     }
+    if (this.#panicked !== null) throw this.#panicked;
   }
 
   /** Lets woken handlers run until each has blocked again or returned. */
@@ -128,7 +129,7 @@ export class RunLoop {
     t.sysno = number;
     if (this.kernel.strace !== null) this.kernel.strace.enter(t, number);
     if (handler === null) {
-      this.kernel.stub(t, syscallName(number) ?? `system call ${number}`);
+      this.kernel.stub(t, syscallName(number));
       return this.#finish(t, -ENOSYS);
     }
     if (ctx.enteredBySignal) t.mm.noteSlowCall(getReg(ctx.regs, REG_RIP), number);
@@ -204,10 +205,14 @@ export class RunLoop {
   }
 
   #panic(t: Task, error: unknown): void {
-    const call = t.sysno >= 0 ? syscallName(t.sysno) ?? `system call ${t.sysno}` : "no system call";
+    const call = t.sysno >= 0 ? `${syscallName(t.sysno)}(${registers(t)})` : "no system call";
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.onPanic(`in ${call} of ${t.name}[${t.tid}]: ${text}`);
+    this.#panicked ??= new Panic(`in ${call} of ${t.name}[${t.tid}]: ${text}`);
+    this.stop();
   }
 }
 
-void SIGKILL;
+/** The arguments of the call that `t` is in. */
+function registers(t: Task): string {
+  return [0, 1, 2, 3, 4, 5].map((i) => `0x${t.args.addr(i).toString(16)}`).join(", ");
+}
