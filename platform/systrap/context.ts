@@ -1,8 +1,9 @@
 /** A guest thread under systrap: its slot, and the commands queued for its host thread. */
+import { SYS_sched_yield } from "../abi/amd64/syscalls.ts";
 import { EFAULT, ESRCH } from "../abi/errno.ts";
 import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
-import { mappingAddr, monoNs } from "../host/host.ts";
+import { hostSyscall, mappingAddr, monoNs } from "../host/host.ts";
 import {
   Context,
   EVENT_CALL_FAILED,
@@ -27,6 +28,7 @@ import {
   COMMAND_MAX,
   COMMAND_WORDS,
   CONTROL_BASE,
+  I_ALIVE,
   I_COMMANDS,
   I_EVENT,
   I_FAILED,
@@ -87,6 +89,8 @@ export class SystrapContext extends Context {
   #commands = 0;
   #arenaUsed = ARENA_OUT;
   #full = 0;
+  /** Its host thread was sent the order to exit. */
+  #leaving = false;
 
   constructor(
     readonly addressSpace: SystrapAddressSpace,
@@ -329,13 +333,16 @@ export class SystrapContext extends Context {
   }
 
   override get performed(): boolean {
-    return this.lost || this.i32[I_STATE] !== STATE_REPLY;
+    // A thread that was sent its exit says no more; the kernel clears `alive` when it is gone.
+    return this.lost || this.i32[I_STATE] !== STATE_REPLY ||
+      (this.#leaving && this.i32[I_ALIVE] === 0);
   }
 
   override awaitPerformed(): void {
     // A thread at work on its queue never blocks for long; a killed one is found by its death.
     const deadline = monoNs() + FLUSH_TIMEOUT_NS;
-    while (!this.performed && monoNs() < deadline);
+    // Without a processor to spare it needs this one.
+    while (!this.performed && monoNs() < deadline) hostSyscall(SYS_sched_yield);
   }
 
   override callNow(
@@ -405,6 +412,7 @@ export class SystrapContext extends Context {
   sendExit(wholeProcess: boolean): void {
     if (this.lost) return;
     this.#word(this.#queue(CMD_EXIT, 0), wholeProcess ? 1 : 0);
+    this.#leaving = true;
     this.#send(0);
     native.dv_slot_deactivate(this.handle);
   }
