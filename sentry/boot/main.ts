@@ -10,7 +10,7 @@ import { SystrapPlatform } from "../../platform/systrap/systrap.ts";
 import type { ControlRequest, SandboxConfig, SentryStart, WorkerReady } from "../config.ts";
 import { GoferClient } from "../fsimpl/gofer/client.ts";
 import type { Console } from "../fsimpl/devpts/console.ts";
-import { openHostInfo, setHostInfo } from "../fsimpl/proc/mod.ts";
+import { hostInfoFrom, setHostInfo } from "../fsimpl/proc/mod.ts";
 import { setMachineInfo } from "../kernel/exec.ts";
 import { PollerEvents } from "../kernel/host_events.ts";
 import { Kernel } from "../kernel/kernel.ts";
@@ -98,7 +98,7 @@ async function runSandbox(
   const events = new PollerEvents();
   kernel.hostEvents = events;
   installKernelParts(kernel);
-  setHostInfo(kernel, openHostInfo());
+  setHostInfo(kernel, hostInfoFrom(config.cpuinfoFd));
   registerFilesystems(kernel);
   const mounts = buildMounts(kernel, config, gofer);
   if (config.strace !== null) kernel.strace = await openTrace(config, config.strace);

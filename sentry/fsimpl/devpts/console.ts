@@ -5,8 +5,9 @@
  */
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../../platform/abi/epoll.ts";
 import { EAGAIN } from "../../../platform/abi/errno.ts";
-import { O_NOCTTY, O_RDWR } from "../../../platform/abi/fcntl.ts";
-import { preadFd, pwriteFd } from "../../../platform/host/host.ts";
+import { F_GETFL, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../../../platform/abi/fcntl.ts";
+import { SYS_fcntl } from "../../../platform/abi/amd64/syscalls.ts";
+import { hostSyscall, preadFd, pwriteFd } from "../../../platform/host/host.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { KernelTimer } from "../../kernel/timers.ts";
@@ -26,6 +27,21 @@ const CHUNK = 4096;
  */
 const GATHER_NS = 1_000_000;
 
+/** At most so much is written to a descriptor that may block although it is writable. */
+const BLOCKING_CHUNK = 256;
+
+/** One way to or from the host's terminal. */
+interface HostEnd {
+  readonly fd: number;
+  readonly nonblocking: boolean;
+}
+
+/** The command opens the terminal once more for us, non-blocking, if it may; ours is not to change it. */
+function hostEnd(fd: number): HostEnd {
+  const flags = hostSyscall(SYS_fcntl, fd, F_GETFL);
+  return { fd, nonblocking: flags >= 0 && (flags & O_NONBLOCK) !== 0 };
+}
+
 export class Console {
   readonly #buf = new Uint8Array(CHUNK);
   /** Output taken from the terminal that the host has not taken: #out[#from, #to). */
@@ -42,22 +58,25 @@ export class Console {
   #pumpingIn = false;
   #pumpingOut = false;
 
+  readonly #in: HostEnd;
+  readonly #host: HostEnd;
+
   constructor(
     private readonly kernel: Kernel,
     readonly devpts: DevptsFilesystem,
     readonly tty: Tty,
-    readonly hostFdIn: number,
-    readonly hostFdOut: number,
+    hostFdIn: number,
+    hostFdOut: number,
   ) {
-    this.#inWatch = new HostWatch(kernel, hostFdIn, () => this.#pumpIn());
-    // One descriptor for both ways has one watch.
-    this.#outWatch = hostFdIn === hostFdOut
-      ? new HostWatch(kernel, hostFdOut, () => {
-        this.#pumpOut();
-        this.#pumpIn();
-      })
-      : new HostWatch(kernel, hostFdOut, () => this.#pumpOut());
-    this.#inWatch = hostFdIn === hostFdOut ? this.#outWatch : this.#inWatch;
+    this.#in = hostEnd(hostFdIn);
+    this.#host = hostFdIn === hostFdOut ? this.#in : hostEnd(hostFdOut);
+    this.#inWatch = new HostWatch(kernel, this.#in.fd, () => {
+      if (this.#in === this.#host) this.#pumpOut(); // One descriptor for both ways has one watch.
+      this.#pumpIn();
+    });
+    this.#outWatch = this.#in === this.#host
+      ? this.#inWatch
+      : new HostWatch(kernel, this.#host.fd, () => this.#pumpOut());
     this.#gather = { deadlineMonoNs: 0, fire: () => this.#pumpOut() };
     this.#entry = {
       mask: EPOLLIN | EPOLLOUT,
@@ -114,14 +133,16 @@ export class Console {
 
   #moveInput(): void {
     while (this.#open && this.tty.inputRoom > 0) {
-      const events = pollNow(this.hostFdIn, EPOLLIN);
-      if (events === 0) {
+      if (!this.#in.nonblocking && pollNow(this.#in.fd, EPOLLIN) === 0) {
         this.#inWatch.arm(EPOLLIN);
         return;
       }
       const room = Math.min(CHUNK, this.tty.inputRoom);
-      const n = preadFd(this.hostFdIn, this.#buf, 0, room, -1);
-      if (n === -EAGAIN) continue;
+      const n = preadFd(this.#in.fd, this.#buf, 0, room, -1);
+      if (n === -EAGAIN) {
+        this.#inWatch.arm(EPOLLIN);
+        return;
+      }
       if (n <= 0) return this.hangup();
       this.tty.receive(new KernelSrc(this.#buf, 0, n));
     }
@@ -154,14 +175,21 @@ export class Console {
         this.#from = 0;
         this.#to = n;
       }
-      const events = pollNow(this.hostFdOut, EPOLLOUT);
-      if ((events & (EPOLLERR | EPOLLHUP)) !== 0) return this.hangup();
-      if (events === 0) {
+      let end = this.#to;
+      if (!this.#host.nonblocking) {
+        const events = pollNow(this.#host.fd, EPOLLOUT);
+        if ((events & (EPOLLERR | EPOLLHUP)) !== 0) return this.hangup();
+        if (events === 0) {
+          this.#outWatch.arm(EPOLLOUT);
+          return;
+        }
+        end = Math.min(end, this.#from + BLOCKING_CHUNK);
+      }
+      const n = pwriteFd(this.#host.fd, this.#out, this.#from, end, -1);
+      if (n === -EAGAIN) {
         this.#outWatch.arm(EPOLLOUT);
         return;
       }
-      const n = pwriteFd(this.hostFdOut, this.#out, this.#from, this.#to, -1);
-      if (n === -EAGAIN) continue;
       if (n < 0) return this.hangup();
       this.#from += n;
     }

@@ -2,8 +2,7 @@
  * What the guest may know of the host's processors: the host's own /proc/cpuinfo, read once before
  * the sandbox loses sight of it, or made up from the count.
  */
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../../platform/abi/fcntl.ts";
-import { closeFd, openat2, preadFd } from "../../../platform/host/host.ts";
+import { preadFd } from "../../../platform/host/host.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { latin1Text } from "../kernfs/text.ts";
 
@@ -21,9 +20,8 @@ export function setHostInfo(kernel: Kernel, info: HostInfo): void {
   infos.set(kernel, info);
 }
 
-/** Opens the host's file at boot, while it can be seen; it is read when a guest asks first. */
-export function openHostInfo(): HostInfo {
-  const fd = openat2(AT_FDCWD, "/proc/cpuinfo", O_RDONLY | O_CLOEXEC, 0, 0);
+/** `fd` is the host's file (-1: none), opened before the sandbox lost sight of it; read when first asked. */
+export function hostInfoFrom(fd: number): HostInfo {
   let text: string | null = fd < 0 ? "" : null;
   return { cpuinfo: () => text ??= readWhole(fd) };
 }
@@ -32,11 +30,10 @@ function readWhole(fd: number): string {
   let text = "";
   const chunk = new Uint8Array(16384);
   while (text.length < CPUINFO_MAX) {
-    const n = preadFd(fd, chunk, 0, chunk.length, -1);
+    const n = preadFd(fd, chunk, 0, chunk.length, text.length);
     if (n <= 0) break;
     text += latin1Text(chunk, 0, n);
   }
-  closeFd(fd);
   return text;
 }
 
