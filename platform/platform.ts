@@ -148,6 +148,18 @@ export abstract class Context {
     return 0;
   }
 
+  /** The guest's thread sleeps in a host call that the platform made for it without the Sentry. */
+  get waiting(): boolean {
+    return false;
+  }
+  /**
+   * getrusage(2) of the guest's own process (0) or thread (1), its 18 words into `out`; false when the
+   * platform cannot tell. May be called while the Sentry owns the context.
+   */
+  usage(_who: number, _out: Float64Array): boolean {
+    return false;
+  }
+
   /** Gives the thread back to the guest. */
   abstract resume(): void;
   /** The task will block: the host thread may sleep at once instead of spinning for the reply. */

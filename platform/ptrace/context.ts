@@ -1,6 +1,6 @@
 /** A guest thread under ptrace. Queued operations are performed at once: the thread is stopped. */
 import { EFAULT, EPERM, ESRCH } from "../abi/errno.ts";
-import { REG_COUNT, REG_FS_BASE, setReg } from "../arch/amd64/registers.ts";
+import { getReg, REG_COUNT, REG_FS_BASE, REG_RSP, setReg } from "../arch/amd64/registers.ts";
 import { native, viewMemory } from "../host/ffi.ts";
 import { Context } from "../platform.ts";
 import type { PtraceAddressSpace } from "./address_space.ts";
@@ -21,6 +21,10 @@ import {
 } from "./record.ts";
 
 const SYS_MMAP = 9;
+const SYS_GETRUSAGE = 98;
+const RUSAGE_SIZE = 144;
+/** Past the red zone and what a rusage needs. */
+const SCRATCH_BELOW_STACK = 1024;
 const HIGH = 0x1_0000_0000;
 const zeros = new Uint8Array(0x1_0000);
 
@@ -183,6 +187,19 @@ export class PtraceContext extends Context {
   ): number {
     const err = this.flush();
     return err < 0 ? err : native.dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, a5);
+  }
+
+  /** By way of the guest's stack, below what it uses. */
+  override usage(who: number, out: Float64Array): boolean {
+    const addr = Math.floor((getReg(this.regs, REG_RSP) - SCRATCH_BELOW_STACK) / 16) * 16;
+    if (addr < 0 || this.callNow(SYS_GETRUSAGE, who, addr, 0, 0, 0) !== 0) return false;
+    const bytes = new Uint8Array(RUSAGE_SIZE);
+    if (this.addressSpace.read(addr, bytes, 0, RUSAGE_SIZE) !== RUSAGE_SIZE) return false;
+    const view = new DataView(bytes.buffer);
+    for (let i = 0; i < RUSAGE_SIZE / 8; i++) {
+      out[i] = view.getUint32(8 * i, true) + view.getUint32(8 * i + 4, true) * HIGH;
+    }
+    return true;
   }
 
   override resume(): void {

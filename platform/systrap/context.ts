@@ -46,9 +46,11 @@ import {
   I_PREFETCHED,
   I_REPLY,
   I_RESULT,
+  I_SELF,
   I_SIGNAL_PATH,
   I_WORDS,
   I_STATE,
+  I_WAITING,
   PREFETCH_MAX,
   REPLY_FLUSH,
   REPLY_FULL,
@@ -59,6 +61,8 @@ import {
 } from "./slot.ts";
 
 const SYS_ARCH_PRCTL = 158;
+const SYS_GETRUSAGE = 98;
+const RUSAGE_SIZE = 144;
 const ARCH_SET_FS = 0x1002;
 const ARCH_SET_GS = 0x1001;
 const HIGH = 0x1_0000_0000;
@@ -343,6 +347,23 @@ export class SystrapContext extends Context {
     const deadline = monoNs() + FLUSH_TIMEOUT_NS;
     // Without a processor to spare it needs this one.
     while (!this.performed && monoNs() < deadline) hostSyscall(SYS_sched_yield);
+  }
+
+  override get waiting(): boolean {
+    return this.i32[I_WAITING] !== 0;
+  }
+
+  override usage(who: number, out: Float64Array): boolean {
+    if (this.lost) return false;
+    // `self` is the slot's address in the stub.
+    const self = (this.i32[I_SELF] >>> 0) + this.i32[I_SELF + 1] * HIGH;
+    if (this.arenaLeft < RUSAGE_SIZE) this.flush();
+    const at = this.reserve(RUSAGE_SIZE);
+    if (this.callNow(SYS_GETRUSAGE, who, self + at, 0, 0, 0) !== 0) return false;
+    for (let i = 0, word = at >> 2; i < RUSAGE_SIZE / 8; i++, word += 2) {
+      out[i] = (this.i32[word] >>> 0) + this.i32[word + 1] * HIGH;
+    }
+    return true;
   }
 
   override callNow(

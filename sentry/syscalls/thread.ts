@@ -13,6 +13,7 @@ import {
   SYS_set_tid_address,
 } from "../../platform/abi/amd64/syscalls.ts";
 import { ROBUST_LIST_HEAD_SIZE } from "../../platform/abi/futex.ts";
+import { PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import {
   ARCH_GET_CPUID,
   ARCH_GET_FS,
@@ -73,8 +74,9 @@ export function rseq(t: Task, args: SyscallArguments): number {
   }
   if (length < RSEQ_SIZE || addr % 32 !== 0) return -EINVAL;
   if (addr + length > t.kernel.platform.taskSize) return -EFAULT;
-  const err = t.ctx!.callNow(SYS_rseq, addr, length, 0, signature, 0);
-  if (err < 0) return err;
+  if (!t.mm.accessible(addr, length, PROT_READ | PROT_WRITE)) return -EFAULT;
+  // Should the host refuse after all, its error becomes the result of this call.
+  t.ctx!.queueCall(SYS_rseq, addr, length, 0, signature, 0);
   t.rseqAddr = addr;
   t.rseqLength = length;
   t.rseqSignature = signature;

@@ -313,29 +313,48 @@ void dv_slot_deactivate(int handle) {
 static int failures;
 static uint64_t sleeps, spun;
 
+// A sleeping stub was woken. It may be queued on this very processor, where it does not run before we
+// sleep: the spin is only as long as a wake-up elsewhere takes.
+#define SPIN_AFTER_WAKE_NS 14000
+static int woke;
+
+// Guest threads that want a processor: those in a futex call of their own do not.
+static int busy_threads(void) {
+  int n = 0;
+  for (int i = 0; i < nactive && n < cpus; i++)
+    if (!__atomic_load_n(&slots[active[i]]->waiting, __ATOMIC_RELAXED)) n++;
+  return n;
+}
+
 static long spin_budget(void) {
-  if (nactive >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
-  return SPIN_NS;
+  if (busy_threads() >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
+  return woke ? SPIN_AFTER_WAKE_NS : SPIN_NS;
 }
 
 static void spin_result(int found) {
+  woke = 0;
   if (found) failures = 0;
   else if (++failures >= 3 * FAILURES) failures = FAILURES - 2;
 }
 
 // Tells the stubs how long to spin for the answer.
 static void tell_stubs(void) {
+  uint32_t *where = (uint32_t *)(shared + SHARED_CPU), here = current_cpu();
+  if (*where != here) *where = here;
   uint32_t *spin = (uint32_t *)(shared + SHARED_SPIN);
   uint32_t want = cpus < 2 ? 0 : nactive > cpus ? STUB_SPIN_CROWDED : STUB_SPIN;
   if (*spin != want) *spin = want;
 }
+
 
 void dv_resume(int handle) {
   struct slot *s = slots[handle];
   activate(handle);
   tell_stubs();
   __atomic_store_n(&s->state, STATE_REPLY, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST)) sys_futex(&s->state, FUTEX_WAKE, 1, 0);
+  if (!__atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST)) return;
+  woke = 1;
+  sys_futex(&s->state, FUTEX_WAKE, 1, 0);
 }
 
 void dv_ring(void) {
@@ -366,7 +385,10 @@ double dv_wait_stat(int which) { return which == 0 ? sleeps : spun; }
 // when there was nothing within the budget (or at once, for timeout 0): the time for chores.
 int dv_poll(double timeout_ns) {
   int h = find_ready();
-  if (h >= 0) return h;
+  if (h >= 0) {
+    woke = 0;
+    return h;
+  }
   if (__atomic_load_n(&doorbell, __ATOMIC_RELAXED) && __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST)) return -1;
   if (timeout_ns == 0 || nactive == 0 || cpus < 2) return -2;
   long until = 0;
@@ -425,17 +447,30 @@ int dv_wait(double timeout_ns) {
 // Waits for one slot alone (a command batch), at most timeout_ns. 0, or -ETIMEDOUT.
 int dv_wait_slot(int handle, double timeout_ns) {
   struct slot *s = slots[handle];
-  long deadline = now_ns() + (long)timeout_ns;
-  for (long rounds = 0;; rounds++) {
-    for (int i = 0; i < 64; i++) {
-      if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) {
-        dv_slot_deactivate(handle);
-        return 0;
-      }
+  volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
+  long start = now_ns(), deadline = start + (long)timeout_ns;
+  long spin = cpus < 2 ? 0 : woke ? SPIN_AFTER_WAKE_NS : SPIN_NS / 2;
+  woke = 0;
+  for (;;) {
+    for (int i = 0; i < 64 && spin; i++) {
+      if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) break;
       __builtin_ia32_pause();
     }
-    if (now_ns() > deadline) return -ETIMEDOUT;
-    if (cpus < 2 || rounds > 200) sched_yield();
+    long now = now_ns();
+    if (now - start >= spin) __atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&s->state, __ATOMIC_SEQ_CST) == STATE_SENTRY) {
+      *sleeping = 0;
+      dv_slot_deactivate(handle);
+      return 0;
+    }
+    if (now > deadline) {
+      *sleeping = 0;
+      return -ETIMEDOUT;
+    }
+    if (now - start < spin) continue;
+    struct timespec t = {0, 1000000};
+    sys_futex(sleeping, FUTEX_WAIT, 1, &t);
+    *sleeping = 0;
   }
 }
 

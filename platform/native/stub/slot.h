@@ -71,6 +71,7 @@
 // Shared page: written by the Sentry, read-only in every stub.
 #define SHARED_SLEEPING 0x0     // u32 futex: 1 while the Sentry sleeps
 #define SHARED_SPIN 0x40        // u32: pause iterations a stub spins for its answer
+#define SHARED_CPU 0x44         // u32: where the Sentry runs or last ran
 #define SHARED_PREFETCH 0x400   // u32[512] by system call number, see prefetch() in stub.c
 #define SHARED_PREFETCH_COUNT 512
 #define SHARED_LOCAL 0xc00      // u8[512] by system call number: what the stub does without the Sentry
@@ -84,6 +85,13 @@
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
+
+// The processor this thread runs on, from the segment limit that the kernel keeps for getcpu(2).
+static inline uint32_t current_cpu(void) {
+  uint32_t limit = 0;
+  __asm__ volatile("lsl %1, %0" : "=r"(limit) : "r"(0x7b) : "cc");
+  return limit & 0xfff;
+}
 
 struct command {
   uint32_t op, nr;
@@ -111,7 +119,7 @@ struct slot {
   uint64_t entry;                           // 0xf8 address of stub_entry, for trampolines
   uint64_t self;                            // 0x100
   uint32_t interrupted, alive;              // 0x108; alive is cleared by the kernel at exit
-  uint32_t nprefetched, pad2;               // 0x110
+  uint32_t nprefetched, waiting;            // 0x110 waiting: in a futex call of its own
   struct prefetched prefetched[SLOT_PREFETCH_MAX];  // 0x118
   uint32_t host_tid, inherit_fp;            // 0x198
   int32_t fd_ready[2];                      // 0x1a0 received for this slot, -1 none

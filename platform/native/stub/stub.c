@@ -45,7 +45,7 @@ enum {
   SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_rt_sigaction = 13,
   SYS_rt_sigreturn = 15, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
   SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
-  SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
+  SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
   SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
   SYS_futex_waitv = 449,
 };
@@ -76,6 +76,8 @@ static void publish(struct slot *s, u32 event) {
 
 static void await_reply(struct slot *s) {
   u32 spin = SHARED32(SHARED_SPIN);
+  // On the Sentry's own processor it cannot answer while this thread spins.
+  if (SHARED32(SHARED_CPU) == current_cpu()) spin = 0;
   for (u32 i = 0; i < spin; i++) {
     if (LOAD(s->state) == STATE_REPLY) return;
     if (s->reply & REPLY_PARK) break;
@@ -339,7 +341,9 @@ static int serve_locally(struct slot *s, u64 nr) {
   } else {
     if (kind == LOCAL_FUTEX && !is_plain_futex(s->regs[2])) return 0;
     if (s->regs[1] >= TASK_SIZE_GUEST) return 0;
+    s->waiting = 1;
     r = futex_call(s);
+    s->waiting = 0;
     if (r == -4) return 0;
   }
   s->regs[0] = r;
@@ -505,6 +509,7 @@ static int lock_down(int gated) {
       IS(SYS_madvise), IS(SYS_mremap), IS(SYS_msync), IS(SYS_mincore), IS(SYS_sched_yield),
       IS(SYS_exit), IS(SYS_exit_group), IS(SYS_gettid), IS(SYS_rseq), IS(SYS_membarrier),
       IS(SYS_arch_prctl), IS(SYS_sigaltstack), IS(SYS_close), IS(SYS_futex_waitv),
+      IS(SYS_getrusage),
       // Only the socket: messages to and from the Sentry, and its replacement in a fork's child.
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_recvmsg, 1, 0),
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 3),
