@@ -51,7 +51,7 @@ export const DO: Command = {
 export const SYSCALLS: Command = {
   name: "syscalls",
   operands: "",
-  summary: "Prints the system calls that dvisor serves, with notes on what is missing.",
+  summary: "Prints the system calls of Linux and how far dvisor serves each.",
   flags: [
     { name: "format", value: "table|json|csv", help: "default: table" },
   ],
