@@ -8,7 +8,7 @@ import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
 import type { Task } from "./task.ts";
-import type { ThreadGroup } from "./thread_group.ts";
+import type { ThreadGroup, UsageTotals } from "./thread_group.ts";
 
 /** Clock ticks of times(2), /proc and siginfo_t (USER_HZ). */
 export const USER_HZ = 100;
@@ -50,6 +50,24 @@ export function sampleCpuTime(t: Task): void {
   if (sentry < 0) return;
   if (sentrySeen >= 0 && sentry > sentrySeen) t.stimeNs += sentry - sentrySeen;
   sentrySeen = sentry;
+}
+
+const words = new Float64Array(18);
+const WORD_MAXRSS = 4;
+const WORD_MINFLT = 8;
+const WORD_MAJFLT = 9;
+
+/** Adds peak memory and page faults of the address space that `t` lives in, as its stub knows them. */
+export function addMemoryUse(t: Task, totals: UsageTotals): void {
+  if (!t.ctx?.usage(0, words)) return;
+  totals.maxRssKb = Math.max(totals.maxRssKb, words[WORD_MAXRSS]);
+  totals.minorFaults += words[WORD_MINFLT];
+  totals.majorFaults += words[WORD_MAJFLT];
+}
+
+/** Books them on the process for good: `t` is the last to leave the address space. */
+export function bookMemoryUse(t: Task): void {
+  if (t.mm.refs === 1) addMemoryUse(t, t.tg.deadThreads);
 }
 
 /** CPU time of a process, user time alone for ITIMER_VIRTUAL. */

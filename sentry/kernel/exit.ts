@@ -14,7 +14,7 @@ import {
   SIGKILL,
 } from "../../platform/abi/signal.ts";
 import { waitStatusExited } from "../../platform/abi/wait.ts";
-import { nsToTicks, sampleCpuTime } from "./cpu_time.ts";
+import { bookMemoryUse, nsToTicks, sampleCpuTime } from "./cpu_time.ts";
 import { kernelWake } from "./futex.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { hangUpOrphaned, leaveStop } from "./job_control.ts";
@@ -84,6 +84,7 @@ function leaderExits(session: Session): void {
 }
 
 function releaseResources(t: Task): void {
+  bookMemoryUse(t);
   exitRobustList(t);
   exitPiStates(t);
   clearChildTid(t);

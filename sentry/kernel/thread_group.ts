@@ -15,11 +15,15 @@ export class UsageTotals {
   stimeNs = 0;
   voluntarySwitches = 0;
   maxRssKb = 0;
+  minorFaults = 0;
+  majorFaults = 0;
 
   add(other: UsageTotals): void {
     this.utimeNs += other.utimeNs;
     this.stimeNs += other.stimeNs;
     this.voluntarySwitches += other.voluntarySwitches;
+    this.minorFaults += other.minorFaults;
+    this.majorFaults += other.majorFaults;
     if (other.maxRssKb > this.maxRssKb) this.maxRssKb = other.maxRssKb;
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "../../platform/abi/resource.ts";
 import { NSEC_PER_SEC, NSEC_PER_USEC } from "../../platform/abi/time.ts";
 import { putTms, TMS_SIZE } from "../../platform/abi/times.ts";
-import { nsToTicks, sampleCpuTime } from "../kernel/cpu_time.ts";
+import { addMemoryUse, nsToTicks, sampleCpuTime } from "../kernel/cpu_time.ts";
 import { PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { UsageTotals } from "../kernel/thread_group.ts";
@@ -27,8 +27,8 @@ export function copyOutRusage(t: Task, addr: number, usage: UsageTotals): number
     ixrss: 0,
     idrss: 0,
     isrss: 0,
-    minflt: 0,
-    majflt: 0,
+    minflt: usage.minorFaults,
+    majflt: usage.majorFaults,
     nswap: 0,
     inblock: 0,
     oublock: 0,
@@ -64,9 +64,11 @@ export function getrusage(t: Task, args: SyscallArguments): number {
       usage = new UsageTotals();
       usage.add(t.tg.deadThreads);
       for (const each of t.tg.threads) usage.add(threadUsage(each));
+      addMemoryUse(t, usage);
       break;
     case RUSAGE_THREAD:
       usage = threadUsage(t);
+      addMemoryUse(t, usage);
       break;
     case RUSAGE_CHILDREN:
       usage = t.tg.deadChildren;
@@ -96,7 +98,7 @@ export function times(t: Task, args: SyscallArguments): number {
   return nsToTicks(t.kernel.nowMonoNs());
 }
 
-const NOTE = "CPU times are estimates per thread; page faults and I/O are not counted";
+const NOTE = "CPU times are estimates per thread; I/O is not counted";
 export const rows: SyscallRow[] = [
   [SYS_getrusage, "getrusage", getrusage, PARTIAL, NOTE],
   [SYS_times, "times", times, PARTIAL, NOTE],

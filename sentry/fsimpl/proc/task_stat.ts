@@ -33,7 +33,8 @@ export function stateLetter(t: Task): string {
     case TASK_DEAD:
       return "X";
     default:
-      return t.exiting ? "Z" : "R";
+      if (t.exiting) return "Z";
+      return t.ctx?.waiting ? "S" : "R";
   }
 }
 
