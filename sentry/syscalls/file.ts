@@ -6,16 +6,12 @@ import {
   SYS_dup,
   SYS_dup2,
 } from "../../platform/abi/amd64/syscalls.ts";
-import {
-  SYS_dup3,
-  SYS_memfd_create,
-  SYS_name_to_handle_at,
-} from "../../platform/abi/amd64/syscalls.ts";
-import { SYS_open, SYS_open_by_handle_at, SYS_openat } from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_dup3, SYS_memfd_create } from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_open, SYS_openat } from "../../platform/abi/amd64/syscalls.ts";
 import { SYS_openat2 } from "../../platform/abi/amd64/syscalls.ts";
 import { CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE } from "../../platform/abi/close_range.ts";
 import { E2BIG, EAGAIN, EBADF, EINVAL, EMFILE, ENAMETOOLONG } from "../../platform/abi/errno.ts";
-import { ENOENT, EOPNOTSUPP, ERESTARTSYS } from "../../platform/abi/errno.ts";
+import { ENOENT, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { AT_FDCWD, O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT } from "../../platform/abi/fcntl.ts";
 import { O_DIRECT, O_DIRECTORY, O_DSYNC, O_EXCL, O_LARGEFILE } from "../../platform/abi/fcntl.ts";
 import { O_NOATIME, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH } from "../../platform/abi/fcntl.ts";
@@ -31,7 +27,7 @@ import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import { MFD_CLOEXEC } from "../../platform/abi/mman.ts";
 import { MFD_NAME_MAX, newMemfdFile } from "../fsimpl/tmpfs/memfd.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
-import { ABSENT, FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
+import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
@@ -235,12 +231,6 @@ export function memfdCreate(t: Task, args: SyscallArguments): SyscallReturn {
   return fd;
 }
 
-/** name_to_handle_at(2), open_by_handle_at(2): no file system of ours has handles. */
-export function noHandles(t: Task, _args: SyscallArguments): SyscallReturn {
-  t.kernel.stub(t, "file handles");
-  return -EOPNOTSUPP;
-}
-
 export const rows: readonly SyscallRow[] = [
   [SYS_open, "open", open, FULL],
   [SYS_close, "close", close, FULL],
@@ -249,8 +239,6 @@ export const rows: readonly SyscallRow[] = [
   [SYS_creat, "creat", creat, FULL],
   [SYS_openat, "openat", openat, FULL],
   [SYS_dup3, "dup3", dup3, FULL],
-  [SYS_name_to_handle_at, "name_to_handle_at", noHandles, ABSENT, "fails with EOPNOTSUPP"],
-  [SYS_open_by_handle_at, "open_by_handle_at", noHandles, ABSENT, "fails with EOPNOTSUPP"],
   [SYS_memfd_create, "memfd_create", memfdCreate, PARTIAL, "MFD_HUGETLB fails with ENODEV"],
   [SYS_close_range, "close_range", closeRange, FULL],
   [SYS_openat2, "openat2", openat2, FULL],

@@ -12,6 +12,7 @@ import { rows as fileRows } from "./file.ts";
 import { rows as fileDataRows } from "./file_data.ts";
 import { rows as fsContextRows } from "./fs_context.ts";
 import { rows as futexRows } from "./futex.ts";
+import { rows as handleRows } from "./handle.ts";
 import { rows as idsRows } from "./ids.ts";
 import { rows as ioctlRows } from "./ioctl.ts";
 import { rows as itimerRows } from "./itimer.ts";
@@ -60,6 +61,7 @@ export const table: readonly SyscallRow[] = [
   ...fileRows,
   ...fsContextRows,
   ...futexRows,
+  ...handleRows,
   ...idsRows,
   ...ioctlRows,
   ...itimerRows,
