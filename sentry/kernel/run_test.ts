@@ -16,8 +16,10 @@ async function serveOne(number: number, handler: SyscallHandler): Promise<void> 
     park() {},
   };
   setReg(ctx.regs, REG_ORIG_RAX, number);
-  let kernel: Kernel;
-  const task = {
+  let waits = 0;
+  const platform = { wait: () => waits++ === 0 ? ctx as unknown as Context : null };
+  const kernel = new Kernel({ platform: platform as unknown as Platform, hostname: "test" });
+  ctx.owner = {
     ctx,
     tid: 3,
     name: "cat",
@@ -28,10 +30,6 @@ async function serveOne(number: number, handler: SyscallHandler): Promise<void> 
       settled: () => kernel.inflight = 0,
     },
   };
-  ctx.owner = task;
-  let waits = 0;
-  const platform = { wait: () => waits++ === 0 ? ctx as unknown as Context : null };
-  kernel = new Kernel({ platform: platform as unknown as Platform, hostname: "test" });
   await new RunLoop(kernel, [[number, "call", handler, FULL]]).run();
 }
 
