@@ -4,11 +4,14 @@ import { EFAULT, EPERM } from "./abi/errno.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from "./abi/mman.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "./abi/mman.ts";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "./abi/signal.ts";
+import { SYS_arch_prctl } from "./abi/amd64/syscalls.ts";
+import { ARCH_SET_GS } from "./abi/prctl.ts";
 import { CLOCK_THREAD_CPUTIME_ID } from "./abi/time.ts";
 import {
   getReg,
   REG_COUNT,
   REG_FS_BASE,
+  REG_GS_BASE,
   REG_ORIG_RAX,
   REG_R12,
   REG_RAX,
@@ -167,6 +170,26 @@ onEveryPlatform("the FS base is set alone", (p) => {
   ctx.setFsBase(0x7000_0000_0000_0000);
   assertEquals(run(p, ctx), EVENT_CALL_FAILED);
   assertEquals(ctx.failedErrno, -EPERM);
+});
+
+onEveryPlatform("a GS base set by a host call stays", (p) => {
+  // again: mov %gs:8,%rax; syscall; jmp again
+  const ctx = guest(p, [0x65, 0x48, 0x8b, 0x04, 0x25, 8, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf3]);
+  poke(ctx, DATA + 8, 0x777);
+  assertEquals(ctx.callNow(SYS_arch_prctl, ARCH_SET_GS, DATA, 0, 0, 0), 0);
+  setReg(ctx.regs, REG_GS_BASE, DATA);
+  for (let i = 0; i < 3; i++) {
+    assertEquals(run(p, ctx), EVENT_SYSCALL);
+    assertEquals(getReg(ctx.regs, REG_ORIG_RAX), 0x777);
+    assertEquals(getReg(ctx.regs, REG_GS_BASE), DATA);
+    ctx.setReturn(0);
+    if (i === 1) ctx.setFullRegisters();
+  }
+  const child = ctx.addressSpace.fork(ctx);
+  assert(typeof child !== "number");
+  assertEquals(ctx.flush(), 0);
+  assertEquals(run(p, child), EVENT_SYSCALL);
+  assertEquals(getReg(child.regs, REG_ORIG_RAX), 0x777);
 });
 
 interface Fault {

@@ -314,6 +314,8 @@ static long inject(struct thread *t, const struct call *c, struct thread **child
       if (pt(PTRACE_GETREGS, t, 0, (unsigned long)&u) < 0) break;
       if (u.rip != INJECT_ADDR + 3) continue;
       result = u.rax;
+      t->user.fs_base = u.fs_base;  // arch_prctl is a call like any other
+      t->user.gs_base = u.gs_base;
       break;
     }
     if (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL) {  // the stub's text is gone
