@@ -176,7 +176,10 @@ function errorOf(event: ControlEvent, options: SandboxOptions): SandboxError | n
     case "refused":
       return new SandboxError(event.message, event.code);
     case "panic":
-      return new SandboxError(`a bug in dvisor ended the sandbox, ${event.report}`, SENTRY_BUG_STATUS);
+      return new SandboxError(
+        `a bug in dvisor ended the sandbox, ${event.report}`,
+        SENTRY_BUG_STATUS,
+      );
     default:
       return null;
   }

@@ -63,7 +63,9 @@ export class SystrapPlatform implements Platform {
     this.#local = new Uint8Array(page.buffer, SHARED_LOCAL, 512);
     page.set(prefetchTable(), SHARED_PREFETCH / 4);
     const region = this.takeRegion();
-    if (typeof region === "number") throw new Error(`cannot make control memory (errno ${-region})`);
+    if (typeof region === "number") {
+      throw new Error(`cannot make control memory (errno ${-region})`);
+    }
     const stubEnd = region.connect();
     if (stubEnd < 0) throw new Error(`socketpair failed (errno ${-stubEnd})`);
     const space = new SystrapAddressSpace(this, region);
@@ -77,7 +79,9 @@ export class SystrapPlatform implements Platform {
     );
     closeFd(stubEnd);
     if (pid < 0) throw new Error(`cannot start the stub process (errno ${-pid})`);
-    if (space.learnPid(ZYGOTE_TIMEOUT_MS, true) === 0) throw new Error("the stub process did not start");
+    if (space.learnPid(ZYGOTE_TIMEOUT_MS, true) === 0) {
+      throw new Error("the stub process did not start");
+    }
     this.#zygote = zygote;
     this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;

@@ -26,10 +26,23 @@ import {
 } from "../../platform/abi/elf.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import { RLIM_INFINITY, RLIMIT_STACK } from "../../platform/abi/resource.ts";
-import { REG_COUNT, REG_RFLAGS, REG_RIP, REG_RSP, setReg } from "../../platform/arch/amd64/registers.ts";
+import {
+  REG_COUNT,
+  REG_RFLAGS,
+  REG_RIP,
+  REG_RSP,
+  setReg,
+} from "../../platform/arch/amd64/registers.ts";
 import type { Context } from "../../platform/platform.ts";
 import { argumentBytes, type AuxEntry, buildStack, type InitialStack } from "../loader/stack.ts";
-import { type ExecOpener, imageSpan, loadProgram, mapImage, type Placed, type Program } from "../loader/load.ts";
+import {
+  type ExecOpener,
+  imageSpan,
+  loadProgram,
+  mapImage,
+  type Placed,
+  type Program,
+} from "../loader/load.ts";
 import { MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
 import type { Credentials } from "../auth/credentials.ts";

@@ -1,6 +1,13 @@
 /** What a system call handler gets and gives, and the rows of the table. */
 import type { Task } from "./task.ts";
-import { REG_R10, REG_R8, REG_R9, REG_RDI, REG_RDX, REG_RSI } from "../../platform/arch/amd64/registers.ts";
+import {
+  REG_R10,
+  REG_R8,
+  REG_R9,
+  REG_RDI,
+  REG_RDX,
+  REG_RSI,
+} from "../../platform/arch/amd64/registers.ts";
 
 /** `>= 0`, or `-errno` (also -ERESTARTSYS and friends), now or from the blocking half. */
 export type SyscallReturn = number | Promise<number>;

@@ -43,7 +43,8 @@ const PHNUM_MAX = 1170; // 64 KiB of headers, as Linux.
 const PAGE = 4096;
 
 export function isElf(head: Uint8Array, length: number): boolean {
-  return length >= 4 && head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46;
+  return length >= 4 && head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c &&
+    head[3] === 0x46;
 }
 
 /** Where the program headers lie: [offset, count], or -ENOEXEC. */

@@ -232,7 +232,9 @@ export function mapImage(
     const memEnd = pageUp(start + s.memSize);
     if (memEnd > mapped) mm.mapAnonymous(ctx, mapped, memEnd - mapped, s.prot, "");
     // The rest of the last file page is the program's zeroes, all of it: ld.so allocates there.
-    if (s.memSize > s.fileSize && s.fileSize > 0 && fileEnd < mapped && (s.prot & PROT_WRITE) !== 0) {
+    if (
+      s.memSize > s.fileSize && s.fileSize > 0 && fileEnd < mapped && (s.prot & PROT_WRITE) !== 0
+    ) {
       ctx.queueZero(fileEnd, mapped - fileEnd);
     }
     placed.codeStart = Math.min(placed.codeStart, start);

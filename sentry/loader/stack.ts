@@ -62,7 +62,7 @@ export function buildStack(
   for (const [type, value] of aux) {
     auxWords.push(type, typeof value === "number" ? value : put(value));
   }
-  auxWords.push(31 /* AT_EXECFN */, execfnAddr, 0, 0);
+  auxWords.push(31, /* AT_EXECFN */ execfnAddr, 0, 0);
   const words = 1 + argv.length + 1 + envp.length + 1 + auxWords.length;
   at = (at - 8 * words) & ~15;
   const sp = base + at;

@@ -7,7 +7,12 @@
  * The trampolines lie at a fixed distance behind the text, where the whole file's mapping ends, so
  * that relative jumps are right in every process. An image is only used together with them.
  */
-import { F_ADD_SEALS, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK } from "../../platform/abi/fcntl.ts";
+import {
+  F_ADD_SEALS,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+} from "../../platform/abi/fcntl.ts";
 import { SYS_fcntl } from "../../platform/abi/amd64/syscalls.ts";
 import { patchSite, TRAMPOLINE_SIZE } from "../../platform/arch/amd64/patch.ts";
 import { native } from "../../platform/host/ffi.ts";

@@ -2,7 +2,7 @@
 import { EFAULT, EINVAL } from "../../platform/abi/errno.ts";
 import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import { IOV_MAX } from "../../platform/abi/limits.ts";
-import { type HostBuffer, hostAlloc, preadv2, pwritev2 } from "../../platform/host/host.ts";
+import { hostAlloc, type HostBuffer, preadv2, pwritev2 } from "../../platform/host/host.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { IoDst, IoSrc } from "../vfs/io.ts";
 import type { MemoryManager } from "./memory_manager.ts";

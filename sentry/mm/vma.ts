@@ -49,7 +49,8 @@ export class Vma {
   continuedBy(next: Vma): boolean {
     if (
       next.start !== this.end || next.prot !== this.prot || next.flags !== this.flags ||
-      next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId || next.image !== this.image
+      next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId ||
+      next.image !== this.image
     ) return false;
     if (this.file === null && next.file === null) return this.shareId === 0;
     return this.file === next.file && next.offset === this.offset + (this.end - this.start);

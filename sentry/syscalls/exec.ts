@@ -3,7 +3,12 @@ import { SYS_execve, SYS_execveat } from "../../platform/abi/amd64/syscalls.ts";
 import { E2BIG, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT } from "../../platform/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../platform/abi/fcntl.ts";
 import { PATH_MAX } from "../../platform/abi/limits.ts";
-import { FULL, type SyscallArguments, type SyscallReturn, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { execProgram } from "../kernel/exec.ts";
 import { latin1, PAGE_SIZE } from "../mm/memory_manager.ts";

@@ -24,7 +24,13 @@ import {
   newMount,
 } from "../vfs/mount.ts";
 import type { PathRef } from "../vfs/mount.ts";
-import { isDirectory, isLink, WALK_DIRECTORY, WALK_KEEP_EXPIRY, WALK_NOFOLLOW } from "../vfs/namei.ts";
+import {
+  isDirectory,
+  isLink,
+  WALK_DIRECTORY,
+  WALK_KEEP_EXPIRY,
+  WALK_NOFOLLOW,
+} from "../vfs/namei.ts";
 import { walkArg } from "./path_args.ts";
 
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
