@@ -59,6 +59,7 @@ export class SystrapPlatform implements Platform {
   #startZygote(options: SystrapOptions): void {
     const shared = native.dv_shared_page();
     if (shared === null) throw new Error("cannot make the shared page (memfd_create)");
+    native.dv_place();
     const page = new Int32Array(viewMemory(shared, SHARED_SIZE));
     this.#local = new Uint8Array(page.buffer, SHARED_LOCAL, 512);
     page.set(prefetchTable(), SHARED_PREFETCH / 4);

@@ -64,6 +64,31 @@ void *dv_shared_page(void) {
 
 int dv_cpus(void) { return cpus; }
 
+// --- Places ---------------------------------------------------------------------------------------
+// The Sentry has a processor of its own as long as the guests can do with the others: two threads that
+// hand over to each other within microseconds must not share one, and the host's scheduler would keep
+// them together. Guests may use the Sentry's processor, too, while it has nothing to do.
+
+static int home = -1;  // the Sentry's processor
+static cpu_set_t everywhere, elsewhere;
+
+// Called by the thread that will wait for guests.
+void dv_place(void) {
+  if (cpus < 2 || sched_getaffinity(0, sizeof everywhere, &everywhere) < 0) return;
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(current_cpu(), &here);
+  if (sched_setaffinity(0, sizeof here, &here) < 0) return;
+  home = current_cpu();
+  elsewhere = everywhere;
+  CPU_CLR(home, &elsewhere);
+}
+
+// For our other threads, which begin where their maker is.
+static void leave_home(void) {
+  if (home >= 0) sched_setaffinity(0, sizeof elsewhere, &elsewhere);
+}
+
 // --- Zygote -----------------------------------------------------------------------------------------
 
 struct zygote_args {
@@ -94,7 +119,9 @@ static int zygote_child(void *p) {
   // there for an answer that it then cannot give. It preempts them.
   struct sched_param batch = {0};
   sched_setscheduler(0, SCHED_BATCH, &batch);
+  leave_home();
   personality(ADDR_NO_RANDOMIZE);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (int cap = 0; cap < 64; cap++) prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   struct { uint32_t version; int pid; } header = {0x20080522, 0};
@@ -225,6 +252,7 @@ static int take_expected(int tid) {
 
 static void *keep_gate(void *unused) {
   (void)unused;
+  leave_home();
   for (;;) {
     // The kernel may know a larger struct; what it adds stays zero.
     union { struct seccomp_notif n; char room[256]; } request;
@@ -279,10 +307,39 @@ int dv_receive_zygote(int sock, int timeout_ms) {
 static struct slot *slots[ACTIVE_MAX];   // by handle
 static int active[ACTIVE_MAX], position[ACTIVE_MAX], nactive;
 
+static int busy_threads(void);
+static uint8_t wide[ACTIVE_MAX], quick[ACTIVE_MAX];  // may use `home`; quick calls in a row
+static uint64_t resumed[ACTIVE_MAX];                // time stamp counter
+
+// The thread number is the guest's word; a wrong one moves one of our own processes about.
+static void allow(int handle, int at_home) {
+  wide[handle] = at_home;
+  quick[handle] = 0;
+  pid_t tid = slots[handle]->host_tid;
+  if (tid > 0) sched_setaffinity(tid, sizeof everywhere, at_home ? &everywhere : &elsewhere);
+}
+
+// The Sentry goes to sleep: guests that crowd the other processors may use its own.
+static void open_home(void) {
+  if (home < 0 || nactive < cpus || busy_threads() < cpus) return;
+  for (int i = 0; i < nactive; i++)
+    if (!wide[active[i]]) allow(active[i], 1);
+}
+
+// A guest thread came back. One that makes call after call must not be on the Sentry's processor.
+#define QUICK_TSC 100000
+#define QUICK_CALLS 16
+static void came_back(int handle) {
+  if (home < 0 || !wide[handle]) return;
+  if (__builtin_ia32_rdtsc() - resumed[handle] > QUICK_TSC) quick[handle] = 0;
+  else if (++quick[handle] >= QUICK_CALLS) allow(handle, 0);
+}
+
 int dv_slot_register(int handle, struct slot *s) {
   if (handle < 0 || handle >= ACTIVE_MAX) return -EINVAL;
   slots[handle] = s;
   position[handle] = -1;
+  wide[handle] = 0;
   return 0;
 }
 
@@ -350,6 +407,7 @@ static void tell_stubs(void) {
 void dv_resume(int handle) {
   struct slot *s = slots[handle];
   activate(handle);
+  resumed[handle] = __builtin_ia32_rdtsc();
   tell_stubs();
   __atomic_store_n(&s->state, STATE_REPLY, __ATOMIC_SEQ_CST);
   if (!__atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST)) return;
@@ -373,6 +431,7 @@ static int find_ready(void) {
     if (__atomic_load_n(&slots[handle]->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) {
       // Looking from the end and moving what was found to the front keeps it fair.
       dv_slot_deactivate(handle);
+      came_back(handle);
       return handle;
     }
   }
@@ -416,6 +475,7 @@ int dv_poll(double timeout_ns) {
 int dv_wait(double timeout_ns) {
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
   long deadline = timeout_ns < 0 ? LONG_MAX : now_ns() + (long)timeout_ns;
+  open_home();
   for (;;) {
     __atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
     int h = find_ready();

@@ -51,6 +51,7 @@ enum {
 };
 // A host signal came before the gate saw the clone.
 #define EINTR_RESULT -4
+enum { PR_SET_PDEATHSIG = 1 };
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, INTERRUPT_SIGNAL = 34 };
 #define THREAD_FLAGS 0x00250f00  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
 
@@ -475,6 +476,8 @@ _Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
   stub_call(SYS_dup3, sock, FD_SOCKET, 0x80000, 0, 0, 0);
   stub_call(SYS_close, sock, 0, 0, 0, 0, 0);
   stub_call(SYS_close, memfd, 0, 0, 0, 0, 0);
+  // A fork's child does not inherit this. It is the Sentry's child, whoever forked it.
+  stub_call(SYS_prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0, 0);
   greet(-1);
   thread_child(s);
 }
@@ -518,6 +521,9 @@ static int lock_down(int gated) {
       LD(offsetof(struct seccomp_data, nr)),
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_dup3, 0, 3),
       LD(ARG(1)), IS(FD_SOCKET),
+      LD(offsetof(struct seccomp_data, nr)),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+      LD(ARG(0)), IS(PR_SET_PDEATHSIG),
       LD(offsetof(struct seccomp_data, nr)),
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),
       // A stub does not multiply by itself: the Sentry's gate lets through what it has just ordered.
