@@ -425,7 +425,7 @@ export class SystrapContext extends Context {
       this.park();
       return;
     }
-    this.#send(REPLY_FLUSH);
+    this.#send(REPLY_FLUSH | REPLY_PARK);
     native.dv_slot_deactivate(this.handle);
   }
 

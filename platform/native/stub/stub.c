@@ -238,7 +238,8 @@ static u32 serve(struct slot *s) {
   for (;;) {
     await_reply(s);
     u32 flags = s->reply, n = s->ncommands;
-    s->reply = 0;
+    // A flush that parks: nobody will answer soon, and others want the processor.
+    s->reply = flags & REPLY_FLUSH ? flags & REPLY_PARK : 0;
     s->ncommands = 0;
     u32 event = EVENT_FLUSHED;
     if (n > SLOT_COMMAND_MAX) n = SLOT_COMMAND_MAX;
