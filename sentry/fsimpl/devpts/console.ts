@@ -23,9 +23,10 @@ import type { Tty } from "./tty.ts";
 const CHUNK = 4096;
 /**
  * Output goes to the host at once after a pause; in a stream of small writes it is gathered for so long,
- * or up to a chunk.
+ * or up to so many bytes.
  */
 const GATHER_NS = 1_000_000;
+const GATHER_BYTES = 1024;
 
 /** At most so much is written to a descriptor that may block although it is writable. */
 const BLOCKING_CHUNK = 256;
@@ -53,6 +54,8 @@ export class Console {
   readonly #entry: WaitEntry;
   readonly #gather: KernelTimer;
   #lastOutputMonoNs = 0;
+  /** The host took no more, and the watch for its room is armed. */
+  #hostIsFull = false;
   #open = true;
   /** Pumping tells the terminal, which tells us: each direction runs once at a time. */
   #pumpingIn = false;
@@ -149,9 +152,10 @@ export class Console {
   }
 
   #hasOutput(): void {
+    if (this.#hostIsFull) return; // The watch will tell.
     const now = this.kernel.nowMonoNs();
     const due = this.#lastOutputMonoNs + GATHER_NS;
-    if (now >= due || this.tty.output.size >= CHUNK) return this.#pumpOut();
+    if (now >= due || this.tty.output.size >= GATHER_BYTES) return this.#pumpOut();
     if ((this.#gather.heapIndex ?? -1) >= 0) return;
     this.#gather.deadlineMonoNs = due;
     this.kernel.timers.add(this.#gather);
@@ -160,6 +164,7 @@ export class Console {
   #pumpOut(): void {
     if (this.#pumpingOut) return;
     this.#pumpingOut = true;
+    this.#hostIsFull = false;
     this.#lastOutputMonoNs = this.kernel.nowMonoNs();
     this.kernel.timers.cancel(this.#gather);
     this.#moveOutput();
@@ -179,20 +184,18 @@ export class Console {
       if (!this.#host.nonblocking) {
         const events = pollNow(this.#host.fd, EPOLLOUT);
         if ((events & (EPOLLERR | EPOLLHUP)) !== 0) return this.hangup();
-        if (events === 0) {
-          this.#outWatch.arm(EPOLLOUT);
-          return;
-        }
+        if (events === 0) return this.#waitForHost();
         end = Math.min(end, this.#from + BLOCKING_CHUNK);
       }
       const n = pwriteFd(this.#host.fd, this.#out, this.#from, end, -1);
-      if (n === -EAGAIN) {
-        this.#outWatch.arm(EPOLLOUT);
-        return;
-      }
+      if (n === -EAGAIN) return this.#waitForHost();
       if (n < 0) return this.hangup();
       this.#from += n;
     }
+  }
+
+  #waitForHost(): void {
+    this.#hostIsFull = this.#outWatch.arm(EPOLLOUT);
   }
 }
 
