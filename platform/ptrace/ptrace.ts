@@ -9,7 +9,7 @@ import { viewMemory } from "../host/ffi.ts";
 
 /** As platform/native/stub/slot.h. */
 const TASK_SIZE_GUEST = 0x7ffd_0000_0000;
-const SCRATCH_BASE = 0x7fff_b000_0000;
+const SCRATCH_BASE = 0x7fff_f7f2_0000;
 const GREETING_TIMEOUT_MS = 5000;
 
 export interface PtraceOptions {

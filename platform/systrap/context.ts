@@ -56,6 +56,7 @@ import {
   REPLY_FULL,
   REPLY_PARK,
   SLOT_SIZE,
+  slotOffset,
   STATE_REPLY,
   STATE_SENTRY,
 } from "./slot.ts";
@@ -413,7 +414,7 @@ export class SystrapContext extends Context {
     this.#word(at + 4, from.i32[I_FCW]);
     this.setFsBase(getReg(from.regs, REG_FS_BASE));
     if (getReg(from.regs, REG_GS_BASE) === 0) {
-      const own = CONTROL_BASE + this.slot.index * SLOT_SIZE;
+      const own = CONTROL_BASE + slotOffset(this.slot.index);
       this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, own, 0, 0, 0);
     }
     this.#full = REPLY_FULL;

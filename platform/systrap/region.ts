@@ -4,8 +4,10 @@
  */
 import { EMFILE } from "../abi/errno.ts";
 import { native } from "../host/ffi.ts";
-import { closeFd, ftruncate, mapShared, memfdCreate } from "../host/host.ts";
+import { closeFd, ftruncate, hostSyscall, mapShared, memfdCreate } from "../host/host.ts";
+import { SYS_fallocate } from "../abi/amd64/syscalls.ts";
 import {
+  CONTROL_SIZE,
   I_ALIVE,
   I_FD_READY,
   I_INTERRUPTED,
@@ -16,6 +18,7 @@ import {
   I_WORDS,
   SLOT_MAX,
   SLOT_SIZE,
+  slotOffset,
 } from "./slot.ts";
 import { REG_COUNT } from "../arch/amd64/registers.ts";
 
@@ -38,14 +41,14 @@ export class Slot {
   }
 }
 
-const INITIAL_SLOTS = 4;
+/** FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE */
+const PUNCH_HOLE = 3;
 const pair = new Int32Array(2);
 
 export class ControlRegion {
   /** The Sentry's end of the socketpair; -1 while unused. */
   sock = -1;
   #slots: (Slot | undefined)[] = [];
-  #sizeSlots = INITIAL_SLOTS;
   #free: number[] = [];
   #next = 0;
 
@@ -54,7 +57,7 @@ export class ControlRegion {
   static create(): ControlRegion | number {
     const fd = memfdCreate("dvisor-control");
     if (fd < 0) return fd;
-    const err = ftruncate(fd, INITIAL_SLOTS * SLOT_SIZE);
+    const err = ftruncate(fd, CONTROL_SIZE);
     if (err < 0) {
       closeFd(fd);
       return err;
@@ -82,14 +85,9 @@ export class ControlRegion {
     }
     if (this.#next >= SLOT_MAX) return -EMFILE;
     const index = this.#next;
-    if (index >= this.#sizeSlots) {
-      const err = ftruncate(this.fd, 2 * this.#sizeSlots * SLOT_SIZE);
-      if (err < 0) return err;
-      this.#sizeSlots *= 2;
-    }
     let slot = this.#slots[index];
     if (slot === undefined) {
-      const u8 = mapShared(this.fd, index * SLOT_SIZE, SLOT_SIZE);
+      const u8 = mapShared(this.fd, slotOffset(index), SLOT_SIZE);
       if (typeof u8 === "number") return u8;
       slot = this.#slots[index] = new Slot(index, u8);
     }
@@ -116,6 +114,9 @@ export class ControlRegion {
   recycle(): void {
     if (this.sock >= 0) closeFd(this.sock);
     this.sock = -1;
+    // A guest may have filled what no thread of ours used.
+    const unused = slotOffset(this.#slots.length - 1);
+    hostSyscall(SYS_fallocate, this.fd, PUNCH_HOLE, 0, unused);
     this.#free.length = 0;
     this.#next = 0;
   }

@@ -1,8 +1,14 @@
 /** Offsets of platform/native/stub/slot.h; slot_test.ts compares the two. */
 export const TASK_SIZE_GUEST = 0x7ffd_0000_0000;
-export const CONTROL_BASE = 0x7ffe_0000_0000;
+export const CONTROL_BASE = 0x7ffe_f7e4_0000;
+export const CONTROL_SIZE = 0x1_0000_0000;
 export const SLOT_SIZE = 0x4_0000;
 export const SLOT_MAX = 16384;
+
+/** Where a slot lies in the control region: they are counted from its end. */
+export function slotOffset(index: number): number {
+  return (SLOT_MAX - 1 - index) * SLOT_SIZE;
+}
 
 export const STATE_GUEST = 0;
 export const STATE_SENTRY = 1;

@@ -24,10 +24,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONTROL 0x7ffe00000000ul
+#define CONTROL 0x7ffff7d40000ul /* The first four slots: they are counted from the end. */
 #define SLOT 0x40000ul
-#define SHARED 0x7fffb0000000ul
-#define STUB 0x7fffc0000000ul
+#define SHARED 0x7ffff7f20000ul
+#define STUB 0x7ffff7f00000ul
 #define STUB_SPAN 0x4000
 
 static sigjmp_buf escape;

@@ -19,6 +19,7 @@
 #include <linux/futex.h>
 #include <linux/mount.h>
 #include <linux/securebits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -56,6 +57,7 @@ struct spawn {
   char *text;
   char *stack;
   int control;         // the child's end
+  int parent;          // pidfd of the caller
   int library_fd;      // memfd with libplatform.so
   uint64_t keep_caps;  // capabilities that survive exec
   const char *exe;
@@ -146,10 +148,17 @@ static const char *basename_of(const char *path) {
   return name;
 }
 
+// From now on the end of the command ends this process too, also if it ended just before.
+static void die_with_parent(struct spawn *s) {
+  must(s, "deathsig", 0, CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
+  struct pollfd parent = {s->parent, POLLIN, 0};
+  if (CALL(SYS_poll, &parent, 1, 0) != 0) CALL(SYS_exit_group, 125);
+}
+
 static void make_namespaces(struct spawn *s) {
+  die_with_parent(s);
   while (__atomic_load_n(&s->mapped, __ATOMIC_ACQUIRE) == 0)
     CALL(SYS_futex, &s->mapped, FUTEX_WAIT, 0, 0, 0, 0);
-  must(s, "deathsig", 0, CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
   // A session of its own: the terminal's signals reach the CLI alone, which forwards them.
   must(s, "setsid", 0, CALL(SYS_setsid));
   must(s, "namespaces", 0, CALL(SYS_unshare, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS));
@@ -304,8 +313,11 @@ static int child_main(void *argument) {
   place_descriptors(s, mounts);
   set_limits(s);
   drop_privileges(s);
-  // Again, since a change of credentials clears it.
+  // Again, since a change of credentials can clear it. Its pidfd is closed now; so is the command's end
+  // of the socket, the only other one, if it is gone.
   must(s, "deathsig", 1, CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
+  char byte;
+  if (CALL(SYS_recvfrom, s->control, &byte, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) == 0) CALL(SYS_exit_group, 125);
   reset_signals();
   fail(s, "exec", 0, CALL(SYS_execve, "/lib64/dvisor-sandbox", s->argv, s->envp));
 }
@@ -440,6 +452,7 @@ int dv_sandbox_spawn(const char *request, uint32_t length, int *out) {
   if (s->stack == MAP_FAILED) { s->stack = 0; free_spawn(s); return -ENOMEM; }
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0) { err = -errno; free_spawn(s); return err; }
   s->control = sockets[1];
+  s->parent = syscall(SYS_pidfd_open, getpid(), 0);
 
   // A handler of ours must not run in the child: signals stay blocked there until exec.
   sigset_t all, old;
@@ -460,6 +473,7 @@ int dv_sandbox_spawn(const char *request, uint32_t length, int *out) {
     }
   }
   close(sockets[1]);
+  if (s->parent >= 0) close(s->parent);
   if (err < 0) {
     close(sockets[0]);
     free_spawn(s);

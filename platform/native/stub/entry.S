@@ -270,6 +270,7 @@ stub_fork:
   movabs $CONTROL_BASE, %rbx
   cmp %rbx, %rax
   jne 6f
+  movabs $(CONTROL_BASE + CONTROL_SIZE - SLOT_SIZE), %rbx  // slot 0
   lea SLOT_STACK_TOP(%rbx), %rsp
   mov %rbx, %rdi
   mov %r12, %rsi

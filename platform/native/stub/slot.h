@@ -6,11 +6,12 @@
 
 // Where things lie in every guest address space. All of it is at or above TASK_SIZE_GUEST.
 #define TASK_SIZE_GUEST 0x7ffd00000000
-#define CONTROL_BASE 0x7ffe00000000
+// Slot 0 (the last of the control region), text, shared page and vDSO lie within 2 MiB: one page table.
+#define CONTROL_BASE 0x7ffef7e40000
 #define CONTROL_SIZE 0x100000000
-#define SHARED_BASE 0x7fffb0000000
+#define SHARED_BASE 0x7ffff7f20000
 #define SHARED_SIZE 0x2000
-#define STUB_BASE 0x7fffc0000000
+#define STUB_BASE 0x7ffff7f00000
 // Under ptrace: `syscall; int3` for injected calls, and a private scratch page for their operands,
 // the zygote's stack at first.
 #define INJECT_ADDR STUB_BASE

@@ -98,7 +98,10 @@ static void await_reply(struct slot *s) {
 struct msghdr { void *name; u32 namelen, p0; struct iov { void *base; u64 len; } *iov; u64 iovlen; void *control; u64 controllen; u32 flags, p1; };
 struct cmsg { u64 len; u32 level, type; int fds[2]; };
 
-static inline struct slot *slot_at(u32 index) { return (struct slot *)(CONTROL_BASE + ((u64)index << SLOT_SHIFT)); }
+// Slots are counted from the end of the region.
+static inline struct slot *slot_at(u32 index) {
+  return (struct slot *)(CONTROL_BASE + ((u64)(SLOT_MAX - 1 - index) << SLOT_SHIFT));
+}
 
 // Every message carries the slot index it is for: threads of one process share the socket, so the
 // one that receives hands the descriptors to the slot they belong to.
@@ -558,9 +561,9 @@ static _Noreturn void zygote_continue(struct slot *s) {
   u64 vdso = s->vdso;
   // Nothing but the stub's own mappings and the vDSO (with its data pages below) stays.
   unmap_between(0x1000, CONTROL_BASE);
-  unmap_between(CONTROL_BASE + CONTROL_SIZE, SHARED_BASE);
-  unmap_between(SHARED_BASE + SHARED_SIZE, STUB_BASE);
-  unmap_between((u64)stub_text_end, vdso ? vdso - 0x10000 : 0x7ffffffff000);
+  unmap_between(CONTROL_BASE + CONTROL_SIZE, STUB_BASE);
+  unmap_between((u64)stub_text_end, SHARED_BASE);
+  unmap_between(SHARED_BASE + SHARED_SIZE, vdso ? vdso - 0x10000 : 0x7ffffffff000);
   if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
   greet(lock_down(1));
   thread_child(s);
@@ -569,9 +572,9 @@ static _Noreturn void zygote_continue(struct slot *s) {
 // Under ptrace: no slot, no handlers. The filter stays, for the vsyscall page and as a second wall.
 // The Sentry reads the vDSO's address from the scratch page, then takes the thread out of recvmsg.
 static _Noreturn void zygote_traced(u64 vdso) {
-  unmap_between(0x1000, SCRATCH_BASE);
-  unmap_between(SCRATCH_BASE + SHARED_SIZE, STUB_BASE);
-  unmap_between((u64)stub_text_end, vdso ? vdso - 0x10000 : 0x7ffffffff000);
+  unmap_between(0x1000, STUB_BASE);
+  unmap_between((u64)stub_text_end, SCRATCH_BASE);
+  unmap_between(SCRATCH_BASE + SHARED_SIZE, vdso ? vdso - 0x10000 : 0x7ffffffff000);
   if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
   // The tracer sees every call of the guest: what comes here is the tracer's own.
   lock_down(0);
