@@ -2,7 +2,7 @@
 import { EINVAL, ENODEV, ENOSPC } from "../../../platform/abi/errno.ts";
 import { F_SEAL_SEAL, O_LARGEFILE, O_RDWR } from "../../../platform/abi/fcntl.ts";
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC } from "../../../platform/abi/mman.ts";
-import { MFD_HUGE_MASK, MFD_HUGE_SHIFT, MFD_HUGETLB } from "../../../platform/abi/mman.ts";
+import { MFD_HUGE_SHIFT, MFD_HUGETLB } from "../../../platform/abi/mman.ts";
 import { MFD_NOEXEC_SEAL } from "../../../platform/abi/mman.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { newRootDentry } from "../../vfs/dentry.ts";
@@ -14,18 +14,22 @@ import { F_SEAL_EXEC, TmpfsFile } from "./regular.ts";
 /** Longest name, without "memfd:" (Linux: MFD_NAME_MAX_LEN). */
 export const MFD_NAME_MAX = 249;
 const MFD_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
-/** With MFD_HUGETLB also a page size; there is none that we have. */
-const HUGE_FLAGS = MFD_FLAGS | MFD_HUGETLB | (MFD_HUGE_MASK << MFD_HUGE_SHIFT);
+/** The one huge page size there is (2 MiB); that its pages are huge is not promised. */
+const HUGE_PAGE_BITS = 21;
 
 let shmMount: Mount | null = null;
 
-/** An open memfd called `name`, owned by the caller; -EINVAL for unknown flags, -ENOSPC, -ENODEV for MFD_HUGETLB. */
+/** An open memfd called `name`, owned by the caller; -EINVAL for unknown flags, -ENOSPC, -ENODEV for a page size. */
 export function newMemfdFile(
   name: string,
   flags: number,
   creds: Credentials,
 ): FileDescription | number {
-  if ((flags & MFD_HUGETLB) !== 0) return (flags & ~HUGE_FLAGS) !== 0 ? -EINVAL : -ENODEV;
+  if ((flags & MFD_HUGETLB) !== 0) {
+    const sizeBits = flags >>> MFD_HUGE_SHIFT;
+    if (sizeBits !== 0 && sizeBits !== HUGE_PAGE_BITS) return -ENODEV;
+    flags = flags & 0x03ffffff & ~MFD_HUGETLB;
+  }
   if ((flags & ~MFD_FLAGS) !== 0) return -EINVAL;
   if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
   const limits = { maxPages: Infinity, maxInodes: Infinity, mode: 0o1777, uid: 0, gid: 0 };
