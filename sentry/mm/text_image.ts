@@ -39,7 +39,7 @@ const COPY_CHUNK = 1 << 20;
 
 export class TextImage {
   #trampolines = 0;
-  /** Sites that cannot be patched, by offset. */
+  /** Sites that cannot be patched (any further), by offset. */
   readonly #hopeless = new Set<number>();
   /** Offsets of sites whose return address is gone: where to return to instead. */
   readonly #tails = new Map<number, number>();
@@ -75,7 +75,12 @@ export class TextImage {
       return;
     }
     this.#trampolines++;
-    if (patch.tail < 0) return;
+    if (patch.tail < 0) {
+      // A restarted call comes from the `syscall` itself, which stays: its site is not patched again, or
+      // those who return behind it from the trampoline would find no instruction there.
+      this.#hopeless.add(site);
+      return;
+    }
     this.#tails.set(site, patch.tail);
     this.#sites.set(patch.tail, site);
   }
