@@ -1,6 +1,6 @@
 /** However a sandbox ends, nothing of it is left on the host. */
 import { assertEquals } from "@std/assert";
-import { descendants, DVISOR, isAlive, startDo, until } from "./sandbox.ts";
+import { descendants, DVISOR, identify, isAlive, startDo, until } from "./sandbox.ts";
 
 const SPAWNING = [
   "--",
@@ -23,15 +23,15 @@ const mounts = () => Deno.readTextFileSync("/proc/self/mountinfo");
 
 Deno.test("killing the command ends every process of its sandbox", async () => {
   const running = await startDo(SPAWNING);
-  const processes = running.processes();
+  const processes = identify(running.processes());
   await running.end("SIGKILL");
   await until("all are gone", () => !processes.some(isAlive));
 });
 
 Deno.test("killing the sandbox process ends its stubs and the command", async () => {
   const running = await startDo(SPAWNING);
-  const processes = running.processes();
-  Deno.kill(processes[0], "SIGKILL");
+  const processes = identify(running.processes());
+  Deno.kill(running.processes()[0], "SIGKILL");
   const { code } = await running.end("SIGCONT");
   assertEquals(code, 128);
   await until("all are gone", () => !processes.some(isAlive));
@@ -47,7 +47,7 @@ Deno.test("a command killed at any moment of its start leaves no process, mount 
       stderr: "null",
     }).spawn();
     await new Promise((resolve) => setTimeout(resolve, delayMs));
-    const processes = descendants(child.pid);
+    const processes = identify(descendants(child.pid));
     child.kill("SIGKILL");
     await child.status;
     await until("all are gone", () => !processes.some(isAlive));

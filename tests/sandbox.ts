@@ -80,8 +80,20 @@ export function descendants(pid: number): number[] {
   return found;
 }
 
-export function isAlive(pid: number): boolean {
-  return !["", "Z", "X"].includes(statusField(pid, "State").slice(0, 1));
+/** Processes as they are now, told from later ones with the same number. */
+export function identify(pids: number[]): string[] {
+  return pids.map((pid) => `${pid} started at ${stat(pid)[19]}`);
+}
+
+export function isAlive(identity: string): boolean {
+  const pid = parseInt(identity);
+  const fields = stat(pid);
+  return `${pid} started at ${fields[19]}` === identity && !["Z", "X"].includes(fields[0]);
+}
+
+/** The fields of /proc/PID/stat after the name. */
+function stat(pid: number): string[] {
+  return text(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
 }
 
 /** A field of /proc/PID/status, "" when the process is gone. */

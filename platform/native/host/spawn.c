@@ -313,8 +313,8 @@ static int child_main(void *argument) {
   place_descriptors(s, mounts);
   set_limits(s);
   drop_privileges(s);
-  // Again, since a change of credentials can clear it. Its pidfd is closed now; so is the command's end
-  // of the socket, the only other one, if it is gone.
+  // Again, since a change of credentials can clear it. The pidfd is closed by now, but so is the copy of
+  // the command's end of the socket: an end of file says that the command is gone.
   must(s, "deathsig", 1, CALL(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
   char byte;
   if (CALL(SYS_recvfrom, s->control, &byte, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) == 0) CALL(SYS_exit_group, 125);
