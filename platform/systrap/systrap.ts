@@ -1,7 +1,7 @@
 /** The systrap platform: see DESIGN and platform/systrap/README.md. */
 import { SYS_futex, SYS_futex_waitv, SYS_sched_yield } from "../abi/amd64/syscalls.ts";
 import { EAGAIN } from "../abi/errno.ts";
-import { addressOf, native, viewMemory } from "../host/ffi.ts";
+import { native, viewMemory } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
 import { type Context, EVENT_LOST, IDENTITY_CALLS, type Platform } from "../platform.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
@@ -199,6 +199,5 @@ export class SystrapPlatform implements Platform {
     for (const ctx of this.#contexts) if (ctx !== null) native.dv_slot_deactivate(ctx.handle);
     for (const space of this.byPid.values()) space.kill();
     if (this.#zygote !== undefined) this.#zygote.addressSpace.kill();
-    void addressOf;
   }
 }

@@ -1,5 +1,5 @@
 /** The mount tree a sandbox starts with. */
-import { EEXIST, EINVAL, ENOENT, ENOTDIR } from "../../platform/abi/errno.ts";
+import { EEXIST, EINVAL, ENOENT } from "../../platform/abi/errno.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../platform/abi/mount.ts";
 import { initialCredentials } from "../auth/credentials.ts";
 import type { SandboxConfig } from "../config.ts";
@@ -122,5 +122,3 @@ export function makePlace(ctx: WalkContext, path: string, isDirectory: boolean):
   }
   return walk(ctx, ctx.root, path, 0);
 }
-
-void ENOTDIR;

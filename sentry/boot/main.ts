@@ -1,6 +1,5 @@
 /** Builds the kernel of one sandbox and runs it until its first process is gone. */
 import { syscallName, syscallNumbers } from "../../platform/abi/amd64/syscalls.ts";
-import { EPOLLIN } from "../../platform/abi/epoll.ts";
 import { SIGHUP, SIGKILL } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
 import { preadFd, pwriteFd } from "../../platform/host/host.ts";
@@ -191,5 +190,3 @@ function drain(console: Console | null, events: PollerEvents): void {
     events.drain();
   }
 }
-
-void EPOLLIN;

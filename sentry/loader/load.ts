@@ -1,13 +1,5 @@
 /** Finds out what a file is, follows #! lines, and maps an ELF image (Linux: fs/exec.c, binfmt_*). */
-import {
-  EACCES,
-  EINVAL,
-  ELIBBAD,
-  ELOOP,
-  ENOENT,
-  ENOEXEC,
-  ENOMEM,
-} from "../../platform/abi/errno.ts";
+import { EACCES, EINVAL, ELIBBAD, ELOOP, ENOEXEC, ENOMEM } from "../../platform/abi/errno.ts";
 import { ET_DYN } from "../../platform/abi/elf.ts";
 import { MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import type { Context } from "../../platform/platform.ts";
@@ -253,5 +245,3 @@ export function imageSpan(image: ElfImage): number {
   const last = image.segments[image.segments.length - 1];
   return pageUp(last.vaddr + last.memSize) - pageDown(first.vaddr);
 }
-
-void ENOENT;

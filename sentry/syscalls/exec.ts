@@ -1,6 +1,6 @@
 /** execve(2), execveat(2). */
 import { SYS_execve, SYS_execveat } from "../../platform/abi/amd64/syscalls.ts";
-import { E2BIG, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT } from "../../platform/abi/errno.ts";
+import { E2BIG, EBADF, EFAULT, EINVAL, ENOENT } from "../../platform/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../platform/abi/fcntl.ts";
 import { PATH_MAX } from "../../platform/abi/limits.ts";
 import {
@@ -130,5 +130,3 @@ export const rows: SyscallRow[] = [
   [SYS_execve, "execve", execve, FULL],
   [SYS_execveat, "execveat", execveat, FULL],
 ];
-
-void ENAMETOOLONG;

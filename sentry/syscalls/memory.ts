@@ -1,7 +1,6 @@
 /** mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), madvise(2), msync(2), mincore(2), mlock(2). */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
 import {
-  EAGAIN,
   EBADF,
   EBUSY,
   EINVAL,
@@ -281,5 +280,3 @@ export const rows: SyscallRow[] = [
   [nr.SYS_munlockall, "munlockall", munlockall, FULL],
   [nr.SYS_remap_file_pages, "remap_file_pages", remapFilePages, PARTIAL, "refused"],
 ];
-
-void EAGAIN;
