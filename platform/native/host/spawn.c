@@ -244,9 +244,11 @@ static void build_root(struct spawn *s, int *mounts) {
   // The guest sees the Sentry's own /proc, /sys and /dev; the host's are no business of this process.
   static const char *const covered[] = {"proc", "sys", "dev"};
   for (unsigned i = 0; i < sizeof covered / sizeof *covered; i++) {
+    struct stat st;
+    long r = CALL(SYS_newfstatat, mounts[0], covered[i], &st, AT_SYMLINK_NOFOLLOW);
+    if (r < 0 || !S_ISDIR(st.st_mode)) continue;  // nothing, or nothing to be mounted on
     long empty = must(s, "cover", i, clone_mount(AT_FDCWD, "/empty", 0));
-    long r = attach(empty, mounts[0], covered[i]);
-    if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP) fail(s, "cover", i, r);
+    must(s, "cover", i, attach(empty, mounts[0], covered[i]));
     CALL(SYS_close, empty);
   }
 }
@@ -259,9 +261,9 @@ static void place_descriptors(struct spawn *s, const int *mounts) {
   for (int i = 0; i < s->mount_count; i++) wanted[n++] = mounts[i];
   for (int i = 0; i < s->fd_count; i++) wanted[n++] = s->fds[i];
   for (int i = 0; i < n; i++)
-    wanted[i] = must(s, "descriptors", i, CALL(SYS_fcntl, wanted[i], F_DUPFD_CLOEXEC, 256));
+    wanted[i] = must(s, "descriptors", i, CALL(SYS_fcntl, wanted[i], F_DUPFD_CLOEXEC, FD_CONTROL + n));
   for (int i = 0; i < 3; i++)
-    if (s->stdio[i] != i) s->stdio[i] = CALL(SYS_fcntl, s->stdio[i], F_DUPFD_CLOEXEC, 256);
+    if (s->stdio[i] != i) s->stdio[i] = CALL(SYS_fcntl, s->stdio[i], F_DUPFD_CLOEXEC, FD_CONTROL + n);
   for (int i = 0; i < 3; i++)
     if (s->stdio[i] != i) must(s, "stdio", i, CALL(SYS_dup2, s->stdio[i], i));
   for (int i = 0; i < n; i++)
@@ -310,8 +312,8 @@ static int child_main(void *argument) {
   int mounts[MAX_MOUNTS];
   make_namespaces(s);
   build_root(s, mounts);
-  place_descriptors(s, mounts);
   set_limits(s);
+  place_descriptors(s, mounts);
   drop_privileges(s);
   // Again, since a change of credentials can clear it. The pidfd is closed by now, but so is the copy of
   // the command's end of the socket: an end of file says that the command is gone.
