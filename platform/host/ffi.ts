@@ -44,6 +44,7 @@ const symbols = {
   dv_spawn_zygote_traced: { parameters: ["i32", "i32", "i32"], result: "i32" },
   dv_pt_start: { parameters: ["i32", "i32", "i32"], result: "i32" },
   dv_pt_shutdown: { parameters: [], result: "void" },
+  dv_pt_address: { parameters: ["i32"], result: "f64" },
   dv_pt_record: { parameters: ["i32"], result: "pointer" },
   dv_pt_fp_size: { parameters: [], result: "i32" },
   dv_pt_call: {

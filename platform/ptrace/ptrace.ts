@@ -1,15 +1,14 @@
 /** The ptrace platform: simple and complete, slower than systrap. See README.md. */
-import { native } from "../host/ffi.ts";
+import { native, viewMemory } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
 import { type Context, EVENT_CALL_FAILED, EVENT_LOST, type Platform } from "../platform.ts";
 import { PtraceAddressSpace } from "./address_space.ts";
 import { PtraceContext } from "./context.ts";
 import { R_PID, RECORD_SIZE } from "./record.ts";
-import { viewMemory } from "../host/ffi.ts";
 
-/** As platform/native/stub/slot.h. */
-const TASK_SIZE_GUEST = 0x7ffd_0000_0000;
-const SCRATCH_BASE = 0x7fff_f7f2_0000;
+/** Of dv_pt_address. */
+const SCRATCH_BASE = 1;
+const TASK_SIZE_GUEST = 2;
 const GREETING_TIMEOUT_MS = 5000;
 
 export interface PtraceOptions {
@@ -21,7 +20,7 @@ export interface PtraceOptions {
 
 export class PtracePlatform implements Platform {
   readonly name = "ptrace";
-  readonly taskSize = TASK_SIZE_GUEST;
+  readonly taskSize = native.dv_pt_address(TASK_SIZE_GUEST);
   fpStateSize = 0;
   vdsoAddr = 0;
   #contexts: (PtraceContext | null)[] = [];
@@ -54,7 +53,7 @@ export class PtracePlatform implements Platform {
     this.#zygote = this.newContext(handle, null);
     this.fpStateSize = native.dv_pt_fp_size();
     const word = new Uint8Array(8);
-    this.#zygote.addressSpace.read(SCRATCH_BASE, word, 0, 8);
+    this.#zygote.addressSpace.read(native.dv_pt_address(SCRATCH_BASE), word, 0, 8);
     const view = new DataView(word.buffer);
     this.vdsoAddr = view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000;
   }

@@ -16,6 +16,7 @@ import {
   REG_RSP,
   setReg,
 } from "../arch/amd64/registers.ts";
+import { native } from "../host/ffi.ts";
 import { closeFd, ftruncate, hostSyscall, memfdCreate, monoNs, pwriteFd } from "../host/host.ts";
 import {
   type Context,
@@ -31,8 +32,8 @@ const DATA = 0x50_0000;
 const PAGE = 4096;
 const ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 const RW = PROT_READ | PROT_WRITE;
-const SCRATCH = 0x7fff_b000_0000;
-const INJECT = 0x7fff_c000_0000;
+const INJECT = native.dv_pt_address(0);
+const SCRATCH = native.dv_pt_address(1);
 const SYS_GETPID = 39;
 const SYS_MPROTECT = 10;
 const SYS_KILL = 62;

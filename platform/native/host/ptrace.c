@@ -454,6 +454,9 @@ int dv_pt_fp_size(void) { return fp_size; }
 
 // --- Ownership --------------------------------------------------------------------------------------
 
+// Addresses of slot.h in every stub: 0 the injection point, 1 the scratch page, 2 the guest's end.
+double dv_pt_address(int which) { return which == 0 ? INJECT_ADDR : which == 1 ? SCRATCH_BASE : TASK_SIZE_GUEST; }
+
 void *dv_pt_record(int handle) { return &threads[handle]; }
 
 // Gives the thread to the guest. flags: 1 every register but FS and GS base, not rax alone; 2 FS base.
