@@ -317,20 +317,29 @@ export class SystrapContext extends Context {
     if (this.lost) return -ESRCH;
     if (this.#commands === 0) return 0;
     this.#send(REPLY_FLUSH);
+    return this.flushed();
+  }
+
+  /** Starts the batch and does not wait: the handle comes back, or `flushed` waits. */
+  startFlush(): void {
+    this.#send(REPLY_FLUSH | REPLY_PARK);
+  }
+
+  /** Waits for the end of a batch. Returns its result as `flush` does. */
+  flushed(): number {
     if (native.dv_wait_slot(this.handle, FLUSH_TIMEOUT_NS) < 0) {
       native.dv_slot_deactivate(this.handle);
       this.lost = true;
       this.addressSpace.kill();
       return -ESRCH;
     }
-    const event = this.i32[I_EVENT];
-    if (event !== EVENT_CALL_FAILED) this.#child = null;
-    else {
-      this.failedChild = this.#childUnmade(this.i32[I_FAILED]);
-      const errno = this.i32[I_RESULT];
-      return errno < 0 && errno >= -4095 ? errno : -EFAULT;
+    if (this.i32[I_EVENT] !== EVENT_CALL_FAILED) {
+      this.#child = null;
+      return 0;
     }
-    return 0;
+    this.failedChild = this.#childUnmade(this.i32[I_FAILED]);
+    const errno = this.i32[I_RESULT];
+    return errno < 0 && errno >= -4095 ? errno : -EFAULT;
   }
 
   override get queued(): boolean {

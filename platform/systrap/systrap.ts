@@ -45,6 +45,8 @@ export class SystrapPlatform implements Platform {
   #lost: SystrapContext[] = [];
   #zygote!: SystrapContext;
   #spares: SystrapContext[] = [];
+  /** The spare that the zygote is about to fork. */
+  #coming: SystrapContext | null = null;
   #status = new Int32Array(2);
   #sinceReap = 0;
   #local = new Uint8Array(512);
@@ -86,7 +88,7 @@ export class SystrapPlatform implements Platform {
     this.#zygote = zygote;
     this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;
-    this.#makeSpares();
+    this.#startSpare();
   }
 
   serveLocally(on: boolean): boolean {
@@ -121,27 +123,30 @@ export class SystrapPlatform implements Platform {
     this.#freeHandles.push(ctx.handle);
   }
 
-  /** Forks spare stubs from the zygote, so that exec finds one ready. */
-  #makeSpares(): number {
-    while (this.#spares.length < SPARE_MIN) {
-      const spare = this.#zygote.addressSpace.fork(this.#zygote);
-      if (typeof spare === "number") return spare;
-      const err = this.#zygote.flush();
-      if (err < 0) {
-        spare.release();
-        return err;
-      }
-      this.#spares.push(spare as SystrapContext);
-    }
-    return 0;
+  /** Has the zygote fork a spare stub, so that exec finds one ready; it goes on by itself. */
+  #startSpare(): void {
+    if (this.#coming !== null) return;
+    const spare = this.#zygote.addressSpace.fork(this.#zygote);
+    if (typeof spare === "number") return;
+    this.#coming = spare as SystrapContext;
+    this.#zygote.startFlush();
+  }
+
+  /** The zygote has done what startSpare told it, or is waited for. */
+  #finishSpare(): void {
+    const spare = this.#coming;
+    if (spare === null) return;
+    this.#coming = null;
+    if (this.#zygote.flushed() < 0) spare.release();
+    else this.#spares.push(spare);
   }
 
   newAddressSpace(): Context | number {
     if (this.#spares.length === 0) {
-      const err = this.#makeSpares();
-      if (err < 0) return -EAGAIN;
+      this.#startSpare();
+      this.#finishSpare();
     }
-    return this.#spares.shift()!;
+    return this.#spares.shift() ?? -EAGAIN;
   }
 
   wait(timeoutNs: number): Context | null {
@@ -149,7 +154,7 @@ export class SystrapPlatform implements Platform {
     let handle = native.dv_poll(timeoutNs);
     if (handle === -2 && timeoutNs !== 0) {
       // Nothing to serve: the time for chores.
-      if (this.#spares.length < SPARE_MIN) this.#makeSpares();
+      if (this.#spares.length < SPARE_MIN) this.#startSpare();
       this.#reap();
       if (this.#lost.length > 0) return this.#takeLost();
       handle = native.dv_wait(timeoutNs);
@@ -157,6 +162,10 @@ export class SystrapPlatform implements Platform {
     if (handle < 0) return null;
     const ctx = this.#contexts[handle];
     if (ctx === null) return null;
+    if (ctx === this.#zygote) {
+      this.#finishSpare();
+      return null;
+    }
     ctx.decode();
     if (ctx.event === EVENT_LOST) ctx.lost = true;
     return ctx;
