@@ -24,7 +24,7 @@ const STAGES: readonly Stage[] = [
   { name: "lint", run: () => denoOnSources("lint") },
   { name: "check", run: () => denoOnSources("check", "--frozen") },
   { name: "law", run: () => script("scripts/import_law.ts") },
-  { name: "abi", run: () => script("scripts/abi_check.ts") },
+  { name: "abi", run: () => script("scripts/check_abi.ts") },
   { name: "unit", run: (filter) => testFiles(unitFiles(), filter) },
   { name: "blackbox", run: (filter) => testFiles(filesBelow("tests", "_test.ts"), filter) },
 ];
