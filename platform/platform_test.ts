@@ -593,16 +593,24 @@ onEveryPlatform("a killed process comes back as lost", (p) => {
   assertEquals(run(p, other), EVENT_SYSCALL);
 });
 
+/** Waits until `ns` are over: a platform may return early a few times, for chores of its own. */
+function waitOut(p: Platform, ns: number): void {
+  const end = monoNs() + ns;
+  let early = 0;
+  for (let left = ns; left > 0; left = end - monoNs()) {
+    assert(p.wait(left) === null);
+    if (monoNs() < end) early++;
+  }
+  assert(early < 5, `${early} early returns`);
+}
+
 onEveryPlatform("wait ends at its time, and when the doorbell rings", (p) => {
   const ctx = guest(p, COUNT_LOOP);
-  let start = monoNs();
   assert(p.wait(0) === null);
-  assert(p.wait(3e6) === null);
-  assert(monoNs() - start >= 2.9e6);
+  waitOut(p, 3e6);
   ctx.resume();
-  start = monoNs();
-  assert(p.wait(3e6) === null);
-  assert(monoNs() - start >= 2.9e6);
+  waitOut(p, 3e6);
+  const start = monoNs();
   ring();
   assert(p.wait(60e9) === null);
   assert(monoNs() - start < 30e9);
@@ -614,7 +622,7 @@ onEveryPlatform("waiting costs no CPU", (p) => {
   const ctx = guest(p, SYSCALL_LOOP);
   assertEquals(run(p, ctx), EVENT_SYSCALL);
   const before = clockNs(CLOCK_THREAD_CPUTIME_ID);
-  assert(p.wait(200e6) === null);
+  waitOut(p, 200e6);
   const usedNs = clockNs(CLOCK_THREAD_CPUTIME_ID) - before;
   assert(usedNs < 10e6, `${usedNs} ns of 200 ms`);
 });
