@@ -42,7 +42,7 @@ export const PAGE_SIZE = 4096;
 export const MMAP_MIN_ADDR = 65536;
 /** A copy this long goes by process_vm_writev at once instead of through the arena. */
 const DIRECT_COPY = 32768;
-/** Name of the mappings that the guest does not see. */
+/** Name of the mappings of trampolines, as /proc/PID/maps shows them. */
 export const TRAMPOLINES = "[dvisor]";
 /** Changes of other threads that may not have been performed yet, see `settle`. */
 interface Pending {
