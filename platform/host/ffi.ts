@@ -17,6 +17,7 @@ const symbols = {
   dv_auxval: { parameters: ["i32"], result: "f64" },
   // platform.c
   dv_shared_page: { parameters: [], result: "pointer" },
+  dv_background: { parameters: ["i32"], result: "void" },
   dv_place: { parameters: [], result: "void" },
   dv_cpus: { parameters: [], result: "i32" },
   dv_spawn_zygote: { parameters: ["i32", "i32", "i32", "i32"], result: "i32" },

@@ -86,6 +86,7 @@ export class SystrapPlatform implements Platform {
       throw new Error("the stub process did not start");
     }
     this.#zygote = zygote;
+    native.dv_background(zygote.handle);
     this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;
     this.#startSpare();

@@ -307,8 +307,13 @@ int dv_receive_zygote(int sock, int timeout_ms) {
 static struct slot *slots[ACTIVE_MAX];   // by handle
 static int active[ACTIVE_MAX], position[ACTIVE_MAX], nactive;
 
+// The zygote: it forks spares when there is time, and counts as nobody.
+static int background = -1;
+void dv_background(int handle) { background = handle; }
+
 static int busy_threads(void);
-static uint8_t wide[ACTIVE_MAX], quick[ACTIVE_MAX];  // may use `home`; quick calls in a row
+// May use `home`: 0 no, 1 yes, 2 perhaps (as its maker may). Quick calls in a row.
+static uint8_t wide[ACTIVE_MAX], quick[ACTIVE_MAX];
 static uint64_t resumed[ACTIVE_MAX];                // time stamp counter
 
 // The thread number is the guest's word; a wrong one moves one of our own processes about.
@@ -319,11 +324,21 @@ static void allow(int handle, int at_home) {
   if (tid > 0) sched_setaffinity(tid, sizeof everywhere, at_home ? &everywhere : &elsewhere);
 }
 
-// The Sentry goes to sleep: guests that crowd the other processors may use its own.
-static void open_home(void) {
-  if (home < 0 || nactive < cpus || busy_threads() < cpus) return;
+// The Sentry goes to sleep. Guests that have crowded the other processors for a while may use its own:
+// for a moment, a parent and its child always do. Returns after how many ns to look again.
+#define CROWDED_NS 10000000L
+static long crowded_since;
+static long open_home(void) {
+  if (home < 0 || nactive < cpus || busy_threads() < cpus) {
+    crowded_since = 0;
+    return LONG_MAX;
+  }
+  long now = now_ns();
+  if (crowded_since == 0) crowded_since = now;
+  if (now - crowded_since < CROWDED_NS) return CROWDED_NS;
   for (int i = 0; i < nactive; i++)
-    if (!wide[active[i]]) allow(active[i], 1);
+    if (active[i] != background && wide[active[i]] != 1) allow(active[i], 1);
+  return LONG_MAX;
 }
 
 // A guest thread came back. One that makes call after call must not be on the Sentry's processor.
@@ -339,7 +354,8 @@ int dv_slot_register(int handle, struct slot *s) {
   if (handle < 0 || handle >= ACTIVE_MAX) return -EINVAL;
   slots[handle] = s;
   position[handle] = -1;
-  wide[handle] = 0;
+  wide[handle] = 2;
+  quick[handle] = 0;
   return 0;
 }
 
@@ -379,7 +395,7 @@ static int woke;
 static int busy_threads(void) {
   int n = 0;
   for (int i = 0; i < nactive && n < cpus; i++)
-    if (!__atomic_load_n(&slots[active[i]]->waiting, __ATOMIC_RELAXED)) n++;
+    if (active[i] != background && !__atomic_load_n(&slots[active[i]]->waiting, __ATOMIC_RELAXED)) n++;
   return n;
 }
 
@@ -475,7 +491,7 @@ int dv_poll(double timeout_ns) {
 int dv_wait(double timeout_ns) {
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
   long deadline = timeout_ns < 0 ? LONG_MAX : now_ns() + (long)timeout_ns;
-  open_home();
+  long crowd = open_home();
   for (;;) {
     __atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
     int h = find_ready();
@@ -492,6 +508,7 @@ int dv_wait(double timeout_ns) {
     }
     // While guests run, look now and then: a stub that died without a word rings no bell.
     long limit = nactive > 0 ? 100000000L : LONG_MAX;
+    if (crowd < limit) limit = crowd;
     long nap = left < limit ? left : limit;
     struct timespec t = {nap / 1000000000L, nap % 1000000000L};
     sleeps++;
