@@ -71,8 +71,13 @@ static void publish(struct slot *s, u32 event) {
   s->event = event;
   s->interrupted = 0;
   __atomic_store_n(&s->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&SHARED32(SHARED_SLEEPING), __ATOMIC_SEQ_CST))
-    stub_call(SYS_futex, SHARED_BASE + SHARED_SLEEPING, FUTEX_WAKE, 0x7fffffff, 0, 0, 0);
+  // The word is read-only here: a Sentry that has said that it sleeps, and is not yet in the futex, is
+  // not kept from it by a wake-up. So: until one was woken, or it has seen this slot.
+  for (u32 tries = 0; __atomic_load_n(&SHARED32(SHARED_SLEEPING), __ATOMIC_SEQ_CST); tries++) {
+    if ((i64)stub_call(SYS_futex, SHARED_BASE + SHARED_SLEEPING, FUTEX_WAKE, 0x7fffffff, 0, 0, 0) > 0) break;
+    if (LOAD(s->state) != STATE_SENTRY) break;
+    if (tries > 4) stub_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+  }
 }
 
 static void await_reply(struct slot *s) {
