@@ -72,12 +72,12 @@ eval 'echo evaluated'
 echo "== limits and umask"
 umask 027; : >masked; ls -l masked | cut -c1-10
 (ulimit -n 20; ulimit -n)
-(ulimit -f 1; dd if=/dev/zero of=big bs=1024 count=10 2>/dev/null); echo "status $?"
+(ulimit -f 1; dd if=/dev/zero of=big bs=1024 count=10; exit $?) 2>/dev/null; echo "status $?"
 echo "== exit"
 (set -e; false; echo not reached); echo $?
 (set -u; echo $undefined) 2>/dev/null; echo "$?" | grep -vx 0 >/dev/null && echo nonzero
 sh -c 'exit 42'; echo $?
-sh -c 'kill -9 $$'; echo $?
+(sh -c 'kill -9 $$'; exit $?) 2>/dev/null; echo $?
 command -v nosuchcommand; echo $?
 nosuchcommand 2>/dev/null; echo $?
 ./out 2>/dev/null; echo $?
