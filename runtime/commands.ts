@@ -44,7 +44,11 @@ export const DO: Command = {
         "trace system calls, all or those named (comma-separated), on stderr or in the debug log",
     },
     { name: "debug-log", value: "DIR", help: "write debug logs into this directory" },
-    { name: "log-format", value: "text|json", help: "format of the debug logs and the trace; default: text" },
+    {
+      name: "log-format",
+      value: "text|json",
+      help: "format of the debug logs and the trace; default: text",
+    },
   ],
 };
 

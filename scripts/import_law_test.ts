@@ -18,14 +18,16 @@ function inTree(files: Record<string, string>): string[] {
 Deno.test("imports that go downward are allowed", () => {
   const found = inTree({
     "runtime/main.ts": `import { a } from "../sentry/worker.ts";`,
-    "sentry/worker.ts": `import { a } from "./boot/main.ts";\nimport type { C } from "./config.ts";`,
+    "sentry/worker.ts":
+      `import { a } from "./boot/main.ts";\nimport type { C } from "./config.ts";`,
     "sentry/boot/main.ts": `export { a } from "../syscalls/mod.ts";\nimport "../config.ts";`,
     "sentry/config.ts": "",
     "sentry/strace/tracer.ts": `import type { T } from "../kernel/task.ts";`,
     "sentry/syscalls/mod.ts": `export { a } from "../kernel/task.ts";`,
     "sentry/kernel/task.ts": `import type { B } from "../../platform/abi/b.ts";`,
     "sentry/vfs/x.ts": `import * as p from "../../gofer/protocol.ts";`,
-    "gofer/worker.ts": `import { lib } from "../platform/host/library.ts";\nimport "./protocol.ts";`,
+    "gofer/worker.ts":
+      `import { lib } from "../platform/host/library.ts";\nimport "./protocol.ts";`,
     "gofer/protocol.ts": `import { EIO } from "../platform/abi/errno.ts";`,
     "platform/host/library.ts": `Deno.dlopen("x", {}); // import { x } from "../../sentry/x.ts";`,
     "platform/native/stub/a.c": "",

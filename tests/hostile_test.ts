@@ -2,7 +2,7 @@
 // sibling and the sandbox go on. SECURITY.md refers to these.
 import { assert, assertEquals } from "@std/assert";
 import { run, sandboxed } from "./runs.ts";
-import { isAlive, programPath, startDo, until } from "./sandbox.ts";
+import { identify, isAlive, programPath, startDo, until } from "./sandbox.ts";
 
 const ATTACKS: Record<string, string> = {
   "overwrites its control region": "control",
@@ -45,8 +45,9 @@ for (const { platform } of sandboxed()) {
     const running = await startDo(["--platform", platform, "--", "sh", "-c", script]);
     const sleeper = running.processes().slice(1).find((pid) => mapsFile(pid, "/sleep"));
     assert(sleeper !== undefined, "the sleeper's stub was not found");
+    const [identity] = identify([sleeper]);
     Deno.kill(sleeper, "SIGKILL");
-    await until("the sleeper is gone", () => !isAlive(sleeper));
+    await until("the sleeper is gone", () => !isAlive(identity));
     const { code } = await running.end("SIGCONT");
     assertEquals({ output: running.output, code }, {
       output: "started\nstatus 137\non\n",
