@@ -15,6 +15,7 @@ import {
   SA_NODEFER,
   SA_RESETHAND,
   SA_RESTART,
+  SA_SIGINFO,
   SI_KERNEL,
   SIG_DFL,
   SIG_IGN,
@@ -154,7 +155,7 @@ function pushFrame(t: Task, info: SigInfo, action: SignalAction): number {
 
 function frameFor(t: Task, info: SigInfo, action: SignalAction): SignalFrame {
   const { signals: s } = t;
-  putSigInfo(infoView, 0, info);
+  if ((action.flags & SA_SIGINFO) !== 0) putSigInfo(infoView, 0, info);
   return {
     signo: info.signo,
     handlerAddr: action.handlerAddr,

@@ -34,7 +34,7 @@ import {
   SIGSYS,
   SIGTRAP,
 } from "../../platform/abi/signal.ts";
-import { setI64, setU64 } from "../../platform/abi/bytes.ts";
+import { setI64, setU64, zero } from "../../platform/abi/bytes.ts";
 
 export class SigInfo {
   errno = 0;
@@ -114,13 +114,12 @@ function isFault(signo: number): boolean {
 
 /** Writes all 128 bytes; the union's member is chosen as kernel/signal.c's siginfo_layout does. */
 export function putSigInfo(v: DataView, off: number, info: SigInfo): void {
-  const bytes = new Uint8Array(v.buffer, v.byteOffset + off, SIGINFO_SIZE);
   if (info.raw !== null) {
-    bytes.set(info.raw);
+    new Uint8Array(v.buffer, v.byteOffset + off, SIGINFO_SIZE).set(info.raw);
     v.setInt32(off + SIGINFO_OFF_SIGNO, info.signo, true);
     return;
   }
-  bytes.fill(0);
+  zero(v, off, SIGINFO_SIZE);
   v.setInt32(off + SIGINFO_OFF_SIGNO, info.signo, true);
   v.setInt32(off + SIGINFO_OFF_ERRNO, info.errno, true);
   v.setInt32(off + SIGINFO_OFF_CODE, info.code, true);

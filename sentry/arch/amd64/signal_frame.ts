@@ -235,23 +235,33 @@ function fillFrame(regs: Int32Array, frame: SignalFrame, fpAddr: number): void {
   if ((frame.flags & SA_SIGINFO) !== 0) frameBytes.set(frame.info, FRAME_OFF_INFO);
 }
 
-/** The image is written by the guest's own thread when it resumes; the words around it here. */
-function queueFpState(ctx: Context, memory: FrameMemory, fpSize: number, fpAddr: number): number {
-  const sw = new DataView(new ArrayBuffer(FPX_SW_BYTES_SIZE + MAGIC2_SIZE));
-  sw.setUint32(FPX_SW_BYTES_OFF_MAGIC1, FP_XSTATE_MAGIC1, true);
-  sw.setUint32(FPX_SW_BYTES_OFF_EXTENDED_SIZE, fpSize + MAGIC2_SIZE, true);
+/** The words around the image: sw_reserved of its FXSAVE part, then the end mark. */
+const fpWords = new Uint8Array(FPX_SW_BYTES_SIZE + MAGIC2_SIZE);
+let fpWordsSize = 0;
+
+function fillFpWords(fpSize: number): void {
+  if (fpWordsSize === fpSize) return;
+  fpWordsSize = fpSize;
+  const v = new DataView(fpWords.buffer);
+  v.setUint32(FPX_SW_BYTES_OFF_MAGIC1, FP_XSTATE_MAGIC1, true);
+  v.setUint32(FPX_SW_BYTES_OFF_EXTENDED_SIZE, fpSize + MAGIC2_SIZE, true);
   const [lo, hi] = xfeatures(fpSize);
-  sw.setUint32(FPX_SW_BYTES_OFF_XFEATURES, lo, true);
-  sw.setUint32(FPX_SW_BYTES_OFF_XFEATURES + 4, hi, true);
-  sw.setUint32(FPX_SW_BYTES_OFF_XSTATE_SIZE, fpSize, true);
-  sw.setUint32(FPX_SW_BYTES_SIZE, FP_XSTATE_MAGIC2, true);
-  const bytes = new Uint8Array(sw.buffer);
-  // Written now, too: this finds out whether the stack reaches so far while there is a way back.
+  v.setUint32(FPX_SW_BYTES_OFF_XFEATURES, lo, true);
+  v.setUint32(FPX_SW_BYTES_OFF_XFEATURES + 4, hi, true);
+  v.setUint32(FPX_SW_BYTES_OFF_XSTATE_SIZE, fpSize, true);
+  v.setUint32(FPX_SW_BYTES_SIZE, FP_XSTATE_MAGIC2, true);
+}
+
+/**
+ * The image is written by the guest's own thread when it resumes. The end mark is checked at once, as
+ * the frame below was: between the two lies nothing but stack.
+ */
+function queueFpState(ctx: Context, memory: FrameMemory, fpSize: number, fpAddr: number): number {
+  fillFpWords(fpSize);
   const end = FPX_SW_BYTES_SIZE + MAGIC2_SIZE;
-  if (memory.copyOut(fpAddr + fpSize, bytes, FPX_SW_BYTES_SIZE, end) < 0) return -EFAULT;
-  if (memory.copyOut(fpAddr, bytes, 0, FPX_SW_BYTES_SIZE) < 0) return -EFAULT;
+  if (memory.copyOut(fpAddr + fpSize, fpWords, FPX_SW_BYTES_SIZE, end) < 0) return -EFAULT;
   ctx.queueSaveFp(fpAddr);
-  ctx.queueCopyOut(fpAddr + FXSAVE_OFF_SW_BYTES, bytes, 0, FPX_SW_BYTES_SIZE);
+  ctx.queueCopyOut(fpAddr + FXSAVE_OFF_SW_BYTES, fpWords, 0, FPX_SW_BYTES_SIZE);
   return 0;
 }
 
