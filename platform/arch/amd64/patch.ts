@@ -3,7 +3,8 @@
  * stub without a host signal. Pure functions over bytes; sentry/mm/text_image.ts applies them.
  *
  * Two kinds of sites are known:
- *  - `mov $n, %eax; syscall`: only the mov is replaced, so that a jump to the syscall itself still works;
+ *  - `mov $n, %eax; syscall` (or `mov $n, %rax`, as C libraries return from signal handlers): only the
+ *    mov is replaced, so that a jump to the syscall itself still works;
  *  - `syscall; cmp $imm, %rax`: both are replaced. Code that was inside the call returns to the cmp,
  *    which is no instruction any more: such returns go to the trampoline's copy of it (`tail`).
  */
@@ -12,6 +13,8 @@
 const SLOT_ENTRY = 0xf8;
 export const TRAMPOLINE_SIZE = 32;
 const JUMP_SIZE = 5;
+/** `mov $imm32, %rax`. */
+const LONG_MOV_SIZE = 7;
 
 export interface SitePatch {
   /** Where the five bytes of `jump` go, relative to the same base as `site`. */
@@ -35,19 +38,24 @@ export function patchSite(
 ): SitePatch | null {
   if (site < 0 || text[site] !== 0x0f || text[site + 1] !== 0x05) return null;
   if (site >= JUMP_SIZE && text[site - 5] === 0xb8 && readI32(text, site - 4) === number) {
-    return patchMov(site, trampolineAt, number);
+    return patchMov(site, trampolineAt, number, site - 5);
   }
+  if (
+    site >= LONG_MOV_SIZE && text[site - 7] === 0x48 && text[site - 6] === 0xc7 &&
+    text[site - 5] === 0xc0 && readI32(text, site - 4) === number
+  ) return patchMov(site, trampolineAt, number, site - LONG_MOV_SIZE);
   if (text[site + 2] === 0x48 && text[site + 3] === 0x3d && site + 8 <= text.length) {
     return patchCmp(site, trampolineAt, readI32(text, site + 4));
   }
   return null;
 }
 
-function patchMov(site: number, trampolineAt: number, number: number): SitePatch {
+/** `at`: where the mov begins. */
+function patchMov(site: number, trampolineAt: number, number: number, at: number): SitePatch {
   const w = new Writer(trampolineAt);
   w.byte(0xb8).i32(number);
   w.leaRcx(site + 2).jumpToStub();
-  return { at: site - 5, jump: jump(site - 5, trampolineAt), trampoline: w.bytes, tail: -1 };
+  return { at, jump: jump(at, trampolineAt), trampoline: w.bytes, tail: -1 };
 }
 
 function patchCmp(site: number, trampolineAt: number, immediate: number): SitePatch {
