@@ -129,6 +129,7 @@ export class BlockState {
   async awaitHost<T>(promise: Promise<T>): Promise<T> {
     this.settled();
     this.#hostWaits++;
+    this.task.kernel.hostWork(); // What sends the request may be a few microtasks away.
     try {
       return await promise;
     } finally {

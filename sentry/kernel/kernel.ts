@@ -48,6 +48,9 @@ export interface PidFiles {
   target(file: FileDescription): Task | null;
 }
 
+/** More than the deepest chain of async functions between a handler and the Gofer's port. */
+const HOST_ROUNDS = 64;
+
 /** What is counted by real user id. */
 export class UserAccount {
   tasks = 0;
@@ -69,6 +72,8 @@ export class Kernel {
   readonly stubs = new Map<string, number>();
   /** Tasks whose handler was woken and has not come to rest: the run loop spins microtasks. */
   inflight = 0;
+  /** Rounds of microtasks still due to handlers that wait for the host, which inflight does not count. */
+  hostRounds = 0;
   init: ThreadGroup | null = null;
   initIsProtected: boolean;
   rootMountNs: MountNamespace | null = null;
@@ -113,6 +118,11 @@ export class Kernel {
     this.pids = new PidAllocator((pid) => this.isPidUsed(pid), options.pidMax ?? PID_MAX_DEFAULT);
     this.bootMonoNs = monoNs();
     this.bootRealtimeSec = this.nowRealtime().sec;
+  }
+
+  /** A handler waits for the host, or an answer came: some microtasks must run before the next wait. */
+  hostWork(): void {
+    this.hostRounds = HOST_ROUNDS;
   }
 
   nowMonoNs(): number {

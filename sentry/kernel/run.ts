@@ -57,34 +57,39 @@ export class RunLoop {
   async run(): Promise<void> {
     const { kernel } = this;
     const { platform, timers } = kernel;
+    await this.#drain();
     while (!this.#stopped) {
-      const next = timers.nextDeadlineMonoNs;
       let timeoutNs = -1;
-      if (next >= 0) {
+      if (timers.nextDeadlineMonoNs >= 0) {
         const now = kernel.nowMonoNs();
-        if (next <= now) timers.expire(now);
-        const left = timers.nextDeadlineMonoNs;
-        timeoutNs = left < 0 ? -1 : Math.max(0, left - now);
+        if (timers.nextDeadlineMonoNs <= now) {
+          timers.expire(now);
+          // Who was woken may arm a timer that is nearer than those left.
+          await this.#drain();
+          if (this.#stopped) break;
+        }
+        const next = timers.nextDeadlineMonoNs;
+        if (next >= 0) timeoutNs = Math.max(0, next - now);
       }
-      if (kernel.inflight > 0) await this.#drain();
-      if (this.#stopped) break;
       const ctx = platform.wait(timeoutNs);
       if (ctx !== null) this.#serve(ctx);
-      else {
-        let n = 0;
-        for (const poll of this.#polls) n += poll();
-        // What host answers resolve becomes countable only in the next microtasks.
-        if (n > 0) { for (let i = 0; i < 4; i++) await undefined; }
-      }
-      if (kernel.inflight > 0) await this.#drain();
+      else { for (const poll of this.#polls) if (poll() > 0) kernel.hostWork(); }
+      if (kernel.inflight > 0 || kernel.hostRounds > 0) await this.#drain();
     }
     if (this.#panicked !== null) throw this.#panicked;
   }
 
-  /** Lets woken handlers run until each has blocked again or returned. */
+  /**
+   * Lets woken handlers run until each has blocked again or returned. Those that wait for the host are
+   * not counted; they get some rounds, to send their next request or to become countable.
+   */
   async #drain(): Promise<void> {
-    // One that waits for the host without saying so (BlockState.awaitHost) ends the patience here.
-    for (let rounds = 0; this.kernel.inflight > 0 && rounds < DRAIN_ROUNDS; rounds++) {
+    const { kernel } = this;
+    for (let rounds = 0; rounds < DRAIN_ROUNDS; rounds++) {
+      if (kernel.inflight === 0) {
+        if (kernel.hostRounds === 0) return;
+        kernel.hostRounds--;
+      }
       await undefined;
     }
   }
