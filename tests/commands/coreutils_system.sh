@@ -10,5 +10,5 @@ tty; test -t 0; echo $?; stty size 2>&1 | head -1
 taskset -c 0 nproc; prlimit --nofile=55:60 sh -c 'ulimit -n'; ionice -c 3 true; renice -n 1 $$ >/dev/null
 flock lock echo locked; flock -n lock true; flock lock flock -n lock echo no; echo $?
 seq 3 | xargs -P 3 -I{} sh -c 'exit 0'; echo $?
-setpriv --reuid 1000 --clear-groups id -u; unshare -U true; echo $?
+setpriv --reuid 1000 --clear-groups id -u; unshare -u true; echo $?
 getent passwd root | cut -d: -f1; logname 2>&1 | head -1

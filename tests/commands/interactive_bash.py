@@ -43,6 +43,8 @@ print(typed(b"kill %1; wait; echo gone\n").count("gone"))
 fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 50, 0, 0))
 print(typed(b"stty size\n"))
 typed(b"trap 'echo int' INT; echo u''p; read x\n", b"\nup\r\n")
+while open(f"/proc/{pid}/stat").read().split(") ")[1][0] != "S":
+    time.sleep(0.01)
 print(typed(b"\x03", b"int"))
 typed(b"\n")
 os.write(master, b"exit 9\n")

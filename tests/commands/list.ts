@@ -208,7 +208,7 @@ const LINES: readonly Row[] = [
   ],
   [
     "ulimits",
-    "ulimit -n; ulimit -c; ulimit -S -s; (ulimit -v 100000; python3 -c 'bytearray(200 << 20)' 2>&1 | tail -1)",
+    "ulimit -c; ulimit -S -s; (ulimit -n 99; ulimit -n); (ulimit -v 100000; python3 -c 'bytearray(200 << 20)' 2>&1 | tail -1)",
     "python3",
   ],
 ];
