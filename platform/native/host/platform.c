@@ -65,9 +65,9 @@ void *dv_shared_page(void) {
 int dv_cpus(void) { return cpus; }
 
 // --- Places ---------------------------------------------------------------------------------------
-// The Sentry has a processor of its own as long as the guests can do with the others: two threads that
-// hand over to each other within microseconds must not share one, and the host's scheduler would keep
-// them together. Guests may use the Sentry's processor, too, while it has nothing to do.
+// The Sentry stays on one processor. A guest thread that makes call after call is kept off it: two
+// threads that hand over to each other within microseconds must not share one, and the host's scheduler
+// would keep them together. All other guest threads run where the scheduler likes.
 
 static int home = -1;  // the Sentry's processor
 static cpu_set_t everywhere, elsewhere;
@@ -119,7 +119,7 @@ static int zygote_child(void *p) {
   // there for an answer that it then cannot give. It preempts them.
   struct sched_param batch = {0};
   sched_setscheduler(0, SCHED_BATCH, &batch);
-  leave_home();
+  if (home >= 0) sched_setaffinity(0, sizeof everywhere, &everywhere);
   personality(ADDR_NO_RANDOMIZE);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (int cap = 0; cap < 64; cap++) prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
@@ -324,18 +324,21 @@ static void allow(int handle, int at_home) {
   if (tid > 0) sched_setaffinity(tid, sizeof everywhere, at_home ? &everywhere : &elsewhere);
 }
 
-// The Sentry goes to sleep. Guests that have crowded the other processors for a while may use its own:
-// for a moment, a parent and its child always do. Returns after how many ns to look again.
-#define CROWDED_NS 10000000L
-static long crowded_since;
+// The Sentry goes to sleep. Guest threads that have kept it idle for a while may run on its processor,
+// too. Returns after how many ns to look again.
+#define IDLE_NS 10000000L
+static long idle_since;
 static long open_home(void) {
-  if (home < 0 || nactive < cpus || busy_threads() < cpus) {
-    crowded_since = 0;
+  int kept = 0;
+  for (int i = 0; i < nactive; i++)
+    if (active[i] != background && wide[active[i]] != 1) kept++;
+  if (home < 0 || kept == 0 || busy_threads() == 0) {
+    idle_since = 0;
     return LONG_MAX;
   }
   long now = now_ns();
-  if (crowded_since == 0) crowded_since = now;
-  if (now - crowded_since < CROWDED_NS) return CROWDED_NS;
+  if (idle_since == 0) idle_since = now;
+  if (now - idle_since < IDLE_NS) return IDLE_NS;
   for (int i = 0; i < nactive; i++)
     if (active[i] != background && wide[active[i]] != 1) allow(active[i], 1);
   return LONG_MAX;
@@ -345,6 +348,7 @@ static long open_home(void) {
 #define QUICK_TSC 100000
 #define QUICK_CALLS 16
 static void came_back(int handle) {
+  idle_since = 0;
   if (home < 0 || !wide[handle]) return;
   if (__builtin_ia32_rdtsc() - resumed[handle] > QUICK_TSC) quick[handle] = 0;
   else if (++quick[handle] >= QUICK_CALLS) allow(handle, 0);
@@ -495,7 +499,7 @@ int dv_poll(double timeout_ns) {
 int dv_wait(double timeout_ns) {
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
   long deadline = timeout_ns < 0 ? LONG_MAX : now_ns() + (long)timeout_ns;
-  long crowd = open_home();
+  long open_after = open_home();
   for (;;) {
     __atomic_store_n(sleeping, 1, __ATOMIC_SEQ_CST);
     int h = find_ready();
@@ -512,7 +516,7 @@ int dv_wait(double timeout_ns) {
     }
     // While guests run, look now and then: a stub that died without a word rings no bell.
     long limit = nactive > 0 ? 100000000L : LONG_MAX;
-    if (crowd < limit) limit = crowd;
+    if (open_after < limit) limit = open_after;
     long nap = left < limit ? left : limit;
     struct timespec t = {nap / 1000000000L, nap % 1000000000L};
     sleeps++;
