@@ -403,10 +403,13 @@ export class SystrapContext extends Context {
   }
 
   override interrupt(): void {
-    if (this.i32[I_STATE] === STATE_SENTRY) return;
-    // The flag is for a thread still inside the stub, the signal for one in guest code.
-    this.i32[I_INTERRUPTED] = 1;
-    const tid = this.i32[I_HOST_TID];
+    const i32 = this.i32;
+    if (i32[I_STATE] === STATE_SENTRY) return;
+    // A thread still inside the stub looks at the flag before it leaves; a signal could only disturb
+    // what it does there (clone starts again, and would have to be let through again).
+    Atomics.store(i32, I_INTERRUPTED, 1);
+    if (Atomics.load(i32, I_STATE) === STATE_REPLY) return;
+    const tid = i32[I_HOST_TID];
     const pid = this.addressSpace.hostPid;
     if (tid > 0 && pid > 0) native.dv_interrupt(pid, tid);
   }

@@ -261,7 +261,8 @@ static u32 serve(struct slot *s) {
       }
     }
     if (event == EVENT_FLUSHED && !(flags & REPLY_FLUSH)) {
-      STORE(s->state, STATE_GUEST);
+      // Before the look at `interrupted` that follows: the Sentry stores and looks the other way round.
+      __atomic_store_n(&s->state, STATE_GUEST, __ATOMIC_SEQ_CST);
       return flags;
     }
     publish(s, event);
