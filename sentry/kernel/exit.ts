@@ -149,7 +149,7 @@ function adopt(child: ThreadGroup, from: ThreadGroup, reaper: ThreadGroup | null
   reaper.children.add(child);
   child.exitSignal = SIGCHLD;
   if (child.exited) {
-    if (notifyParent(child)) reap(child);
+    if (notifyParent(child)) reap(child, false);
   } else if (child.pgrp !== from.pgrp && child.pgrp.session === from.pgrp.session) {
     hangUpOrphaned(child.pgrp, null);
   }
@@ -180,7 +180,7 @@ function notifyExit(t: Task, isLast: boolean): void {
   }
   tg.exitQueue.notify(EPOLLIN);
   if (tg === kernel.init) return initExits(tg);
-  if (notifyParent(tg)) reap(tg);
+  if (notifyParent(tg)) reap(tg, false);
 }
 
 /** Tells the parent; true when the process is not to become a zombie (do_notify_parent). */
@@ -214,15 +214,18 @@ function childInfo(tg: ThreadGroup, signo: number): SigInfo {
   return info;
 }
 
-/** Forgets a zombie process: its numbers are free, its times are the parent's children's. */
-export function reap(tg: ThreadGroup): void {
+/**
+ * Forgets a zombie process: its numbers are free. What it used is the parent's children's only if the
+ * parent has waited for it (getrusage(2)).
+ */
+export function reap(tg: ThreadGroup, waitedFor: boolean): void {
   const { parent, leader, kernel } = tg;
-  if (parent !== null) {
-    parent.deadChildren.add(tg.deadChildren);
-    parent.children.delete(tg);
-  }
+  parent?.children.delete(tg);
   releaseTask(leader);
-  parent?.deadChildren.add(tg.deadThreads);
+  if (waitedFor) {
+    parent?.deadChildren.add(tg.deadThreads);
+    parent?.deadChildren.add(tg.deadChildren);
+  }
   leaveGroup(kernel, tg);
 }
 

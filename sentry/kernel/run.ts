@@ -73,7 +73,7 @@ export class RunLoop {
       }
       const ctx = platform.wait(timeoutNs);
       if (ctx !== null) this.#serve(ctx);
-      else { for (const poll of this.#polls) if (poll() > 0) kernel.hostWork(); }
+      else for (const poll of this.#polls) if (poll() > 0) kernel.hostWork();
       if (kernel.inflight > 0 || kernel.hostRounds > 0) await this.#drain();
     }
     if (this.#panicked !== null) throw this.#panicked;

@@ -94,7 +94,7 @@ function childState(child: ThreadGroup, options: number): WaitResult | null {
   if (child.exited) {
     if ((options & WEXITED) === 0) return null;
     const result = exitedResult(child);
-    if (!keep) reap(child);
+    if (!keep) reap(child, true);
     return result;
   }
   if ((options & WSTOPPED) !== 0 && child.stopped && child.stopUnreported) {

@@ -13,8 +13,11 @@ import {
 } from "../../platform/abi/amd64/syscalls.ts";
 import {
   ADJ_OFFSET_SS_READ,
+  CLOCK_BOOTTIME,
+  CLOCK_BOOTTIME_ALARM,
   CLOCK_MONOTONIC_COARSE,
   CLOCK_REALTIME,
+  CLOCK_REALTIME_ALARM,
   CLOCK_REALTIME_COARSE,
   getTimex,
   NSEC_PER_SEC,
@@ -48,13 +51,19 @@ export function clockGettime(t: Task, args: SyscallArguments): number {
   if (typeof clock === "number") return clock;
   const addr = args.addr(1);
   if (!clock.isCpuClock) {
-    const err = hostSyscall(SYS_clock_gettime, id, hostTimespec.addr);
+    const err = hostSyscall(SYS_clock_gettime, withoutAlarm(id), hostTimespec.addr);
     return err < 0 ? err : t.copyOut(addr, hostTimespec.u8, 0, TIMESPEC_SIZE);
   }
   const ns = clock.nowNs();
   const sec = Math.floor(ns / NSEC_PER_SEC);
   putTimespec(t.scratchView, 0, sec, Math.floor(ns - sec * NSEC_PER_SEC));
   return t.copyOut(addr, t.scratch, 0, TIMESPEC_SIZE);
+}
+
+/** The alarm clocks tell the same time; a host without a real-time clock does not have them. */
+function withoutAlarm(id: number): number {
+  if (id === CLOCK_REALTIME_ALARM) return CLOCK_REALTIME;
+  return id === CLOCK_BOOTTIME_ALARM ? CLOCK_BOOTTIME : id;
 }
 
 /** clock_getres(2). */
