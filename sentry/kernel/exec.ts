@@ -123,6 +123,7 @@ export async function execProgram(
     return dropProgram(program, start);
   }
   mm.exeFile = program.file.acquire();
+  mm.vdsoAddr = platform.vdsoAddr;
   commit(t, ctx, mm, start);
   t.name = path.slice(path.lastIndexOf("/") + 1).slice(0, 15);
   resetForExec(t, creds.creds, creds.secure);

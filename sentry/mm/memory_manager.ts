@@ -44,6 +44,9 @@ export const MMAP_MIN_ADDR = 65536;
 const DIRECT_COPY = 32768;
 /** Name of the mappings of trampolines, as /proc/PID/maps shows them. */
 export const TRAMPOLINES = "[dvisor]";
+/** At most: what is not mapped of it faults. */
+const VDSO_SIZE = 2 * PAGE_SIZE;
+
 /** Changes of other threads that may not have been performed yet, see `settle`. */
 interface Pending {
   ctx: Context;
@@ -77,6 +80,8 @@ export class MemoryManager {
   envEnd = 0;
   auxv: Uint8Array = new Uint8Array(0);
   exeFile: FileDescription | null = null;
+  /** The host's vDSO, which the program was told of; 0: none. It lies above the task's end. */
+  vdsoAddr = 0;
   /** Locked bytes asked for by mlock(2), for /proc. */
   lockedBytes = 0;
   /** Limits of the process, set by the kernel: RLIMIT_AS and RLIMIT_DATA in bytes. */
@@ -90,6 +95,10 @@ export class MemoryManager {
     readonly taskSize: number,
     readonly images: ImageCache,
   ) {}
+
+  get vdsoEnd(): number {
+    return this.vdsoAddr + VDSO_SIZE;
+  }
 
   get totalBytes(): number {
     return this.#totalBytes;
@@ -131,6 +140,7 @@ export class MemoryManager {
     mm.envStart = this.envStart;
     mm.envEnd = this.envEnd;
     mm.auxv = this.auxv;
+    mm.vdsoAddr = this.vdsoAddr;
     mm.exeFile = this.exeFile?.acquire() ?? null;
     mm.#totalBytes = this.#totalBytes;
     mm.#patching = this.#patching;
@@ -138,6 +148,12 @@ export class MemoryManager {
   }
 
   // --- Guest memory ---------------------------------------------------------------------------------
+
+  /** Whether the guest may name the range as a source: below the task's end, or in the vDSO above it. */
+  mayRead(addr: number, length: number): boolean {
+    return addr + length <= this.taskSize ||
+      (this.vdsoAddr !== 0 && addr >= this.vdsoAddr && addr + length <= this.vdsoEnd);
+  }
 
   /** Whether the range lies in mappings that have all of `prot`. */
   accessible(addr: number, length: number, prot: number): boolean {
@@ -167,7 +183,7 @@ export class MemoryManager {
       else dst.set(arena.subarray(at, at + length), start);
       return 0;
     }
-    if (addr + length > this.taskSize) return -EFAULT;
+    if (!this.mayRead(addr, length)) return -EFAULT;
     return this.#settledRead(ctx, addr, dst, start, end) === length ? 0 : -EFAULT;
   }
 
@@ -179,7 +195,7 @@ export class MemoryManager {
       dst.set(ctx.arena!.subarray(at, at + length), start);
       return length;
     }
-    if (addr + length > this.taskSize) return -EFAULT;
+    if (!this.mayRead(addr, length)) return -EFAULT;
     return this.#settledRead(ctx, addr, dst, start, end);
   }
 

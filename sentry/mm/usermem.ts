@@ -210,7 +210,7 @@ function copyInIovec(
     pairs[2 * i] = view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
     const length = view.getUint32(at + 8, true) + high * 0x1_0000_0000;
     pairs[2 * i + 1] = Math.min(length, MAX_RW_COUNT - total);
-    if (length > 0 && pairs[2 * i] + pairs[2 * i + 1] > user.mm.taskSize) return -EFAULT;
+    if (length > 0 && !user.mm.mayRead(pairs[2 * i], pairs[2 * i + 1])) return -EFAULT;
     total += pairs[2 * i + 1];
   }
   return { pairs, total };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -56,4 +57,14 @@ void dv_realtime(double *out) {
   out[1] = t.tv_nsec;
 }
 
-double dv_auxval(int type) { return getauxval(type); }
+// As the kernel gave it. glibc's getauxval has a word of its own for AT_HWCAP, for its library paths.
+double dv_auxval(int type) {
+  static unsigned long aux[64];
+  if (aux[0] == 0 && prctl(0x41555856 /* PR_GET_AUXV, 6.4 */, aux, sizeof aux, 0, 0) < 0) aux[0] = AT_NULL;
+  for (int i = 0; i < 64 && aux[i] != AT_NULL; i += 2)
+    if (aux[i] == (unsigned long)type) return aux[i + 1];
+  unsigned a = 1, b, c = 0, d;
+  if (type != AT_HWCAP) return getauxval(type);
+  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  return d;
+}

@@ -44,6 +44,11 @@ export function mapLine(vma: Vma, root: PathRef): string {
   return name === "" ? line : line.padEnd(NAME_COLUMN) + name;
 }
 
+function vdsoLine(start: number, end: number): string {
+  const line = `${hex(start, 8)}-${hex(end, 8)} r-xp 00000000 00:00 0 `;
+  return line.padEnd(NAME_COLUMN) + "[vdso]";
+}
+
 /** The root that paths are shown from: the reader's. */
 function readerRoot(t: Task): PathRef {
   return (currentTask() ?? t).fs.root;
@@ -55,6 +60,7 @@ export function mapsText(t: Task): string {
   const root = readerRoot(t);
   let text = "";
   for (const vma of mm.vmas.all) text += mapLine(vma, root) + "\n";
+  if (mm.vdsoAddr !== 0) text += vdsoLine(mm.vdsoAddr, mm.vdsoEnd) + "\n";
   return text;
 }
 
