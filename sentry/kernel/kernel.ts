@@ -58,6 +58,9 @@ export class UserAccount {
   constructor(readonly uid: number) {}
 }
 
+/** Tasks of a whole sandbox, whatever RLIMIT_NPROC says: each is a host thread. */
+const MAX_TASKS = 4096;
+
 export class Kernel {
   readonly platform: Platform;
   /** Every task that has not been released, zombies included, by tid. */
@@ -111,7 +114,7 @@ export class Kernel {
     this.initialDomainname = options.domainname ?? "(none)";
     this.release = options.release ?? "6.12.0-dvisor";
     this.version = options.version ?? "#1 SMP PREEMPT_DYNAMIC dvisor";
-    this.maxTasks = options.maxTasks ?? 16384;
+    this.maxTasks = options.maxTasks ?? MAX_TASKS;
     this.cpuCount = options.cpuCount ?? navigator.hardwareConcurrency;
     this.memoryBytes = options.memoryBytes ?? 4 * 2 ** 30;
     this.initIsProtected = options.initIsProtected ?? false;
