@@ -335,6 +335,8 @@ function makeConfig(options: SandboxOptions, files: Files, allIdsMapped: boolean
     uid: user.uid,
     gid: user.gid,
     groups: options.user === undefined ? ownGroups() : [],
+    umask: ownUmask(),
+    limits: ownLimits(),
     unmappedId: allIdsMapped ? -1 : OVERFLOW_ID,
     hostname: toLatin1(options.hostname ?? "dvisor"),
     platform: options.platform ?? "auto",
@@ -379,9 +381,12 @@ const SYS_open = 2;
 const SYS_close = 3;
 const SYS_lseek = 8;
 const SYS_fcntl = 72;
+const SYS_umask = 95;
 const SYS_getgroups = 115;
 const SYS_pipe2 = 293;
+const SYS_prlimit64 = 302;
 const SYS_memfd_create = 319;
+const RLIM_NLIMITS = 16;
 const F_SETFL = 4;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
@@ -394,8 +399,8 @@ const O_CLOEXEC = 0o2000000;
 const MAX_GROUPS = 1024;
 const DIAGNOSTICS_SIZE = 16384;
 
-function host(nr: number, a0: number, a1: number, a2: number): number {
-  return spawnLibrary().dv_syscall(nr, a0, a1, a2, 0, 0, 0);
+function host(nr: number, a0: number, a1 = 0, a2 = 0, a3 = 0): number {
+  return spawnLibrary().dv_syscall(nr, a0, a1, a2, a3, 0, 0);
 }
 
 function addressOf(buffer: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>): number {
@@ -435,6 +440,24 @@ function openPipe(): [number, number] {
 
 function closeFd(fd: number): void {
   host(SYS_close, fd, 0, 0);
+}
+
+function ownUmask(): number {
+  const umask = host(SYS_umask, 0);
+  host(SYS_umask, umask);
+  return umask;
+}
+
+/** Soft and hard limits by RLIMIT_*, -1 for none. */
+function ownLimits(): [number, number][] {
+  const pair = new Int32Array(4);
+  const limit = (at: number) => pair[at + 1] < 0 ? -1 : (pair[at] >>> 0) + pair[at + 1] * 2 ** 32;
+  const limits: [number, number][] = [];
+  for (let resource = 0; resource < RLIM_NLIMITS; resource++) {
+    if (host(SYS_prlimit64, 0, resource, 0, addressOf(pair)) < 0) return [];
+    limits.push([limit(0), limit(2)]);
+  }
+  return limits;
 }
 
 function ownGroups(): number[] {

@@ -35,6 +35,9 @@ export interface SandboxConfig {
   uid: number;
   gid: number;
   groups: number[];
+  umask: number;
+  /** Soft and hard resource limits of the caller by RLIMIT_*, -1 for none; empty: the defaults. */
+  limits: [number, number][];
   /**
    * Host files owned by ids that the sandbox's user namespace does not map show as this id (65534).
    * An ordinary user's sandbox maps that user alone, so there nearly all of them are root's in

@@ -1,11 +1,13 @@
 /** Starting the sandbox's first process. */
 import { EACCES, ENOENT, ENOTDIR, errnoName } from "../../platform/abi/errno.ts";
 import { O_RDONLY, O_RDWR, O_WRONLY } from "../../platform/abi/fcntl.ts";
+import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
 import { initialCredentials } from "../auth/credentials.ts";
 import type { SandboxConfig } from "../config.ts";
 import { terminalsOf } from "../fsimpl/dev/terminals.ts";
 import { type Console, newConsole } from "../fsimpl/devpts/console.ts";
 import { newHostFile } from "../fsimpl/host/host_file.ts";
+import { cpuLimitChanged } from "../kernel/cpu_limit.ts";
 import { execProgram } from "../kernel/exec.ts";
 import { FdTable } from "../kernel/fd_table.ts";
 import { FsContext } from "../kernel/fs_context.ts";
@@ -51,20 +53,23 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
   const ctx = kernel.platform.newAddressSpace();
   if (typeof ctx === "number") throw new BootError("no memory for the first process");
   const pid = kernel.pids.allocate();
-  const limits = initialRlimits(kernel.maxTasks);
+  const limits = initialRlimits(kernel.maxTasks, config.limits);
   const tg = new ThreadGroup(kernel, pid, new SignalActions(), limits);
   const creds = initialCredentials(config.uid, config.gid, config.groups);
   const mm = new MemoryManager(ctx.addressSpace, kernel.platform.taskSize, new ImageCache());
   const root = mounts.rootPath;
-  const fs = new FsContext(acquirePath(root), acquirePath(root), 0o022, mounts);
+  const fs = new FsContext(acquirePath(root), acquirePath(root), config.umask, mounts);
   const ns = initialNamespaces(mounts, kernel.initialHostname, kernel.initialDomainname);
-  const task = new Task(kernel, pid, ctx, tg, creds, mm, new FdTable(), fs, ns);
+  const fdTable = new FdTable();
+  fdTable.noFileLimit = limits.cur[RLIMIT_NOFILE];
+  const task = new Task(kernel, pid, ctx, tg, creds, mm, fdTable, fs, ns);
   tg.leader = task;
   tg.threads.push(task);
   kernel.init = tg;
   const session = newSession(kernel, tg);
   joinGroup(tg, newGroup(kernel, pid, session));
   kernel.addTask(task);
+  cpuLimitChanged(tg);
   return task;
 }
 

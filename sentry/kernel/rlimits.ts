@@ -14,6 +14,7 @@ import {
   RLIMIT_SIGPENDING,
   RLIMIT_STACK,
 } from "../../platform/abi/resource.ts";
+import { NR_OPEN_MAX } from "./fd_table.ts";
 
 /** Linux's INR_OPEN_CUR and INR_OPEN_MAX. */
 const NOFILE_CUR = 1024;
@@ -40,9 +41,15 @@ export class Rlimits {
   }
 }
 
-/** The limits of a fresh init; `maxProcesses` is what RLIMIT_NPROC and RLIMIT_SIGPENDING allow. */
-export function initialRlimits(maxProcesses: number): Rlimits {
-  return new Rlimits()
+/**
+ * The limits of a fresh init; `maxProcesses` is what RLIMIT_NPROC allows at most.
+ * `inherited`: the caller's by RLIMIT_*, soft and hard, -1 for none.
+ */
+export function initialRlimits(
+  maxProcesses: number,
+  inherited: readonly [number, number][] = [],
+): Rlimits {
+  const limits = new Rlimits()
     .set(RLIMIT_STACK, _STK_LIM, RLIM_INFINITY)
     .set(RLIMIT_CORE, 0, RLIM_INFINITY)
     .set(RLIMIT_NPROC, maxProcesses, maxProcesses)
@@ -52,4 +59,17 @@ export function initialRlimits(maxProcesses: number): Rlimits {
     .set(RLIMIT_MSGQUEUE, MSGQUEUE_BYTES, MSGQUEUE_BYTES)
     .set(RLIMIT_NICE, 0, 0)
     .set(RLIMIT_RTPRIO, 0, 0);
+  inherited.forEach(([cur, max], resource) => {
+    if (resource >= RLIM_NLIMITS) return;
+    let most = RLIM_INFINITY;
+    if (resource === RLIMIT_NPROC) most = maxProcesses;
+    if (resource === RLIMIT_NOFILE) most = NR_OPEN_MAX;
+    const hard = bounded(max, most);
+    limits.set(resource, bounded(cur, hard), hard);
+  });
+  return limits;
+}
+
+function bounded(limit: number, most: number): number {
+  return limit < 0 || limit > most ? most : limit;
 }
