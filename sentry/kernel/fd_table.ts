@@ -29,6 +29,11 @@ export class FdTable {
     return this.#count;
   }
 
+  /** No further descriptor is to be had: the limit is on the number, not on how many are open. */
+  get full(): boolean {
+    return this.#lowestFree(0) >= this.noFileLimit;
+  }
+
   /** One more than the highest descriptor ever used: the bound of a walk. */
   get limit(): number {
     return this.#files.length;

@@ -44,6 +44,10 @@ Deno.test("RLIMIT_NOFILE bounds numbers, not the count", () => {
   assertEquals(table.install(file(), 0, 2), -EMFILE);
   assertEquals(table.install(file(), 0), 1);
   assertEquals(table.installAt(3, file(), 0), -EBADF);
+  table.noFileLimit = 2;
+  assertEquals(table.full, true);
+  table.close(0);
+  assertEquals(table.full, false); // As many are open as the limit says, but 0 is free.
 });
 
 Deno.test("a pair is installed whole or not at all", () => {

@@ -24,10 +24,11 @@ import { pollable } from "./poll.ts";
 import { deadlineFromTimespec, deadlineInMs, enterSigmask, leaveSigmask } from "./timeout.ts";
 
 /** Events given by one call at most; more stay on the ready list. */
-const MAX_BATCH = 1024;
+const MAX_BATCH = 65536;
 const MAX_EVENTS = Math.floor(0x7fffffff / EPOLL_EVENT_SIZE);
-const buffer = new Uint8Array(MAX_BATCH * EPOLL_EVENT_SIZE);
-const view = new DataView(buffer.buffer);
+/** Room for the events of one call; grows with the largest instance that is asked for as many. */
+let buffer = new Uint8Array(1024 * EPOLL_EVENT_SIZE);
+let view = new DataView(buffer.buffer);
 
 export function epollCreate(t: Task, args: SyscallArguments): SyscallReturn {
   return args.i32(0) <= 0 ? -EINVAL : create(t, 0);
@@ -150,7 +151,12 @@ function put(item: EpollItem, events: number, index: number): void {
 
 function collect(t: Task, epoll: EpollFile, eventsAddr: number, maxEvents: number): number {
   if (!epoll.hasCandidates) return 0;
-  const n = epoll.harvest(Math.min(maxEvents, MAX_BATCH), put);
+  const most = Math.min(maxEvents, epoll.size, MAX_BATCH);
+  if (most * EPOLL_EVENT_SIZE > buffer.length) {
+    buffer = new Uint8Array(most * EPOLL_EVENT_SIZE);
+    view = new DataView(buffer.buffer);
+  }
+  const n = epoll.harvest(most, put);
   if (n === 0) return 0;
   const ok = t.copyOut(eventsAddr, buffer, 0, n * EPOLL_EVENT_SIZE) === 0;
   epoll.settle(ok);

@@ -125,8 +125,7 @@ function openAndInstall(
   const isScoped = (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
   const start = startOf(t, dirFd, isScoped ? "" : path);
   if (typeof start === "number") return start;
-  const table = t.fdTable;
-  if (table.count >= table.noFileLimit) return -EMFILE; // Before anything is created.
+  if (t.fdTable.full) return -EMFILE; // Before anything is created.
   const ctx = t.fs.walkContext(t.creds);
   const file = openAt(ctx, start, path, flags & OPEN_FLAGS, mode & 0o7777 & ~t.fs.umask, resolve);
   if (typeof file === "number") return file;

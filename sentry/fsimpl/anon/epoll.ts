@@ -91,6 +91,10 @@ export class EpollFile extends FileDescriptionImpl {
     }
     return 0;
   }
+  /** Files watched. */
+  get size(): number {
+    return this.#items.size;
+  }
   get hasCandidates(): boolean {
     return this.#first !== null;
   }
