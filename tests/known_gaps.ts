@@ -1,0 +1,19 @@
+// Behaviours that are known not to hold yet, each with its reason. They are skipped, counted as such,
+// and named in the closing notes; whoever mends one takes its line away.
+const KNOWN_GAPS: Readonly<Record<string, string>> = {
+  "a program that is open for writing cannot be executed": "ETXTBSY is missing under the overlay",
+  "MADV_DONTFORK and MADV_WIPEONFORK change what a child gets": "MADV_DONTFORK has no effect",
+  "EPOLLEXCLUSIVE wakes at least one of several waiters":
+    "fails under systrap, cause not found yet",
+  "an abstract name lives as long as its socket and has no file": "fails, cause not found yet",
+  "an absolute time in the past fires at once": "fails now and then on a loaded machine",
+  "SIGEV_THREAD_ID sends the signal to one thread": "fails now and then on a loaded machine",
+  "fork inherits no timer, exec keeps the alarm": "fails now and then on a loaded machine",
+  "status tells ids, signals and threads": "fails now and then, natively too",
+  "bash: coprocesses, jobs, arrays, process substitution": "did not end once; not reproduced alone",
+};
+
+/** Whether a behaviour (without the platform's name) is a known gap. */
+export function isKnownGap(name: string): boolean {
+  return name in KNOWN_GAPS;
+}
