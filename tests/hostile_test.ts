@@ -49,7 +49,10 @@ for (const { platform } of sandboxed()) {
   Deno.test(`${platform}: when the host kills one stub, that guest process alone dies`, async () => {
     const script = 'sleep 100 & pid=$!; echo "started"; wait $pid; echo "status $?"; /bin/echo on';
     const running = await startDo(["--platform", platform, "--", "sh", "-c", script]);
-    const sleeper = running.processes().slice(1).find((pid) => mapsFile(pid, "/sleep"));
+    // The shell goes on before its child has executed sleep.
+    const find = () => running.processes().slice(1).find((pid) => mapsFile(pid, "/sleep"));
+    await until("the sleeper runs", () => find() !== undefined);
+    const sleeper = find();
     assert(sleeper !== undefined, "the sleeper's stub was not found");
     const [identity] = identify([sleeper]);
     Deno.kill(sleeper, "SIGKILL");
