@@ -33,6 +33,8 @@ export abstract class Context {
   owner: unknown = null;
   /** One of EVENT_*, set when `Platform.wait` returns this context. */
   event = 0;
+  /** With EVENT_SYSCALL: its number, any 32-bit value. */
+  callNumber = 0;
   faultSignal = 0;
   faultCode = 0;
   faultAddr = 0;
@@ -59,6 +61,11 @@ export abstract class Context {
 
   /** Sets rax alone: the usual end of a system call. */
   abstract setReturn(value: number): void;
+  /** `setReturn` and `resume`, for one that does not load all its registers. */
+  resumeWith(value: number): void {
+    this.setReturn(value);
+    this.resume();
+  }
   /** All of `regs` (but FS/GS base) is loaded at the next resume, not only rax. */
   abstract setFullRegisters(): void;
   /** Sets the FS base (thread pointer) at the next resume. */

@@ -28,7 +28,7 @@ const symbols = {
   dv_expect_clone: { parameters: ["i32", "i32"], result: "i32" },
   dv_slot_register: { parameters: ["i32", "pointer"], result: "i32" },
   dv_slot_deactivate: { parameters: ["i32"], result: "void" },
-  dv_resume: { parameters: ["i32"], result: "void" },
+  dv_resume: { parameters: ["i32", "i32", "i32", "i32", "i32"], result: "void" },
   dv_ring: { parameters: [], result: "void" },
   dv_poll: { parameters: ["f64"], result: "i32" },
   dv_wait: { parameters: ["f64"], result: "i32" },

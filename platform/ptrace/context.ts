@@ -1,6 +1,13 @@
 /** A guest thread under ptrace. Queued operations are performed at once: the thread is stopped. */
 import { EFAULT, EPERM, ESRCH } from "../abi/errno.ts";
-import { getReg, REG_COUNT, REG_FS_BASE, REG_RSP, setReg } from "../arch/amd64/registers.ts";
+import {
+  getReg,
+  REG_COUNT,
+  REG_FS_BASE,
+  REG_ORIG_RAX,
+  REG_RSP,
+  setReg,
+} from "../arch/amd64/registers.ts";
 import { native, viewMemory } from "../host/ffi.ts";
 import { Context } from "../platform.ts";
 import type { PtraceAddressSpace } from "./address_space.ts";
@@ -62,6 +69,7 @@ export class PtraceContext extends Context {
   decode(): void {
     const r = this.#record;
     this.event = r[R_EVENT];
+    this.callNumber = this.regs[2 * REG_ORIG_RAX];
     this.faultSignal = r[R_SIGNAL];
     this.faultCode = r[R_CODE];
     this.faultAddr = (r[R_ADDR] >>> 0) + (r[R_ADDR + 1] >>> 0) * HIGH;

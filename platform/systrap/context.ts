@@ -41,8 +41,8 @@ import {
   I_HOST_TID,
   I_INTERRUPTED,
   I_MXCSR,
-  I_NCOMMANDS,
   I_NPREFETCHED,
+  I_NR,
   I_PREFETCHED,
   I_REPLY,
   I_RESULT,
@@ -115,6 +115,10 @@ export class SystrapContext extends Context {
     const event = i32[I_EVENT];
     switch (event) {
       case EVENT_SYSCALL:
+        this.callNumber = i32[I_NR];
+        this.#child = null;
+        this.event = event;
+        return;
       case EVENT_INTERRUPT:
         this.#child = null;
         this.event = event;
@@ -304,25 +308,27 @@ export class SystrapContext extends Context {
     this.#word(this.#queue(CMD_LOAD_FP, 0), addr);
   }
 
-  #send(reply: number): void {
-    this.i32[I_REPLY] = reply;
-    this.i32[I_NCOMMANDS] = this.#commands;
+  #send(reply: number, raxLow: number, raxHigh: number): void {
+    const commands = this.#commands;
+    this.#sent = commands;
     this.#commands = 0;
     this.#arenaUsed = ARENA_OUT;
     this.fdsQueued = 0;
-    native.dv_resume(this.handle);
+    native.dv_resume(this.handle, reply, commands, raxLow, raxHigh);
   }
+  /** Commands of the last reply. A stub that got none leaves the state as the Sentry set it. */
+  #sent = 0;
 
   override flush(): number {
     if (this.lost) return -ESRCH;
     if (this.#commands === 0) return 0;
-    this.#send(REPLY_FLUSH);
+    this.#send(REPLY_FLUSH, this.regs[0], this.regs[1]);
     return this.flushed();
   }
 
   /** Starts the batch and does not wait: the handle comes back, or `flushed` waits. */
   startFlush(): void {
-    this.#send(REPLY_FLUSH | REPLY_PARK);
+    this.#send(REPLY_FLUSH | REPLY_PARK, this.regs[0], this.regs[1]);
   }
 
   /** Waits for the end of a batch. Returns its result as `flush` does. */
@@ -348,7 +354,7 @@ export class SystrapContext extends Context {
 
   override get performed(): boolean {
     // A thread that was sent its exit says no more; the kernel clears `alive` when it is gone.
-    return this.lost || this.i32[I_STATE] !== STATE_REPLY ||
+    return this.lost || this.#sent === 0 || this.i32[I_STATE] !== STATE_REPLY ||
       (this.#leaving && this.i32[I_ALIVE] === 0);
   }
 
@@ -392,10 +398,15 @@ export class SystrapContext extends Context {
   }
 
   override resume(): void {
-    this.i32[I_NPREFETCHED] = 0;
     const full = this.#full;
     this.#full = 0;
-    this.#send(full);
+    this.#send(full, this.regs[0], this.regs[1]);
+  }
+
+  override resumeWith(value: number): void {
+    const low = value | 0;
+    if (low === value) this.#send(0, low, low >> 31);
+    else this.#send(0, (value % HIGH) | 0, Math.floor(value / HIGH) | 0);
   }
 
   override park(): void {
@@ -405,10 +416,10 @@ export class SystrapContext extends Context {
   override interrupt(): void {
     const i32 = this.i32;
     if (i32[I_STATE] === STATE_SENTRY) return;
-    // A thread still inside the stub looks at the flag before it leaves; a signal could only disturb
+    // A thread still at work on commands looks at the flag before it leaves; a signal could only disturb
     // what it does there (clone starts again, and would have to be let through again).
     Atomics.store(i32, I_INTERRUPTED, 1);
-    if (Atomics.load(i32, I_STATE) === STATE_REPLY) return;
+    if (this.#sent > 0 && Atomics.load(i32, I_STATE) === STATE_REPLY) return;
     const tid = i32[I_HOST_TID];
     const pid = this.addressSpace.hostPid;
     if (tid > 0 && pid > 0) native.dv_interrupt(pid, tid);
@@ -438,7 +449,7 @@ export class SystrapContext extends Context {
       this.park();
       return;
     }
-    this.#send(REPLY_FLUSH | REPLY_PARK);
+    this.#send(REPLY_FLUSH | REPLY_PARK, this.regs[0], this.regs[1]);
     native.dv_slot_deactivate(this.handle);
   }
 
@@ -447,7 +458,7 @@ export class SystrapContext extends Context {
     if (this.lost) return;
     this.#word(this.#queue(CMD_EXIT, 0), wholeProcess ? 1 : 0);
     this.#leaving = true;
-    this.#send(0);
+    this.#send(0, 0, 0);
     native.dv_slot_deactivate(this.handle);
   }
 

@@ -9,6 +9,7 @@ import { SYS_fallocate } from "../abi/amd64/syscalls.ts";
 import {
   CONTROL_SIZE,
   I_ALIVE,
+  I_COMMANDS,
   I_FD_READY,
   I_INTERRUPTED,
   I_NPREFETCHED,
@@ -33,7 +34,7 @@ export class Slot {
 
   /** Makes it ready for a new host thread, owned by the Sentry. */
   reset(): void {
-    this.i32.fill(0, 0, 128);
+    this.i32.fill(0, 0, I_COMMANDS);
     this.i32[0] = 1; // STATE_SENTRY
     this.i32.fill(-1, I_WORDS, I_WORDS + 16);
     this.i32[I_FD_READY] = -1;

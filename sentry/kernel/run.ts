@@ -5,7 +5,7 @@
 import { EAGAIN, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
-import { getReg, REG_ORIG_RAX, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
+import { getReg, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
 import {
   type Context,
   EVENT_CALL_FAILED,
@@ -129,7 +129,7 @@ export class RunLoop {
   }
 
   #syscall(t: Task, ctx: Context): void {
-    const number = ctx.regs[2 * REG_ORIG_RAX];
+    const number = ctx.callNumber;
     const handler = number >= 0 && number < TABLE_SIZE ? this.#handlers[number] : null;
     t.sysno = number;
     if (this.kernel.strace !== null) this.kernel.strace.enter(t, number);
@@ -164,12 +164,12 @@ export class RunLoop {
     const ctx = t.ctx;
     if (ctx === null || t.exiting) return;
     t.state = TASK_RUNNING;
-    if (result !== KEEP_REGISTERS) ctx.setReturn(result);
     const { signals } = t;
-    if (
-      (result <= -ERESTARTSYS && result >= -ERESTARTSYS - 8) || signals.hasSavedMask ||
-      t.tg.exiting || signals.interruptible(t)
-    ) {
+    const interrupted = (result <= -ERESTARTSYS && result >= -ERESTARTSYS - 8) ||
+      signals.hasSavedMask || t.tg.exiting || signals.interruptible(t);
+    if (!interrupted && result !== KEEP_REGISTERS && !ctx.loadsAll) return ctx.resumeWith(result);
+    if (result !== KEEP_REGISTERS) ctx.setReturn(result);
+    if (interrupted) {
       if (!ctx.enteredBySignal) {
         // Signal frames and restarts know of no trampolines.
         setReg(ctx.regs, REG_RIP, t.mm.callAddress(getReg(ctx.regs, REG_RIP)));

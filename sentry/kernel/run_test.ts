@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SYS_getpid, SYS_pause } from "../../platform/abi/amd64/syscalls.ts";
-import { REG_COUNT, REG_ORIG_RAX, setReg } from "../../platform/arch/amd64/registers.ts";
+import { REG_COUNT } from "../../platform/arch/amd64/registers.ts";
 import { type Context, EVENT_SYSCALL, type Platform } from "../../platform/platform.ts";
 import { Kernel } from "./kernel.ts";
 import { Panic, RunLoop } from "./run.ts";
@@ -11,11 +11,11 @@ async function serveOne(number: number, handler: SyscallHandler): Promise<void> 
   const ctx = {
     owner: null as unknown,
     event: EVENT_SYSCALL,
+    callNumber: number,
     regs: new Int32Array(2 * REG_COUNT),
     enteredBySignal: false,
     park() {},
   };
-  setReg(ctx.regs, REG_ORIG_RAX, number);
   let waits = 0;
   const platform = { wait: () => waits++ === 0 ? ctx as unknown as Context : null };
   const kernel = new Kernel({ platform: platform as unknown as Platform, hostname: "test" });

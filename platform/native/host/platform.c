@@ -424,11 +424,16 @@ static void tell_stubs(void) {
 }
 
 
-void dv_resume(int handle) {
+// Replies, with the commands that are in the slot and rax in two halves. One store after the other: the
+// stub polls their cache line.
+void dv_resume(int handle, uint32_t reply, uint32_t ncommands, uint32_t rax_low, uint32_t rax_high) {
   struct slot *s = slots[handle];
   activate(handle);
   resumed[handle] = __builtin_ia32_rdtsc();
   tell_stubs();
+  s->reply = reply;
+  s->ncommands = ncommands;
+  s->rax = (uint64_t)rax_high << 32 | rax_low;
   __atomic_store_n(&s->state, STATE_REPLY, __ATOMIC_SEQ_CST);
   if (!__atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST)) return;
   woke = 1;
@@ -448,7 +453,9 @@ int dv_take_ring(void) { return __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_C
 static int find_ready(void) {
   for (int i = nactive - 1; i >= 0; i--) {
     int handle = active[i];
-    if (__atomic_load_n(&slots[handle]->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) {
+    const struct slot *s = slots[handle];
+    if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) {
+      __builtin_prefetch((const char *)s + SLOT_REGS);
       // Looking from the end and moving what was found to the front keeps it fair.
       dv_slot_deactivate(handle);
       came_back(handle);

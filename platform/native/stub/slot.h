@@ -50,15 +50,17 @@
 #define CMD_EXIT 9      // a0: 0 this thread, 1 the process
 #define CMD_CALL_RESULT 10  // as CMD_CALL, any result, stored in `result`
 
+// The first 64 bytes are one cache line, and all that a call without operands in memory moves: between
+// processors each line costs twice 100 ns.
 #define SLOT_REGS 0x40
 #define REG(n) (SLOT_REGS + 8 * (n))
 #define SLOT_ENTRY 0xf8
 #define SLOT_SELF 0x100
-#define SLOT_INTR 0x108
+#define SLOT_INTR 0x28
 #define SLOT_MXCSR 0xe8
 #define SLOT_FCW 0xec
 #define SLOT_FP 0xf0
-#define SLOT_COMMANDS 0x200
+#define SLOT_COMMANDS 0x240
 #define SLOT_COMMAND_MAX 48
 #define SLOT_ALTSTACK 0x1000
 #define SLOT_STACK_TOP 0x6000
@@ -107,20 +109,19 @@ struct prefetched {
 
 struct slot {
   uint32_t state, sleeping, event, reply;   // 0x00
-  uint32_t ncommands;                       // 0x10
-  int32_t failed;                           // 0x14 index of the command that failed
-  int64_t result;                           // 0x18 its errno, or CMD_CALL_RESULT's value
-  uint32_t fault_signal, fault_code;        // 0x20
-  uint64_t fault_addr;                      // 0x28
-  uint32_t fault_trapno, fault_error;       // 0x30
-  uint32_t signal_path, pad0;               // 0x38 1: entered by a host signal
+  uint32_t ncommands, nprefetched;          // 0x10
+  uint64_t rax;                             // 0x18 the guest's, when the reply is not REPLY_FULL
+  uint32_t nr, signal_path;                 // 0x20 the call's number; 1: entered by a host signal
+  uint32_t interrupted, waiting;            // 0x28 waiting: in a futex call of its own
+  uint64_t pad0[2];                         // 0x30
   uint64_t regs[21];                        // 0x40
   uint32_t mxcsr, fcw;                      // 0xe8 FP control words at the last entry
   uint64_t fp_image;                        // 0xf0 address of the FP image, 0: live in the CPU
   uint64_t entry;                           // 0xf8 address of stub_entry, for trampolines
   uint64_t self;                            // 0x100
-  uint32_t interrupted, alive;              // 0x108; alive is cleared by the kernel at exit
-  uint32_t nprefetched, waiting;            // 0x110 waiting: in a futex call of its own
+  uint32_t alive;                           // 0x108 cleared by the kernel at exit
+  int32_t failed;                           // 0x10c index of the command that failed
+  int64_t result;                           // 0x110 its errno, or CMD_CALL_RESULT's value
   struct prefetched prefetched[SLOT_PREFETCH_MAX];  // 0x118
   uint32_t host_tid, inherit_fp;            // 0x198
   int32_t fd_ready[2];                      // 0x1a0 received for this slot, -1 none
@@ -128,6 +129,10 @@ struct slot {
   uint64_t vdso;                            // 0x1b0 set by the zygote
   uint32_t xsave_size, pad5;                // 0x1b8
   uint32_t words[16];                       // 0x1c0 answers the stub may give itself, ~0: none
+  uint32_t fault_signal, fault_code;        // 0x200
+  uint64_t fault_addr;                      // 0x208
+  uint32_t fault_trapno, fault_error;       // 0x210
+  uint64_t pad6[5];                         // 0x218
   struct command commands[SLOT_COMMAND_MAX];
 };
 #endif

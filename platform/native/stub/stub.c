@@ -67,9 +67,12 @@ static _Noreturn void die(void) {
 
 // --- Hand-off -------------------------------------------------------------------------------------
 
-static void publish(struct slot *s, u32 event) {
+// What the Sentry polls is written at once: it takes the cache line away as soon as it can.
+static void publish_with(struct slot *s, u32 event, u32 nprefetched) {
+  s->nr = s->regs[20];
   s->event = event;
   s->interrupted = 0;
+  s->nprefetched = nprefetched;
   __atomic_store_n(&s->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
   // The word is read-only here: a Sentry that has said that it sleeps, and is not yet in the futex, is
   // not kept from it by a wake-up. So: until one was woken, or it has seen this slot.
@@ -79,6 +82,8 @@ static void publish(struct slot *s, u32 event) {
     if (tries > 4) stub_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
   }
 }
+
+static void publish(struct slot *s, u32 event) { publish_with(s, event, 0); }
 
 static void await_reply(struct slot *s) {
   u32 spin = SHARED32(SHARED_SPIN);
@@ -246,6 +251,9 @@ static u32 serve(struct slot *s) {
   for (;;) {
     await_reply(s);
     u32 flags = s->reply, n = s->ncommands;
+    if (!(flags & (REPLY_FULL | REPLY_FLUSH))) s->regs[0] = s->rax;
+    // The usual reply: the state stays as it is, since a store to it would fetch the line back.
+    if (n == 0 && !(flags & (REPLY_FLUSH | REPLY_PARK))) return flags;
     // A flush that parks: nobody will answer soon, and others want the processor.
     s->reply = flags & REPLY_FLUSH ? flags & REPLY_PARK : 0;
     s->ncommands = 0;
@@ -277,55 +285,57 @@ enum { PREFETCH_PATH = 1, PREFETCH_BUFFER = 2, PREFETCH_FIXED = 3, PREFETCH_IOVE
 // Bytes of a write beyond this are left to the slow road, which moves them once.
 #define BUFFER_MAX 65536
 
-static u32 prefetch_range(struct slot *s, u32 used, u64 addr, u64 length) {
-  if (length == 0 || used + length > ARENA_IN_SIZE || s->nprefetched >= SLOT_PREFETCH_MAX) return used;
+static u32 prefetch_range(struct slot *s, u32 *count, u32 used, u64 addr, u64 length) {
+  if (length == 0 || used + length > ARENA_IN_SIZE || *count >= SLOT_PREFETCH_MAX) return used;
   if (addr >= TASK_SIZE_GUEST || guest_copy((char *)s + SLOT_ARENA_IN + used, (void *)addr, length)) return used;
-  struct prefetched *p = &s->prefetched[s->nprefetched++];
+  struct prefetched *p = &s->prefetched[(*count)++];
   p->addr = addr;
   p->length = length;
   p->offset = SLOT_ARENA_IN + used;
   return used + ((length + 63) & ~63ul);
 }
 
-static u32 prefetch_path(struct slot *s, u32 used, u64 addr) {
-  if (addr >= TASK_SIZE_GUEST || used + 4096 > ARENA_IN_SIZE || s->nprefetched >= SLOT_PREFETCH_MAX) return used;
+static u32 prefetch_path(struct slot *s, u32 *count, u32 used, u64 addr) {
+  if (addr >= TASK_SIZE_GUEST || used + 4096 > ARENA_IN_SIZE || *count >= SLOT_PREFETCH_MAX) return used;
   i64 n = guest_string((char *)s + SLOT_ARENA_IN + used, (void *)addr, 4096);
   if (n < 0 || n >= 4096) return used;
-  struct prefetched *p = &s->prefetched[s->nprefetched++];
+  struct prefetched *p = &s->prefetched[(*count)++];
   p->addr = addr;
   p->length = n + 1;
   p->offset = SLOT_ARENA_IN + used;
   return used + ((n + 64) & ~63ul);
 }
 
-static u32 prefetch_iovec(struct slot *s, u32 used, u64 addr, u64 count) {
-  if (count == 0 || count > 64) return used;
+static u32 prefetch_iovec(struct slot *s, u32 *count, u32 used, u64 addr, u64 vectors) {
+  if (vectors == 0 || vectors > 64) return used;
   u32 at = used;
-  used = prefetch_range(s, used, addr, count * 16);
+  used = prefetch_range(s, count, used, addr, vectors * 16);
   if (used == at) return used;
   const u64 *iov = (const u64 *)((char *)s + SLOT_ARENA_IN + at);
-  for (u64 i = 0; i < count && i < SLOT_PREFETCH_MAX - 1; i++)
-    if (iov[2 * i + 1] <= BUFFER_MAX) used = prefetch_range(s, used, iov[2 * i], iov[2 * i + 1]);
+  for (u64 i = 0; i < vectors && i < SLOT_PREFETCH_MAX - 1; i++)
+    if (iov[2 * i + 1] <= BUFFER_MAX) used = prefetch_range(s, count, used, iov[2 * i], iov[2 * i + 1]);
   return used;
 }
 
-static void prefetch(struct slot *s, u32 spec) {
+// Returns how many ranges it copied.
+static u32 prefetch(struct slot *s, u32 spec) {
   static const uint8_t fixed[16] = {4, 8, 16, 24, 32, 48, 56, 64, 88, 128, 144, 12, 20, 112, 152, 40};
-  u32 used = 0;
+  u32 used = 0, n = 0;
   for (; spec; spec >>= 10) {
     u32 kind = spec & 7, arg = spec >> 3 & 7, param = spec >> 6 & 15;
     // Argument order rdi, rsi, rdx, r10, r8, r9 is registers 1..6 of the slot.
     u64 addr = s->regs[1 + (arg < 6 ? arg : 0)];
     if (addr == 0) continue;
-    if (kind == PREFETCH_PATH) used = prefetch_path(s, used, addr);
-    else if (kind == PREFETCH_FIXED) used = prefetch_range(s, used, addr, fixed[param]);
+    if (kind == PREFETCH_PATH) used = prefetch_path(s, &n, used, addr);
+    else if (kind == PREFETCH_FIXED) used = prefetch_range(s, &n, used, addr, fixed[param]);
     else {
       u64 count = s->regs[1 + (param < 6 ? param : 0)];
       if (kind == PREFETCH_BUFFER) {
-        if (count <= BUFFER_MAX) used = prefetch_range(s, used, addr, count);
-      } else used = prefetch_iovec(s, used, addr, count);
+        if (count <= BUFFER_MAX) used = prefetch_range(s, &n, used, addr, count);
+      } else used = prefetch_iovec(s, &n, used, addr, count);
     }
   }
+  return n;
 }
 
 // --- What needs no Sentry ---------------------------------------------------------------------------
@@ -364,25 +374,24 @@ static int serve_locally(struct slot *s, u64 nr) {
 // --- Entries ----------------------------------------------------------------------------------------
 
 static u32 syscall_event(struct slot *s) {
-  s->nprefetched = 0;
   u64 nr = s->regs[20];
+  u32 n = 0;
   if (nr < SHARED_PREFETCH_COUNT) {
     if (serve_locally(s, nr)) return 0;
     u32 spec = SHARED32(SHARED_PREFETCH + 4 * nr);
-    if (spec) prefetch(s, spec);
+    if (spec) n = prefetch(s, spec);
   }
-  publish(s, EVENT_SYSCALL);
+  publish_with(s, EVENT_SYSCALL, n);
   return serve(s);
 }
 
 // From stub_entry. Returns nonzero when every register must be loaded.
 u32 stub_syscall(struct slot *s) {
-  s->signal_path = 0;
+  if (s->signal_path) s->signal_path = 0;
   return syscall_event(s) & REPLY_FULL;
 }
 
 _Noreturn void stub_late_interrupt(struct slot *s) {
-  s->nprefetched = 0;
   s->regs[20] = -1ul;
   publish(s, EVENT_INTERRUPT);
   serve(s);
@@ -449,7 +458,6 @@ static void on_signal(int signal, const int *info, struct ucontext *uc) {
     s->fault_trapno = c->trapno;
     s->fault_error = c->err;
   }
-  s->nprefetched = 0;
   publish(s, event);
   serve(s);
   resume_full(s);
