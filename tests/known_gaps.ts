@@ -2,7 +2,6 @@
 // and named in the closing notes; whoever mends one takes its line away.
 const KNOWN_GAPS: Readonly<Record<string, string>> = {
   "a program that is open for writing cannot be executed": "ETXTBSY is missing under the overlay",
-  "MADV_DONTFORK and MADV_WIPEONFORK change what a child gets": "MADV_DONTFORK has no effect",
   "EPOLLEXCLUSIVE wakes at least one of several waiters":
     "fails under systrap, cause not found yet",
   "an abstract name lives as long as its socket and has no file": "fails, cause not found yet",

@@ -3,7 +3,8 @@
  * back. Handlers that block continue in microtasks, which are drained before the next wait.
  */
 import { EAGAIN, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
-import { SIGSEGV } from "../../platform/abi/signal.ts";
+import { RLIMIT_AS, RLIMIT_STACK } from "../../platform/abi/resource.ts";
+import { SEGV_MAPERR, SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
 import { getReg, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
 import {
@@ -197,6 +198,12 @@ export class RunLoop {
   }
 
   #fault(t: Task, ctx: Context): void {
+    if (ctx.faultSignal === SIGSEGV && ctx.faultCode === SEGV_MAPERR) {
+      const { cur } = t.tg.limits;
+      if (t.mm.growDown(ctx, ctx.faultAddr, cur[RLIMIT_STACK], cur[RLIMIT_AS])) {
+        return this.#goOn(t);
+      }
+    }
     const info = faultSignal(ctx.faultSignal, ctx.faultCode, ctx.faultAddr);
     info.trapno = ctx.faultTrapno;
     info.trapError = ctx.faultError;

@@ -18,6 +18,7 @@ import {
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
+  MAP_LOCKED,
   MAP_NORESERVE,
   MAP_POPULATE,
   MAP_PRIVATE,
@@ -34,7 +35,9 @@ import { SYS_mprotect, SYS_mremap, SYS_munmap } from "../../platform/abi/amd64/s
 import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { lockedBytes, populate } from "./locking.ts";
 import { type ImageCache, type TextImage, TRAMPOLINE_SPACE } from "./text_image.ts";
+import { MARK_DONTFORK, MARK_LOCKED_ON_FAULT, MARK_SEALED } from "./vma.ts";
 import { MAX_MAP_COUNT, Vma, VmaList } from "./vma.ts";
 
 export const PAGE_SIZE = 4096;
@@ -42,6 +45,8 @@ export const PAGE_SIZE = 4096;
 export const MMAP_MIN_ADDR = 65536;
 /** A copy this long goes by process_vm_writev at once instead of through the arena. */
 const DIRECT_COPY = 32768;
+/** Linux's stack_guard_gap: what stays free below a mapping that grows down. */
+const STACK_GUARD_GAP = 256 * PAGE_SIZE;
 /** Name of the mappings of trampolines, as /proc/PID/maps shows them. */
 export const TRAMPOLINES = "[dvisor]";
 /** At most: what is not mapped of it faults. */
@@ -82,8 +87,12 @@ export class MemoryManager {
   exeFile: FileDescription | null = null;
   /** The host's vDSO, which the program was told of; 0: none. It lies above the task's end. */
   vdsoAddr = 0;
-  /** Locked bytes asked for by mlock(2), for /proc. */
-  lockedBytes = 0;
+  /** What mlockall(MCL_FUTURE) asked for: MAP_LOCKED, or 0. */
+  futureFlags = 0;
+  /** With `futureFlags`: MARK_LOCKED_ON_FAULT, or 0. */
+  futureMarks = 0;
+  /** mseal(2) was used. */
+  #hasSeals = false;
   /** Limits of the process, set by the kernel: RLIMIT_AS and RLIMIT_DATA in bytes. */
   #unsettled: Pending[] = [];
   #totalBytes = 0;
@@ -126,7 +135,17 @@ export class MemoryManager {
   /** The list of a fork's child, whose host memory `child` is a copy already. */
   fork(child: AddressSpace): MemoryManager {
     const mm = new MemoryManager(child, this.taskSize, this.images);
-    for (const vma of this.vmas.all) mm.vmas.all.push(vma.slice(vma.start, vma.end));
+    let missing = 0;
+    for (const vma of this.vmas.all) {
+      if ((vma.marks & MARK_DONTFORK) !== 0) {
+        missing += vma.end - vma.start;
+        continue;
+      }
+      const copy = vma.slice(vma.start, vma.end);
+      copy.flags &= ~MAP_LOCKED;
+      copy.marks &= ~MARK_LOCKED_ON_FAULT;
+      mm.vmas.all.push(copy);
+    }
     mm.mmapBase = this.mmapBase;
     mm.brkStart = this.brkStart;
     mm.brk = this.brk;
@@ -142,7 +161,8 @@ export class MemoryManager {
     mm.auxv = this.auxv;
     mm.vdsoAddr = this.vdsoAddr;
     mm.exeFile = this.exeFile?.acquire() ?? null;
-    mm.#totalBytes = this.#totalBytes;
+    mm.#totalBytes = this.#totalBytes - missing;
+    mm.#hasSeals = this.#hasSeals;
     mm.#patching = this.#patching;
     return mm;
   }
@@ -293,6 +313,7 @@ export class MemoryManager {
     if (at < 0) return at;
     if (this.#totalBytes + size > limitBytes) return -ENOMEM;
     if (this.vmas.all.length >= MAX_MAP_COUNT) return -ENOMEM;
+    if (this.isSealed(at, at + size)) return -EPERM;
     const shared = (flags & MAP_SHARED) !== 0;
     let maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
     let hostFd = -1;
@@ -321,6 +342,8 @@ export class MemoryManager {
     const keep = MAP_NORESERVE | MAP_STACK | MAP_POPULATE;
     let hostFlags = MAP_FIXED | (flags & keep) | (shared ? MAP_SHARED : MAP_PRIVATE);
     if (hostFd < 0) hostFlags |= MAP_ANONYMOUS;
+    const marks = (flags & MAP_LOCKED) !== 0 ? this.futureMarks : 0;
+    if ((flags & MAP_LOCKED) !== 0 && marks === 0) hostFlags |= MAP_POPULATE;
     ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset);
     this.#note(ctx, at, at + size);
     const vmaFlags = flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
@@ -338,6 +361,7 @@ export class MemoryManager {
       image,
     );
     if (file === null && shareId === 0) vma.offset = 0;
+    vma.marks = marks;
     this.vmas.insert(vma);
     this.#totalBytes += size;
     return at;
@@ -451,6 +475,7 @@ export class MemoryManager {
     const end = addr + pageUp(length);
     if (end > this.taskSize) return -EINVAL;
     if (!this.vmas.overlaps(addr, end)) return 0;
+    if (this.isSealed(addr, end)) return -EPERM;
     this.#settle(ctx, addr, end);
     this.#dropTrampolines(ctx, addr, end);
     this.#drop(addr, end);
@@ -465,16 +490,10 @@ export class MemoryManager {
     const end = addr + pageUp(length);
     if (end > this.taskSize || end < addr) return -ENOMEM;
     if (!this.accessible(addr, end - addr, 0)) return -ENOMEM;
-    for (let i = this.vmas.indexAbove(addr); i < this.vmas.all.length; i++) {
-      const vma = this.vmas.all[i];
-      if (vma.start >= end) break;
-      if ((prot & ~vma.maxProt) !== 0) return -EACCES;
-    }
+    if (this.isSealed(addr, end)) return -EPERM;
+    if (this.vmas.some(addr, end, (vma) => (prot & ~vma.maxProt) !== 0)) return -EACCES;
     this.#settle(ctx, addr, end);
-    for (const vma of this.vmas.remove(addr, end)) {
-      vma.prot = prot;
-      this.vmas.insert(vma);
-    }
+    this.vmas.change(addr, end, (vma) => vma.prot = prot);
     ctx.queueCall(SYS_mprotect, addr, end - addr, prot, 0, 0);
     this.#note(ctx, addr, end);
     return 0;
@@ -494,7 +513,7 @@ export class MemoryManager {
     const keepOld = (flags & MREMAP_DONTUNMAP) !== 0;
     if (keepOld && ((flags & MREMAP_MAYMOVE) === 0 || oldLength !== newLength)) return -EINVAL;
     if (oldAddr % PAGE_SIZE !== 0) return -EINVAL;
-    const oldSize = pageUp(oldLength);
+    let oldSize = pageUp(oldLength);
     const newSize = pageUp(newLength);
     if (newSize === 0) return -EINVAL;
     const fixed = (flags & MREMAP_FIXED) !== 0;
@@ -503,14 +522,18 @@ export class MemoryManager {
       if (newAddr < oldAddr + oldSize && oldAddr < newAddr + newSize) return -EINVAL;
       if (newAddr < MMAP_MIN_ADDR) return -EPERM;
     }
-    const vma = this.vmas.at(oldAddr);
+    let vma = this.vmas.at(oldAddr);
     if (vma === null) return -EFAULT;
+    if (vma.sealed || (fixed && this.isSealed(newAddr, newAddr + newSize))) return -EPERM;
     if (oldSize === 0 && !vma.shared) return -EINVAL;
-    if (oldAddr + oldSize > vma.end) return -EFAULT;
-    if (!fixed && !keepOld && newSize <= oldSize) {
-      if (newSize < oldSize) this.munmap(ctx, oldAddr + newSize, oldSize - newSize);
-      return oldAddr;
+    if (newSize < oldSize) { // What is cut off may be of other mappings, too.
+      const err = this.munmap(ctx, oldAddr + newSize, oldSize - newSize);
+      if (err < 0) return err;
+      oldSize = newSize;
+      vma = this.vmas.at(oldAddr)!;
     }
+    if (!fixed && !keepOld && newSize === oldSize) return oldAddr;
+    if (oldAddr + oldSize > vma.end) return -EFAULT;
     if (this.#totalBytes + newSize - (keepOld ? 0 : oldSize) > limitBytes) return -ENOMEM;
     const inPlace = !fixed && !keepOld && oldAddr + oldSize === vma.end &&
       oldAddr + newSize <= this.taskSize &&
@@ -536,7 +559,13 @@ export class MemoryManager {
       })(),
     );
     this.#totalBytes += newSize - oldSize;
+    if (vma.locked) this.#populateLocked(ctx, vma, addr + oldSize, addr + newSize);
     return addr;
+  }
+
+  /** The new part of a locked mapping that has grown; what cannot be had now comes by a fault. */
+  #populateLocked(ctx: Context, vma: Vma, start: number, end: number): void {
+    if ((vma.marks & MARK_LOCKED_ON_FAULT) === 0) populate(ctx, vma, start, end);
   }
 
   #move(
@@ -569,20 +598,32 @@ export class MemoryManager {
     }
     this.vmas.insert(moved);
     this.#totalBytes += newSize;
+    if (moved.locked && newSize > oldSize) {
+      this.#populateLocked(ctx, moved, at + oldSize, at + newSize);
+    }
     return at;
   }
 
-  /** brk(2): returns the new or the unchanged break. `dataLimit` is RLIMIT_DATA. */
-  setBrk(ctx: Context, to: number, dataLimit: number, asLimit: number): number {
+  /** brk(2): returns the new or the unchanged break. The limits are those of data, memory, locks. */
+  setBrk(
+    ctx: Context,
+    to: number,
+    dataLimit: number,
+    asLimit: number,
+    lockLimit: number,
+  ): number {
     if (to < this.brkStart) return this.brk;
     const oldEnd = pageUp(this.brk);
     const newEnd = pageUp(to);
     if (newEnd > oldEnd) {
       if (to - this.brkStart > dataLimit || newEnd > this.taskSize) return this.brk;
       if (this.#totalBytes + newEnd - oldEnd > asLimit) return this.brk;
+      if (this.futureFlags !== 0 && lockedBytes(this) + newEnd - oldEnd > lockLimit) {
+        return this.brk;
+      }
       if (this.vmas.overlaps(oldEnd, newEnd + PAGE_SIZE)) return this.brk;
       this.mapAnonymous(ctx, oldEnd, newEnd - oldEnd, PROT_READ | PROT_WRITE, "[heap]");
-    } else if (newEnd < oldEnd) this.munmap(ctx, newEnd, oldEnd - newEnd);
+    } else if (newEnd < oldEnd && this.munmap(ctx, newEnd, oldEnd - newEnd) < 0) return this.brk;
     this.brk = to;
     return to;
   }
@@ -592,16 +633,13 @@ export class MemoryManager {
     this.#settle(ctx, addr, addr + size);
     this.#drop(addr, addr + size);
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | (name === "[stack]" ? MAP_GROWSDOWN : 0);
-    ctx.queueMmap(
-      addr,
-      size,
-      prot,
-      MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-      -1,
-      0,
-    );
+    let hostFlags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (this.futureFlags !== 0 && this.futureMarks === 0) hostFlags |= MAP_POPULATE;
+    ctx.queueMmap(addr, size, prot, hostFlags, -1, 0);
     this.#note(ctx, addr, addr + size);
-    this.vmas.insert(new Vma(addr, addr + size, prot, flags, null, 0, name));
+    const vma = new Vma(addr, addr + size, prot, flags | this.futureFlags, null, 0, name);
+    vma.marks = this.futureMarks;
+    this.vmas.insert(vma);
     this.#totalBytes += size;
   }
 
@@ -629,6 +667,44 @@ export class MemoryManager {
       if (vma.name !== TRAMPOLINES) this.#totalBytes -= vma.end - vma.start;
       vma.file?.release();
     }
+  }
+
+  // --- Sealed and growing mappings ------------------------------------------------------------------
+
+  /** mseal(2) on a range without holes. */
+  seal(start: number, end: number): void {
+    this.#hasSeals = true;
+    this.vmas.change(start, end, (vma) => vma.marks |= MARK_SEALED);
+  }
+
+  isSealed(start: number, end: number): boolean {
+    return this.#hasSeals && this.vmas.some(start, end, (vma) => vma.sealed);
+  }
+
+  /**
+   * A fault at `addr`, where nothing is mapped: the MAP_GROWSDOWN mapping above it grows down to it
+   * (Linux: expand_downwards). False when there is none, or it may not.
+   */
+  growDown(ctx: Context, addr: number, stackLimit: number, limitBytes: number): boolean {
+    const { all } = this.vmas;
+    const i = this.vmas.indexAbove(addr);
+    const vma = all[i];
+    if (vma === undefined || vma.start <= addr || (vma.flags & MAP_GROWSDOWN) === 0) return false;
+    const start = pageDown(addr);
+    if (start < MMAP_MIN_ADDR || vma.end - start > stackLimit) return false;
+    if (this.#totalBytes + vma.start - start > limitBytes) return false;
+    const below = i > 0 ? all[i - 1] : null;
+    if (
+      below !== null && below.prot !== 0 && (below.flags & MAP_GROWSDOWN) === 0 &&
+      start - below.end < STACK_GUARD_GAP
+    ) return false;
+    this.#settle(ctx, start, vma.start);
+    const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
+    ctx.queueMmap(start, vma.start - start, vma.prot, flags, -1, 0);
+    this.#note(ctx, start, vma.start);
+    this.#totalBytes += vma.start - start;
+    vma.start = start;
+    return true;
   }
 
   // Threads of one process perform their changes in parallel: what one was told and may not have

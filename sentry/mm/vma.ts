@@ -1,14 +1,30 @@
 /** One mapping (Linux: vm_area_struct), and the sorted list of a process's mappings. */
-import { MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
+import {
+  MAP_LOCKED,
+  MAP_SHARED,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../platform/abi/mman.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { TextImage } from "./text_image.ts";
 
+/** What later calls have said of a mapping, in `Vma.marks` (Linux: VM_* flags that no MAP_* has). */
+export const MARK_LOCKED_ON_FAULT = 1;
+export const MARK_SEALED = 2;
+export const MARK_DONTFORK = 4;
+export const MARK_WIPEONFORK = 8;
+export const MARK_DONTDUMP = 16;
+
 export class Vma {
+  /** MARK_* bits. */
+  marks = 0;
+
   constructor(
     public start: number,
     public end: number,
     public prot: number,
-    /** MAP_* of mmap(2), without MAP_FIXED. */
+    /** MAP_* of mmap(2), without MAP_FIXED; MAP_LOCKED also after mlock(2). */
     public flags: number,
     /** Holds a reference. */
     public file: FileDescription | null,
@@ -28,9 +44,17 @@ export class Vma {
     return (this.flags & MAP_SHARED) !== 0;
   }
 
+  get locked(): boolean {
+    return (this.flags & MAP_LOCKED) !== 0;
+  }
+
+  get sealed(): boolean {
+    return (this.marks & MARK_SEALED) !== 0;
+  }
+
   /** The part [start, end) of this mapping; takes its own reference to the file. */
   slice(start: number, end: number): Vma {
-    return new Vma(
+    const part = new Vma(
       start,
       end,
       this.prot,
@@ -43,6 +67,8 @@ export class Vma {
       this.image,
       this.imageOffset + (start - this.start),
     );
+    part.marks = this.marks;
+    return part;
   }
 
   /** Whether `next`, which begins at this one's end, is its continuation. */
@@ -50,7 +76,7 @@ export class Vma {
     if (
       next.start !== this.end || next.prot !== this.prot || next.flags !== this.flags ||
       next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId ||
-      next.image !== this.image
+      next.image !== this.image || next.marks !== this.marks
     ) return false;
     if (this.file === null && next.file === null) return this.shareId === 0;
     return this.file === next.file && next.offset === this.offset + (this.end - this.start);
@@ -134,6 +160,23 @@ export class VmaList {
     let to = from;
     while (to < this.all.length && this.all[to].start < end) to++;
     return from === to ? [] : this.all.splice(from, to - from);
+  }
+
+  /** Applies `change` to what lies in [start, end), cut at its ends, and joins what is alike then. */
+  change(start: number, end: number, change: (vma: Vma) => void): void {
+    for (const vma of this.remove(start, end)) {
+      change(vma);
+      this.insert(vma);
+    }
+  }
+
+  /** Whether a mapping in [start, end) satisfies `test`. */
+  some(start: number, end: number, test: (vma: Vma) => boolean): boolean {
+    for (let i = this.indexAbove(start); i < this.all.length; i++) {
+      if (this.all[i].start >= end) break;
+      if (test(this.all[i])) return true;
+    }
+    return false;
   }
 
   /**

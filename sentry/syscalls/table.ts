@@ -18,7 +18,9 @@ import { rows as ioctlRows } from "./ioctl.ts";
 import { rows as itimerRows } from "./itimer.ts";
 import { rows as limitsRows } from "./limits.ts";
 import { rows as lockRows } from "./lock.ts";
+import { rows as madviseRows } from "./madvise.ts";
 import { rows as memoryRows } from "./memory.ts";
+import { rows as mlockRows } from "./mlock.ts";
 import { rows as mountRows } from "./mount.ts";
 import { rows as pidfdRows } from "./pidfd.ts";
 import { rows as pipeRows } from "./pipe.ts";
@@ -67,7 +69,9 @@ export const table: readonly SyscallRow[] = [
   ...itimerRows,
   ...limitsRows,
   ...lockRows,
+  ...madviseRows,
   ...memoryRows,
+  ...mlockRows,
   ...mountRows,
   ...pidfdRows,
   ...pipeRows,

@@ -2,7 +2,6 @@
 import {
   MAP_GROWSDOWN,
   MAP_HUGETLB,
-  MAP_LOCKED,
   MAP_NORESERVE,
   PROT_EXEC,
   PROT_READ,
@@ -11,7 +10,13 @@ import {
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { major, minor } from "../../../platform/abi/sysmacros.ts";
 import type { Task } from "../../kernel/task.ts";
-import type { Vma } from "../../mm/vma.ts";
+import {
+  MARK_DONTDUMP,
+  MARK_DONTFORK,
+  MARK_LOCKED_ON_FAULT,
+  MARK_WIPEONFORK,
+  type Vma,
+} from "../../mm/vma.ts";
 import type { PathRef } from "../../vfs/mount.ts";
 import { fileText } from "../../vfs/path_text.ts";
 import { currentTask } from "../kernfs/caller.ts";
@@ -82,7 +87,7 @@ function smapOf(vma: Vma): Smap {
     dirty,
     clean: rss - dirty,
     anonymous: anonymous ? rss : 0,
-    locked: (vma.flags & MAP_LOCKED) !== 0 ? rss : 0,
+    locked: vma.locked ? rss : 0,
   };
 }
 
@@ -111,9 +116,14 @@ function vmFlags(vma: Vma): string {
   if ((vma.maxProt & PROT_EXEC) !== 0) text += "me ";
   if (vma.shared) text += "ms ";
   if ((vma.flags & MAP_GROWSDOWN) !== 0 || vma.name === "[stack]") text += "gd ";
-  if ((vma.flags & MAP_LOCKED) !== 0) text += "lo ";
+  if (vma.locked) text += "lo ";
+  if ((vma.marks & MARK_LOCKED_ON_FAULT) !== 0) text += "lf ";
+  if ((vma.marks & MARK_DONTFORK) !== 0) text += "dc ";
   if ((vma.flags & MAP_NORESERVE) !== 0) text += "nr ";
   if ((vma.flags & MAP_HUGETLB) !== 0) text += "ht ";
+  if ((vma.marks & MARK_WIPEONFORK) !== 0) text += "wf ";
+  if ((vma.marks & MARK_DONTDUMP) !== 0) text += "dd ";
+  if (vma.sealed) text += "sl ";
   return text;
 }
 

@@ -2,6 +2,7 @@
 import { RLIMIT_SIGPENDING } from "../../../platform/abi/resource.ts";
 import type { Task } from "../../kernel/task.ts";
 import { liveMemory } from "./access.ts";
+import { lockedBytes } from "../../mm/locking.ts";
 import { memorySizes } from "./memory.ts";
 import { escapedName, handledSignals, parentPid, stateLetter } from "./task_stat.ts";
 
@@ -92,7 +93,7 @@ function memoryText(t: Task): string {
   const s = memorySizes(mm);
   const row = (name: string, bytes: number): string =>
     `${name}:\t${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
-  return row("VmPeak", s.total) + row("VmSize", s.total) + row("VmLck", mm.lockedBytes) +
+  return row("VmPeak", s.total) + row("VmSize", s.total) + row("VmLck", lockedBytes(mm)) +
     row("VmPin", 0) + row("VmHWM", s.resident) + row("VmRSS", s.resident) +
     row("RssAnon", s.anonymous) + row("RssFile", s.file) + row("RssShmem", s.shmem) +
     row("VmData", s.data) + row("VmStk", s.stack) + row("VmExe", s.code) +

@@ -1,0 +1,178 @@
+/** madvise(2), msync(2), mincore(2): about pages that are there already. */
+import * as nr from "../../platform/abi/amd64/syscalls.ts";
+import { EBUSY, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
+import {
+  MADV_COLD,
+  MADV_COLLAPSE,
+  MADV_DODUMP,
+  MADV_DOFORK,
+  MADV_DONTDUMP,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
+  MADV_FREE,
+  MADV_GUARD_INSTALL,
+  MADV_GUARD_REMOVE,
+  MADV_HUGEPAGE,
+  MADV_KEEPONFORK,
+  MADV_NOHUGEPAGE,
+  MADV_NORMAL,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+  MADV_WIPEONFORK,
+  MS_ASYNC,
+  MS_INVALIDATE,
+  MS_SYNC,
+  PROT_WRITE,
+} from "../../platform/abi/mman.ts";
+import {
+  FULL,
+  PARTIAL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+import { isAnyLocked } from "../mm/locking.ts";
+import { PAGE_SIZE, pageUp } from "../mm/memory_manager.ts";
+import { MARK_DONTDUMP, MARK_DONTFORK, MARK_WIPEONFORK, type Vma } from "../mm/vma.ts";
+
+/** What is known. Memory failures (MADV_HWPOISON) and KSM are not: a kernel built without them. */
+const KNOWN_ADVICE = new Set([
+  MADV_NORMAL,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
+  MADV_WILLNEED,
+  MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
+  MADV_FREE,
+  MADV_REMOVE,
+  MADV_DONTFORK,
+  MADV_DOFORK,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MADV_WIPEONFORK,
+  MADV_KEEPONFORK,
+  MADV_COLD,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_COLLAPSE,
+  MADV_DONTDUMP,
+  MADV_DODUMP,
+  MADV_GUARD_INSTALL,
+  MADV_GUARD_REMOVE,
+]);
+
+/** Advice that locked memory does not take. */
+const NOT_ON_LOCKED = new Set([
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_REMOVE,
+  MADV_COLD,
+  MADV_PAGEOUT,
+  MADV_GUARD_INSTALL,
+]);
+
+/** Advice that loses contents, which a sealed mapping that its owner cannot write does not take. */
+const DISCARDS = new Set([
+  MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
+  MADV_FREE,
+  MADV_REMOVE,
+  MADV_DONTFORK,
+  MADV_WIPEONFORK,
+  MADV_GUARD_INSTALL,
+]);
+
+function madvise(t: Task, args: SyscallArguments): SyscallReturn {
+  const addr = args.addr(0);
+  const advice = args.i32(2);
+  if (!KNOWN_ADVICE.has(advice) || args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
+  const length = pageUp(args.addr(1));
+  const end = addr + length;
+  if (end > 2 ** 64) return -EINVAL;
+  if (length === 0) return 0;
+  if (end > t.mm.taskSize) return -ENOMEM;
+  const err = refusal(t, addr, end, advice);
+  if (err < 0) return err;
+  const host = advice === MADV_DONTNEED_LOCKED ? MADV_DONTNEED : advice;
+  if (host === MADV_DONTNEED && t.mm.accessible(addr, length, 0)) {
+    // The common case cannot fail for us where every page is mapped: no round trip.
+    t.ctx!.queueCall(nr.SYS_madvise, addr, length, host, 0, 0);
+    return 0;
+  }
+  const r = t.ctx!.callNow(nr.SYS_madvise, addr, length, host, 0, 0);
+  // A hole is an error, but what is mapped around it has taken the advice.
+  if (r >= 0 || r === -ENOMEM) remember(t, addr, end, advice);
+  return r;
+}
+
+function refusal(t: Task, addr: number, end: number, advice: number): number {
+  const { mm } = t;
+  if (NOT_ON_LOCKED.has(advice) && isAnyLocked(mm, addr, end)) return -EINVAL;
+  const isSealed = DISCARDS.has(advice) && mm.isSealed(addr, end);
+  if (isSealed && mm.vmas.some(addr, end, isReadOnlySealed)) return -EPERM;
+  const wantsAnonymous = advice === MADV_WIPEONFORK || advice === MADV_FREE;
+  return wantsAnonymous && mm.vmas.some(addr, end, (vma) => !isAnonymous(vma)) ? -EINVAL : 0;
+}
+
+function isAnonymous(vma: Vma): boolean {
+  return vma.file === null && !vma.shared;
+}
+
+function isReadOnlySealed(vma: Vma): boolean {
+  return vma.sealed && isAnonymous(vma) && (vma.prot & PROT_WRITE) === 0;
+}
+
+/** What smaps shows, and what the list of a fork's child must not hold. */
+function remember(t: Task, addr: number, end: number, advice: number): void {
+  const set = advice === MADV_DONTFORK
+    ? MARK_DONTFORK
+    : advice === MADV_WIPEONFORK
+    ? MARK_WIPEONFORK
+    : advice === MADV_DONTDUMP
+    ? MARK_DONTDUMP
+    : 0;
+  const clear = advice === MADV_DOFORK
+    ? MARK_DONTFORK
+    : advice === MADV_KEEPONFORK
+    ? MARK_WIPEONFORK
+    : advice === MADV_DODUMP
+    ? MARK_DONTDUMP
+    : 0;
+  if ((set | clear) === 0) return;
+  t.mm.vmas.change(addr, end, (vma) => vma.marks = (vma.marks & ~clear) | set);
+}
+
+function msync(t: Task, args: SyscallArguments): SyscallReturn {
+  const addr = args.addr(0);
+  const flags = args.i32(2);
+  if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0) return -EINVAL;
+  if (args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
+  if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
+  const length = pageUp(args.addr(1));
+  if (length === 0) return 0;
+  if ((flags & MS_INVALIDATE) !== 0 && isAnyLocked(t.mm, addr, addr + length)) return -EBUSY;
+  if (!t.mm.accessible(addr, length, 0)) return -ENOMEM;
+  return (flags & MS_SYNC) === 0 ? 0 : t.ctx!.callNow(nr.SYS_msync, addr, length, flags, 0, 0);
+}
+
+function mincore(t: Task, args: SyscallArguments): SyscallReturn {
+  const addr = args.addr(0);
+  const length = pageUp(args.addr(1));
+  if (args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
+  if (!t.mm.accessible(addr, length, 0)) return -ENOMEM;
+  return t.ctx!.callNow(nr.SYS_mincore, addr, length, args.addr(2), 0, 0);
+}
+
+export const rows: readonly SyscallRow[] = [
+  [nr.SYS_madvise, "madvise", madvise, PARTIAL, "no MADV_MERGEABLE, no MADV_HWPOISON"],
+  [nr.SYS_msync, "msync", msync, FULL],
+  [nr.SYS_mincore, "mincore", mincore, FULL],
+];

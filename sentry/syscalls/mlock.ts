@@ -1,0 +1,107 @@
+/** mlock(2), mlock2(2), munlock(2), mlockall(2), munlockall(2). */
+import * as nr from "../../platform/abi/amd64/syscalls.ts";
+import { CAP_IPC_LOCK } from "../../platform/abi/capability.ts";
+import { EAGAIN, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
+import {
+  MAP_LOCKED,
+  MCL_CURRENT,
+  MCL_FUTURE,
+  MCL_ONFAULT,
+  MLOCK_ONFAULT,
+} from "../../platform/abi/mman.ts";
+import { RLIMIT_MEMLOCK } from "../../platform/abi/resource.ts";
+import { hasCapability } from "../auth/credentials.ts";
+import {
+  PARTIAL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
+import type { Task } from "../kernel/task.ts";
+import { lockedBytes, lockedBytesIn, lockRange, unlockRange } from "../mm/locking.ts";
+import { PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
+import { MARK_LOCKED_ON_FAULT } from "../mm/vma.ts";
+
+/** What the process may lock in all. */
+export function lockLimit(t: Task): number {
+  return hasCapability(t.creds, CAP_IPC_LOCK) ? Infinity : t.tg.limits.cur[RLIMIT_MEMLOCK];
+}
+
+/** Whether a new mapping of `length` bytes may be locked: mmap(2)'s errors. */
+export function mayLockMore(t: Task, length: number): number {
+  const limit = lockLimit(t);
+  if (limit === 0) return -EPERM;
+  return lockedBytes(t.mm) + length > limit ? -EAGAIN : 0;
+}
+
+function mlock(t: Task, args: SyscallArguments): SyscallReturn {
+  return lock(t, args.addr(0), args.addr(1), false);
+}
+
+function mlock2(t: Task, args: SyscallArguments): SyscallReturn {
+  const flags = args.i32(2);
+  if ((flags & ~MLOCK_ONFAULT) !== 0) return -EINVAL;
+  return lock(t, args.addr(0), args.addr(1), (flags & MLOCK_ONFAULT) !== 0);
+}
+
+function lock(t: Task, addr: number, length: number, onFault: boolean): number {
+  const { mm } = t;
+  const limit = lockLimit(t);
+  if (limit === 0) return -EPERM;
+  const start = pageDown(addr);
+  const end = pageUp(addr + length);
+  if (lockedBytes(mm) + end - start - lockedBytesIn(mm, start, end) > limit) return -ENOMEM;
+  if (end > 2 ** 64) return -EINVAL;
+  if (end === start) return 0;
+  const run = mm.accessibleRun(start, end - start, 0);
+  if (run === end - start) return lockRange(mm, t.ctx!, start, end, onFault);
+  lockRange(mm, t.ctx!, start, start + run, true); // As Linux: what lies before a hole is locked.
+  return -ENOMEM;
+}
+
+function munlock(t: Task, args: SyscallArguments): SyscallReturn {
+  const addr = args.addr(0);
+  const start = pageDown(addr);
+  const end = pageUp(addr + args.addr(1));
+  if (end > 2 ** 64) return -EINVAL;
+  if (end === start) return 0;
+  const run = t.mm.accessibleRun(start, end - start, 0);
+  unlockRange(t.mm, start, start + run);
+  return run === end - start ? 0 : -ENOMEM;
+}
+
+function mlockall(t: Task, args: SyscallArguments): SyscallReturn {
+  const flags = args.i32(0);
+  if (flags === 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;
+  if (flags === MCL_ONFAULT) return -EINVAL;
+  const { mm } = t;
+  const limit = lockLimit(t);
+  if (limit === 0) return -EPERM;
+  if ((flags & MCL_CURRENT) !== 0 && mm.totalBytes > limit) return -ENOMEM;
+  const onFault = (flags & MCL_ONFAULT) !== 0;
+  const future = (flags & MCL_FUTURE) !== 0;
+  mm.futureFlags = future ? MAP_LOCKED : 0;
+  mm.futureMarks = future && onFault ? MARK_LOCKED_ON_FAULT : 0;
+  if ((flags & MCL_CURRENT) === 0) return 0;
+  // What cannot be made present (PROT_NONE, beyond a file's end) is no error here.
+  for (const { start, end } of mm.vmas.all.slice()) lockRange(mm, t.ctx!, start, end, onFault);
+  return 0;
+}
+
+function munlockall(t: Task): SyscallReturn {
+  const { mm } = t;
+  mm.futureFlags = 0;
+  mm.futureMarks = 0;
+  unlockRange(mm, 0, mm.taskSize + PAGE_SIZE);
+  return 0;
+}
+
+const NOTE = "pages are made present, not pinned";
+
+export const rows: readonly SyscallRow[] = [
+  [nr.SYS_mlock, "mlock", mlock, PARTIAL, NOTE],
+  [nr.SYS_mlock2, "mlock2", mlock2, PARTIAL, NOTE],
+  [nr.SYS_munlock, "munlock", munlock, PARTIAL, NOTE],
+  [nr.SYS_mlockall, "mlockall", mlockall, PARTIAL, NOTE],
+  [nr.SYS_munlockall, "munlockall", munlockall, PARTIAL, NOTE],
+];

@@ -1,0 +1,195 @@
+// build: -static
+/* What is agreed about mappings beyond their protection: locks, seals, growth, nonlinear files. */
+#include "check.h"
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define PAGE 4096
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+static char *anonymous(int pages) {
+  char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(at != MAP_FAILED);
+  return at;
+}
+
+static int present(char *at, int pages) {
+  unsigned char vec[64];
+  int count = 0;
+  OK(mincore(at, pages * PAGE, vec));
+  for (int i = 0; i < pages; i++) count += vec[i] & 1;
+  return count;
+}
+
+static long locked_kb(void) {
+  long kb = -1;
+  char *line = strstr(read_file("/proc/self/status"), "VmLck:");
+  CHECK(line != NULL);
+  EQUAL(sscanf(line, "VmLck: %ld", &kb), 1);
+  return kb;
+}
+
+TEST(lock, "locked pages are present, and counted once however often they are locked") {
+  char *at = anonymous(8);
+  EQUAL(present(at, 8), 0);
+  OK(mlock(at + PAGE + 5, PAGE)); /* Two pages have a byte of it. */
+  EQUAL(present(at, 8), 2);
+  EQUAL(locked_kb(), 8);
+  OK(mlock(at, 3 * PAGE));
+  EQUAL(locked_kb(), 12);
+  OK(munlock(at + PAGE, PAGE));
+  EQUAL(locked_kb(), 8);
+  IN_CHILD(pid, EQUAL(locked_kb(), 0));
+  join(pid);
+  OK(munmap(at, 8 * PAGE));
+  EQUAL(locked_kb(), 0);
+}
+
+TEST(lock_on_fault, "MLOCK_ONFAULT counts at once and brings no page") {
+  char *at = anonymous(4);
+  at[0] = 1;
+  OK(mlock2(at, 4 * PAGE, MLOCK_ONFAULT));
+  EQUAL(present(at, 4), 1);
+  EQUAL(locked_kb(), 16);
+  OK(mlock2(at, 4 * PAGE, 0));
+  EQUAL(present(at, 4), 4);
+  EQUAL(locked_kb(), 16);
+  FAILS(mlock2(at, PAGE, 8), EINVAL);
+}
+
+TEST(lock_new, "MAP_LOCKED and MCL_FUTURE lock what is mapped then") {
+  char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+  CHECK(at != MAP_FAILED);
+  EQUAL(present(at, 4), 4);
+  EQUAL(locked_kb(), 16);
+  OK(mlockall(MCL_FUTURE));
+  EQUAL(locked_kb(), 16);
+  char *later = anonymous(2);
+  EQUAL(present(later, 2), 2);
+  EQUAL(locked_kb(), 24);
+  OK(munlockall());
+  EQUAL(locked_kb(), 0);
+  FAILS(mlockall(0), EINVAL);
+  FAILS(mlockall(MCL_ONFAULT), EINVAL);
+}
+
+TEST(lock_limit, "RLIMIT_MEMLOCK bounds who may not lock without bound") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  char *at = anonymous(4);
+  OK(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){2 * PAGE, 2 * PAGE}));
+  IN_CHILD(pid, {
+    OK(setresuid(65534, 65534, 65534));
+    OK(mlock(at, 2 * PAGE));
+    OK(mlock(at, 2 * PAGE));
+    FAILS(mlock(at + 2 * PAGE, PAGE), ENOMEM);
+    CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) == MAP_FAILED);
+    EQUAL(errno, EAGAIN);
+    OK(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){0, 0}));
+    FAILS(mlock(at, PAGE), EPERM);
+  });
+  join(pid);
+}
+
+TEST(lock_refuses, "locked memory is neither invalidated nor thrown away") {
+  char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  at[0] = 7;
+  OK(mlock(at, PAGE));
+  FAILS(msync(at, 2 * PAGE, MS_INVALIDATE), EBUSY);
+  FAILS(madvise(at, PAGE, MADV_DONTNEED), EINVAL);
+  OK(madvise(at + PAGE, PAGE, MADV_DONTNEED));
+  FAILS(mlock(at, 3 * PAGE + (1 << 30)), ENOMEM);
+  FAILS(msync(at + PAGE, PAGE, MS_INVALIDATE), EBUSY); /* What lies before the hole is locked. */
+  OK(munlock(at, 2 * PAGE));
+  OK(msync(at, 2 * PAGE, MS_INVALIDATE));
+  EQUAL(at[0], 7);
+}
+
+TEST(seal, "a sealed mapping keeps its place, its protection and its contents") {
+  char *at = anonymous(4);
+  FAILS(syscall(SYS_mseal, at, PAGE, 1), EINVAL);
+  FAILS(syscall(SYS_mseal, at + 1, PAGE, 0), EINVAL);
+  OK(mprotect(at, PAGE, PROT_READ));
+  OK(syscall(SYS_mseal, at, 2 * PAGE, 0));
+  OK(syscall(SYS_mseal, at, 2 * PAGE, 0));
+  FAILS(munmap(at + PAGE, PAGE), EPERM);
+  FAILS(munmap(at, 4 * PAGE), EPERM);
+  FAILS(mprotect(at, PAGE, PROT_NONE), EPERM);
+  FAILS(madvise(at, PAGE, MADV_DONTNEED), EPERM);
+  OK(madvise(at + PAGE, PAGE, MADV_DONTNEED)); /* Its owner could write it. */
+  CHECK(mmap(at, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+  EQUAL(errno, EPERM);
+  CHECK(mremap(at, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED);
+  EQUAL(errno, EPERM);
+  OK(munmap(at + 2 * PAGE, PAGE));
+  FAILS(syscall(SYS_mseal, at + PAGE, 2 * PAGE, 0), ENOMEM);
+  IN_CHILD(pid, FAILS(munmap(at, PAGE), EPERM));
+  join(pid);
+}
+
+TEST(shrink_across, "mremap cuts off what lies behind, across mappings") {
+  char *at = anonymous(4);
+  OK(mprotect(at + 2 * PAGE, PAGE, PROT_READ));
+  CHECK(mremap(at, 4 * PAGE, PAGE, 0) == at);
+  at[0] = 1;
+  FAILS(mincore(at + PAGE, PAGE, (unsigned char[1]){0}), ENOMEM);
+}
+
+TEST(nonlinear, "remap_file_pages shows other pages of the same file in a place") {
+  int fd = OK(open("file", O_RDWR | O_CREAT, 0600));
+  char page[PAGE];
+  for (int i = 0; i < 4; i++) {
+    memset(page, 'a' + i, PAGE);
+    EQUAL(write(fd, page, PAGE), PAGE);
+  }
+  volatile char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(at != MAP_FAILED);
+  close(fd);
+  OK(remap_file_pages((void *)at, 2 * PAGE, 0, 2, 0));
+  EQUAL(at[0], 'c');
+  EQUAL(at[PAGE], 'd');
+  EQUAL(at[2 * PAGE], 'c');
+  at[0] = 'x';
+  EQUAL(at[2 * PAGE], 'x');
+  FAILS(remap_file_pages((void *)at, 2 * PAGE, PROT_READ, 0, 0), EINVAL);
+  FAILS(remap_file_pages(anonymous(1), PAGE, 0, 0, 0), EINVAL);
+}
+
+/* A MAP_GROWSDOWN page with 300 free pages below it, of which the lowest is mapped if `blocked`. */
+static char *growing(int blocked) {
+  char *low = anonymous(301);
+  OK(munmap(low, 301 * PAGE));
+  char *top = mmap(low + 300 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+  CHECK(top == low + 300 * PAGE);
+  if (blocked)
+    CHECK(mmap(low, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == low);
+  return top;
+}
+
+TEST(grows_down, "a MAP_GROWSDOWN mapping grows to where it is touched") {
+  volatile char *top = growing(0);
+  top[-3 * PAGE] = 5;
+  EQUAL(top[-3 * PAGE], 5);
+  EQUAL(top[-PAGE], 0);
+  top[-40 * PAGE] = 6;
+  EQUAL(present((char *)top - 40 * PAGE, 41), 3);
+  CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0) == MAP_FAILED);
+  EQUAL(errno, EINVAL);
+}
+
+TEST(guard_gap, "it does not grow close to another mapping") {
+  volatile char *top = growing(1);
+  top[-2 * PAGE] = 1;
+  pid_t pid = OK(fork());
+  if (pid == 0) {
+    top[-100 * PAGE] = 1; /* Less than 256 pages would remain. */
+    _exit(0);
+  }
+  int status;
+  OK(waitpid(pid, &status, 0));
+  CHECK(WIFSIGNALED(status));
+  EQUAL(WTERMSIG(status), SIGSEGV);
+}
