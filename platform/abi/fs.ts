@@ -137,3 +137,12 @@ export function getFsxattr(v: DataView, off: number): Fsxattr {
     cowextsize: v.getUint32(off + FSXATTR_OFF_COWEXTSIZE, true),
   };
 }
+
+// ioctl(2) of /proc/PID/maps
+export const PROCMAP_QUERY = 0xc068_6611;
+export const PROCMAP_QUERY_VMA_READABLE = 1;
+export const PROCMAP_QUERY_VMA_WRITABLE = 2;
+export const PROCMAP_QUERY_VMA_EXECUTABLE = 4;
+export const PROCMAP_QUERY_VMA_SHARED = 8;
+export const PROCMAP_QUERY_COVERING_OR_NEXT_VMA = 0x10;
+export const PROCMAP_QUERY_FILE_BACKED_VMA = 0x20;

@@ -41,7 +41,6 @@ export function registerFilesystems(kernel: Kernel): void {
     procType(kernel),
     sysType(kernel),
     cgroupType(kernel),
-    cgroupType(kernel),
   ];
   for (const type of types) kernel.fsTypes.set(type.name, type);
   registerMemoryDevices();

@@ -253,6 +253,7 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
 function inheritScheduling(t: Task, child: Task): void {
   child.cpuMask = t.cpuMask;
   child.ioprio = t.ioprio;
+  child.memoryPolicy = t.memoryPolicy;
   if (t.schedResetOnFork) {
     child.nice = Math.max(t.nice, 0);
     const special = t.schedPriority > 0 || t.schedPolicy === SCHED_DEADLINE;

@@ -5,6 +5,7 @@
  */
 import type { Context } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import type { MemoryPolicy } from "../mm/vma.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { UserDst, userDstIov, UserSrc, userSrcIov } from "../mm/usermem.ts";
 import type { FdTable } from "./fd_table.ts";
@@ -78,6 +79,8 @@ export class Task {
   /** What PR_SET_TIMERSLACK of 0 goes back to: the creator's at the time. */
   defaultTimerSlackNs = 50_000;
   parentDeathSignal = 0;
+  /** set_mempolicy(2); null: the default. */
+  memoryPolicy: MemoryPolicy | null = null;
   rseqAddr = 0;
   rseqLength = 0;
   rseqSignature = 0;

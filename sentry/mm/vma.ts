@@ -16,9 +16,17 @@ export const MARK_DONTFORK = 4;
 export const MARK_WIPEONFORK = 8;
 export const MARK_DONTDUMP = 16;
 
+/** A NUMA policy as mbind(2) and set_mempolicy(2) give it; null stands for the default. */
+export interface MemoryPolicy {
+  readonly mode: number;
+  readonly flags: number;
+  readonly nodes: number;
+}
+
 export class Vma {
   /** MARK_* bits. */
   marks = 0;
+  policy: MemoryPolicy | null = null;
 
   constructor(
     public start: number,
@@ -68,6 +76,7 @@ export class Vma {
       this.imageOffset + (start - this.start),
     );
     part.marks = this.marks;
+    part.policy = this.policy;
     return part;
   }
 
@@ -76,7 +85,7 @@ export class Vma {
     if (
       next.start !== this.end || next.prot !== this.prot || next.flags !== this.flags ||
       next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId ||
-      next.image !== this.image || next.marks !== this.marks
+      next.image !== this.image || next.marks !== this.marks || next.policy !== this.policy
     ) return false;
     if (this.file === null && next.file === null) return this.shareId === 0;
     return this.file === next.file && next.offset === this.offset + (this.end - this.start);

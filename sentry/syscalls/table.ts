@@ -20,6 +20,7 @@ import { rows as limitsRows } from "./limits.ts";
 import { rows as lockRows } from "./lock.ts";
 import { rows as madviseRows } from "./madvise.ts";
 import { rows as memoryRows } from "./memory.ts";
+import { rows as mempolicyRows } from "./mempolicy.ts";
 import { rows as mlockRows } from "./mlock.ts";
 import { rows as mountRows } from "./mount.ts";
 import { rows as pidfdRows } from "./pidfd.ts";
@@ -43,6 +44,7 @@ import { rows as socketRows } from "./socket.ts";
 import { rows as socketMessageRows } from "./socket_message.ts";
 import { rows as spliceRows } from "./splice.ts";
 import { rows as statRows } from "./stat.ts";
+import { rows as sysfsRows } from "./sysfs.ts";
 import { rows as systemRows } from "./system.ts";
 import { rows as threadRows } from "./thread.ts";
 import { rows as timeRows } from "./time.ts";
@@ -71,6 +73,7 @@ export const table: readonly SyscallRow[] = [
   ...lockRows,
   ...madviseRows,
   ...memoryRows,
+  ...mempolicyRows,
   ...mlockRows,
   ...mountRows,
   ...pidfdRows,
@@ -94,6 +97,7 @@ export const table: readonly SyscallRow[] = [
   ...socketRows,
   ...spliceRows,
   ...statRows,
+  ...sysfsRows,
   ...systemRows,
   ...threadRows,
   ...timeRows,

@@ -1,13 +1,26 @@
 /** pidfd_open(2): a file that names a process or thread, readable once it has exited. */
+import { EFAULT, EINVAL, ENOTTY, ESRCH } from "../../../platform/abi/errno.ts";
 import { EPOLLHUP, EPOLLIN, EPOLLRDNORM } from "../../../platform/abi/epoll.ts";
 import { O_NONBLOCK, O_RDWR } from "../../../platform/abi/fcntl.ts";
-import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../../../platform/abi/pidfd.ts";
+import {
+  PIDFD_GET_INFO_COMMAND,
+  PIDFD_INFO_CREDS,
+  PIDFD_INFO_EXIT,
+  PIDFD_INFO_PID,
+  PIDFD_INFO_SIZE,
+  PIDFD_INFO_SIZE_VER0,
+  PIDFD_NONBLOCK,
+  PIDFD_THREAD,
+} from "../../../platform/abi/pidfd.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { type Task, TASK_DEAD, TASK_ZOMBIE } from "../../kernel/task.ts";
 import type { ThreadGroup } from "../../kernel/thread_group.ts";
 import { newAnonFile } from "../../vfs/anon.ts";
-import { FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { WaitQueue } from "../../wait/queue.ts";
+
+/** The direction bits of _IOWR. */
+const IOC_READ_WRITE = 3;
 
 export class PidFd extends FileDescriptionImpl {
   constructor(readonly target: Task, readonly isThread: boolean) {
@@ -25,6 +38,36 @@ export class PidFd extends FileDescriptionImpl {
     const gone = this.isThread ? t.state === TASK_ZOMBIE : t.tg.exited;
     return gone ? EPOLLIN | EPOLLRDNORM : 0;
   }
+  override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    return (cmd & 0xffff) === PIDFD_GET_INFO_COMMAND && cmd >>> 30 === IOC_READ_WRITE
+      ? pidfdInfo(this.target, caller, cmd >>> 16 & 0x3fff, arg)
+      : -ENOTTY;
+  }
+}
+
+/** PIDFD_GET_INFO: what /proc/PID/status would say, in a struct that grows (Linux: pidfd_info). */
+function pidfdInfo(t: Task, caller: IoctlCaller, size: number, arg: number): number {
+  if (arg === 0 || size < PIDFD_INFO_SIZE_VER0) return -EINVAL;
+  const bytes = new Uint8Array(PIDFD_INFO_SIZE);
+  const v = new DataView(bytes.buffer);
+  if (caller.copyIn(arg, bytes, 0, 8) < 0) return -EFAULT;
+  const asked = v.getUint32(0, true);
+  bytes.fill(0);
+  let mask = 0;
+  const isReaped = t.state === TASK_DEAD;
+  if (isReaped && (asked & PIDFD_INFO_EXIT) === 0) return -ESRCH;
+  if (isReaped) {
+    mask |= PIDFD_INFO_EXIT;
+    v.setInt32(60, t === t.tg.leader ? t.tg.exitStatus : t.exitCode, true);
+  } else {
+    const { creds: c, tg } = t;
+    mask |= PIDFD_INFO_PID | PIDFD_INFO_CREDS;
+    const words = [t.tid, tg.pid, tg.parent?.pid ?? 0, c.ruid, c.rgid, c.euid, c.egid];
+    words.push(c.suid, c.sgid, c.fsuid, c.fsgid);
+    words.forEach((word, i) => v.setUint32(16 + 4 * i, word, true));
+  }
+  v.setUint32(0, mask, true);
+  return caller.copyOut(arg, bytes, 0, Math.min(size, PIDFD_INFO_SIZE)) < 0 ? -EFAULT : 0;
 }
 
 function open(target: Task, thread: boolean, nonblocking: boolean): FileDescription {

@@ -1,8 +1,8 @@
 /** Files whose text is generated when it is read (Linux: seq_file), and stored value by value. */
-import { EINVAL, EIO } from "../../../platform/abi/errno.ts";
+import { EINVAL, EIO, ENOTTY } from "../../../platform/abi/errno.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { S_IFREG } from "../../../platform/abi/stat.ts";
-import { type FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type KernFilesystem, KernInode } from "./inode.ts";
 
@@ -35,6 +35,11 @@ export class KernText extends KernInode {
     gid = 0,
   ) {
     super(fs, S_IFREG | mode, uid, gid);
+  }
+
+  /** ioctl(2) of an open one. */
+  ioctl(_caller: IoctlCaller, _cmd: number, _arg: number): number {
+    return -ENOTTY;
   }
 
   /** Checks beyond the permission bits, when the file is opened. */
@@ -83,6 +88,10 @@ class TextFile extends FileDescriptionImpl {
 
   override truncate(): number {
     return 0;
+  }
+
+  override ioctl(f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    return (f.inode as KernText).ioctl(caller, cmd, arg);
   }
 }
 

@@ -1,5 +1,6 @@
 /** /proc/PID/ns and the files behind it (Linux: nsfs); namespaces(7). */
 import { EINVAL, ENOENT, ENOTTY, EPERM } from "../../../platform/abi/errno.ts";
+import { O_CLOEXEC, O_RDONLY } from "../../../platform/abi/fcntl.ts";
 import { DT_LNK } from "../../../platform/abi/dirent.ts";
 import {
   CLONE_NEWCGROUP,
@@ -12,7 +13,12 @@ import {
   CLONE_NEWUTS,
 } from "../../../platform/abi/sched.ts";
 import { NSFS_MAGIC } from "../../../platform/abi/mount.ts";
-import { NS_GET_NSTYPE, NS_GET_PARENT, NS_GET_USERNS } from "../../../platform/abi/ioctl.ts";
+import {
+  NS_GET_NSTYPE,
+  NS_GET_OWNER_UID,
+  NS_GET_PARENT,
+  NS_GET_USERNS,
+} from "../../../platform/abi/ioctl.ts";
 import { S_IFREG } from "../../../platform/abi/stat.ts";
 import type { NamespaceProxy } from "../../kernel/namespaces.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -20,6 +26,8 @@ import { PseudoFilesystem, PseudoInode } from "../../vfs/anon.ts";
 import { type Dentry, newRootDentry } from "../../vfs/dentry.ts";
 import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
+import { openPath } from "../../vfs/namei.ts";
+import { currentTask } from "../kernfs/caller.ts";
 import type { KeyedEntry } from "../kernfs/dir.ts";
 import type { KernFilesystem } from "../kernfs/inode.ts";
 import { isGone } from "./access.ts";
@@ -56,10 +64,35 @@ export class NamespaceFile extends FileDescriptionImpl {
   override read(): number {
     return -EINVAL;
   }
-  override ioctl(_f: FileDescription, _caller: IoctlCaller, cmd: number, _arg: number): number {
-    if (cmd === NS_GET_NSTYPE) return this.cloneFlag;
-    return cmd === NS_GET_USERNS || cmd === NS_GET_PARENT ? -EPERM : -ENOTTY;
+  override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    switch (cmd) {
+      case NS_GET_NSTYPE:
+        return this.cloneFlag;
+      case NS_GET_PARENT: // There is one namespace of these kinds, and it has no parent.
+        return this.cloneFlag === CLONE_NEWUSER || this.cloneFlag === CLONE_NEWPID
+          ? -EPERM
+          : -EINVAL;
+      case NS_GET_USERNS:
+        return this.cloneFlag === CLONE_NEWUSER ? -EPERM : openUserNamespace();
+      case NS_GET_OWNER_UID:
+        if (this.cloneFlag !== CLONE_NEWUSER) return -EINVAL;
+        return caller.copyOut(arg, new Uint8Array(4), 0, 4);
+      default:
+        return -ENOTTY;
+    }
   }
+}
+
+/** A descriptor of the one user namespace, which owns all others. */
+function openUserNamespace(): number {
+  const t = currentTask()!;
+  const ns = t.ns.user;
+  const dentry = dentryOf(ns, "user", CLONE_NEWUSER);
+  const file = openPath(t.fs.walkContext(t.creds), { mount: nsFs.mount, dentry }, O_RDONLY);
+  if (typeof file === "number") return file;
+  const fd = t.fdTable.install(file, O_CLOEXEC);
+  if (fd < 0) file.release();
+  return fd;
 }
 
 class NamespaceInode extends PseudoInode {

@@ -2,7 +2,7 @@
 import { EINVAL, ENOENT } from "../../../platform/abi/errno.ts";
 import { DT_DIR } from "../../../platform/abi/dirent.ts";
 import type { Task } from "../../kernel/task.ts";
-import type { FileDescription } from "../../vfs/file.ts";
+import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { PathRef } from "../../vfs/mount.ts";
 import { mountinfoText, mountstatsText, mountsText, pathText } from "../../vfs/path_text.ts";
@@ -12,6 +12,7 @@ import type { KernFilesystem } from "../kernfs/inode.ts";
 import { isGone, liveMemory } from "./access.ts";
 import { FdDir, FdInfoDir } from "./fd_dir.ts";
 import { NsDir } from "./ns_dir.ts";
+import { mapsIoctl } from "./maps_query.ts";
 import { mapsText, numaMapsText, smapsRollupText, smapsText } from "./task_maps.ts";
 import { MemInode, PagemapInode } from "./task_mem.ts";
 import * as misc from "./task_misc.ts";
@@ -59,6 +60,16 @@ function link(where: (t: Task) => PathRef | null): Maker {
     );
 }
 
+/** Also answers for single mappings. */
+class MapsFile extends TaskText {
+  constructor(fs: ProcContext, t: Task) {
+    super(fs, t, 0o444, mapsText, null, true);
+  }
+  override ioctl(caller: IoctlCaller, cmd: number, arg: number): number {
+    return mapsIoctl(this.task, caller, cmd, arg);
+  }
+}
+
 const accept: TaskStore = () => 0;
 
 function placeOf(file: FileDescription | null | undefined): PathRef | null {
@@ -93,7 +104,7 @@ const ENTRIES: readonly Entry[] = [
   ["stat", text(0o444, (t) => statText(t, true)), PROCESS],
   ["stat", text(0o444, (t) => statText(t, false)), THREAD],
   ["statm", text(0o444, statmText)],
-  ["maps", guarded(0o444, mapsText)],
+  ["maps", (fs, t) => new MapsFile(fs, t)],
   ["children", text(0o444, misc.childrenText), THREAD],
   ["numa_maps", guarded(0o444, numaMapsText)],
   ["mem", (fs, t) => new MemInode(fs, t)],

@@ -55,7 +55,7 @@ function vdsoLine(start: number, end: number): string {
 }
 
 /** The root that paths are shown from: the reader's. */
-function readerRoot(t: Task): PathRef {
+export function readerRoot(t: Task): PathRef {
   return (currentTask() ?? t).fs.root;
 }
 
