@@ -63,7 +63,7 @@ export const MOVE_MOUNT_T_SYMLINKS = 0x10;
 export const MOVE_MOUNT_T_AUTOMOUNTS = 0x20;
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 export const MOVE_MOUNT_SET_GROUP = 0x100;
-export const MOVE_MOUNT__MASK = 0x177;
+export const MOVE_MOUNT_BENEATH = 0x200;
 export const OPEN_TREE_CLONE = 1;
 export const FSCONFIG_SET_FLAG = 0;
 export const FSCONFIG_SET_STRING = 1;
@@ -73,6 +73,7 @@ export const FSCONFIG_SET_PATH_EMPTY = 4;
 export const FSCONFIG_SET_FD = 5;
 export const FSCONFIG_CMD_CREATE = 6;
 export const FSCONFIG_CMD_RECONFIGURE = 7;
+export const FSCONFIG_CMD_CREATE_EXCL = 8;
 export const MOUNT_ATTR_RDONLY = 1;
 export const MOUNT_ATTR_NOSUID = 2;
 export const MOUNT_ATTR_NODEV = 4;
@@ -286,3 +287,19 @@ export function getMountAttr(v: DataView, off: number): MountAttr {
     usernsFd: getU64(v, off + MOUNT_ATTR_OFF_USERNS_FD),
   };
 }
+
+// statmount(2), listmount(2)
+export const LISTMOUNT_REVERSE = 1;
+export const STATMOUNT_SB_BASIC = 0x1;
+export const STATMOUNT_MNT_BASIC = 0x2;
+export const STATMOUNT_PROPAGATE_FROM = 0x4;
+export const STATMOUNT_MNT_ROOT = 0x8;
+export const STATMOUNT_MNT_POINT = 0x10;
+export const STATMOUNT_FS_TYPE = 0x20;
+export const STATMOUNT_MNT_NS_ID = 0x40;
+export const STATMOUNT_MNT_OPTS = 0x80;
+export const STATMOUNT_SB_SOURCE = 0x200;
+export const MNT_ID_REQ_SIZE_VER0 = 24;
+export const MNT_ID_REQ_SIZE_VER1 = 32;
+/** struct statmount, without the strings behind it. */
+export const STATMOUNT_SIZE = 512;

@@ -87,7 +87,7 @@ function giveHandle(
   const size = FILE_HANDLE_OFF_HANDLE + (fits ? HANDLE_BYTES : 0);
   if (t.copyOut(handleAddr, t.scratch, 0, size) < 0) return -EFAULT;
   const err = isUnique
-    ? t.copyOutI64(mountIdAddr, p.mount.id)
+    ? t.copyOutI64(mountIdAddr, p.mount.uniqueId)
     : t.copyOutU32(mountIdAddr, p.mount.id);
   return err < 0 ? err : fits ? 0 : -EOVERFLOW;
 }

@@ -10,7 +10,7 @@ import { MS_NODIRATIME, MS_PRIVATE, MS_REC, MS_RELATIME } from "../../platform/a
 import { MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE } from "../../platform/abi/mount.ts";
 import { MS_STRICTATIME, MS_UNBINDABLE, UMOUNT_NOFOLLOW } from "../../platform/abi/mount.ts";
 import { hasCapability } from "../auth/credentials.ts";
-import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
+import { FULL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FsContext } from "../kernel/fs_context.ts";
@@ -70,7 +70,7 @@ function doMount(
   const ns = t.fs.mountNs;
   if ((flags & MS_REMOUNT) !== 0) return remount(t, target, flags, options);
   if ((flags & MS_BIND) !== 0) return bind(t, sourceAddr, target, (flags & MS_REC) !== 0);
-  if ((flags & PROPAGATION) !== 0) return changePropagation(target, flags);
+  if ((flags & PROPAGATION) !== 0) return changePropagation(t, target, flags);
   if ((flags & MS_MOVE) !== 0) {
     const from = walkArg(t, AT_FDCWD, sourceAddr, 0);
     if (typeof from === "number") return from;
@@ -118,12 +118,13 @@ function remount(t: Task, target: PathRef, flags: number, options: string): numb
   return t.fs.mountNs.remount(mount, kept);
 }
 
-/** MS_SHARED and friends are accepted; every mount behaves as private. */
-function changePropagation(target: PathRef, flags: number): number {
+/** MS_SHARED and friends. */
+function changePropagation(t: Task, target: PathRef, flags: number): number {
   const kind = flags & PROPAGATION;
   if ((kind & (kind - 1)) !== 0) return -EINVAL;
   if ((flags & ~(PROPAGATION | MS_REC | MS_SILENT)) !== 0) return -EINVAL;
-  return target.dentry === target.mount.root ? 0 : -EINVAL;
+  if (target.dentry !== target.mount.root) return -EINVAL;
+  return t.fs.mountNs.changePropagation(target.mount, kind, (flags & MS_REC) !== 0);
 }
 
 /** umount2(2). */
@@ -193,7 +194,7 @@ function isSame(a: PathRef, b: PathRef): boolean {
 }
 
 export const rows: readonly SyscallRow[] = [
-  [SYS_mount, "mount", mount, PARTIAL, "every mount is private: propagation flags are accepted"],
+  [SYS_mount, "mount", mount, FULL],
   [SYS_umount2, "umount2", umount2, FULL],
   [SYS_pivot_root, "pivot_root", pivotRoot, FULL],
 ];

@@ -161,7 +161,8 @@ export function statx(t: Task, args: SyscallArguments): SyscallReturn {
 
 function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
   const hasBirth = inode.btimeSec !== 0;
-  const mountId = (wanted & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
+  const isUnique = (wanted & STATX_MNT_ID_UNIQUE) !== 0;
+  const mountId = isUnique ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
   return {
     mask: STATX_BASIC_STATS | (hasBirth ? STATX_BTIME : 0) | mountId,
     blksize: inode.blksize,
@@ -186,7 +187,7 @@ function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
     rdevMinor: minor(inode.rdev),
     devMajor: major(inode.fs.dev),
     devMinor: minor(inode.fs.dev),
-    mntId: p.mount.id,
+    mntId: isUnique ? p.mount.uniqueId : p.mount.id,
     dioMemAlign: 0,
     dioOffsetAlign: 0,
   };

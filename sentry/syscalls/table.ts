@@ -11,6 +11,7 @@ import { rows as fcntlRows } from "./fcntl.ts";
 import { rows as fileRows } from "./file.ts";
 import { rows as fileDataRows } from "./file_data.ts";
 import { rows as fsContextRows } from "./fs_context.ts";
+import { rows as fsopenRows } from "./fsopen.ts";
 import { rows as futexRows } from "./futex.ts";
 import { rows as handleRows } from "./handle.ts";
 import { rows as idsRows } from "./ids.ts";
@@ -22,6 +23,7 @@ import { rows as madviseRows } from "./madvise.ts";
 import { rows as memoryRows } from "./memory.ts";
 import { rows as mempolicyRows } from "./mempolicy.ts";
 import { rows as mlockRows } from "./mlock.ts";
+import { rows as mountApiRows } from "./mount_api.ts";
 import { rows as mountRows } from "./mount.ts";
 import { rows as pidfdRows } from "./pidfd.ts";
 import { rows as pipeRows } from "./pipe.ts";
@@ -43,6 +45,7 @@ import { rows as sleepRows } from "./sleep.ts";
 import { rows as socketRows } from "./socket.ts";
 import { rows as socketMessageRows } from "./socket_message.ts";
 import { rows as spliceRows } from "./splice.ts";
+import { rows as statmountRows } from "./statmount.ts";
 import { rows as statRows } from "./stat.ts";
 import { rows as sysfsRows } from "./sysfs.ts";
 import { rows as systemRows } from "./system.ts";
@@ -64,6 +67,7 @@ export const table: readonly SyscallRow[] = [
   ...fileDataRows,
   ...fileRows,
   ...fsContextRows,
+  ...fsopenRows,
   ...futexRows,
   ...handleRows,
   ...idsRows,
@@ -75,6 +79,7 @@ export const table: readonly SyscallRow[] = [
   ...memoryRows,
   ...mempolicyRows,
   ...mlockRows,
+  ...mountApiRows,
   ...mountRows,
   ...pidfdRows,
   ...pipeRows,
@@ -97,6 +102,7 @@ export const table: readonly SyscallRow[] = [
   ...socketRows,
   ...spliceRows,
   ...statRows,
+  ...statmountRows,
   ...sysfsRows,
   ...systemRows,
   ...threadRows,

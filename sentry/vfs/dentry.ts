@@ -269,3 +269,9 @@ function free(d: Dentry): void {
 export function dropInode(inode: Inode): void {
   if (--inode.refs === 0) inode.release();
 }
+
+/** Whether `d` is `ancestor` or below it, within one file system. */
+export function isBelow(d: Dentry, ancestor: Dentry): boolean {
+  for (let x: Dentry | null = d; x !== null; x = x.parent) if (x === ancestor) return true;
+  return false;
+}

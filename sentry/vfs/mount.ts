@@ -3,9 +3,10 @@
  *
  * A mount is pinned by the namespace it is attached in, by open files and by root and working
  * directories. The last one that goes ends it, and with the last mount ends the file system.
- * Propagation is not done: every mount behaves as private.
+ * `propagation.ts` says which other mounts a change reaches.
  */
-import { EBUSY, EINVAL } from "../../platform/abi/errno.ts";
+import { EBUSY, EINVAL, ELOOP, ENOSPC } from "../../platform/abi/errno.ts";
+import { MS_PRIVATE, MS_SHARED } from "../../platform/abi/mount.ts";
 import {
   MS_NOATIME,
   MS_NODEV,
@@ -15,8 +16,16 @@ import {
 } from "../../platform/abi/mount.ts";
 import { MS_NOSYMFOLLOW, MS_RDONLY, MS_STRICTATIME } from "../../platform/abi/mount.ts";
 import { WaitQueue } from "../wait/queue.ts";
-import { Dentry, dropDentry, invalidatePaths, newRootDentry } from "./dentry.ts";
+import { Dentry, dropDentry, invalidatePaths, isBelow, newRootDentry } from "./dentry.ts";
 import type { Filesystem } from "./inode.ts";
+import {
+  copyPropagation,
+  type PeerGroup,
+  planCopies,
+  type Planned,
+  receivers,
+  setPropagation,
+} from "./propagation.ts";
 
 /** Flags a mount may carry. Without MS_NOATIME and MS_STRICTATIME it is relatime, as on Linux. */
 export const MOUNT_FLAGS_MASK = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
@@ -43,6 +52,8 @@ export function releasePath(p: PathRef): void {
   p.mount.release();
 }
 
+/** Linux's MNT_UNIQUE_ID_OFFSET. */
+export const UNIQUE_ID_OFFSET = 2 ** 31;
 let nextMountId = 20;
 
 export class Mount {
@@ -56,6 +67,11 @@ export class Mount {
   /** Null when detached. */
   ns: MountNamespace | null = null;
   refs = 1;
+  /** Those that see each other's mounts; null unless shared (Linux: mnt_share). */
+  peers: PeerGroup | null = null;
+  /** Whose mounts it sees as a slave (Linux: mnt_master). */
+  master: PeerGroup | null = null;
+  unbindable = false;
   /** Marked by umount2(MNT_EXPIRE), cleared by use. */
   expiring = false;
 
@@ -72,13 +88,20 @@ export class Mount {
     useFilesystem(fs);
   }
 
+  /** Never used again, also where small numbers are (STATX_MNT_ID_UNIQUE, listmount(2)). */
+  get uniqueId(): number {
+    return UNIQUE_ID_OFFSET + this.id;
+  }
+
   get isReadOnly(): boolean {
     return (this.flags & MS_RDONLY) !== 0;
   }
 
-  /** A mount of the same file system with the same flags, its root at `root`. Detached. */
+  /** A mount of the same file system with the same flags and groups, its root at `root`. Detached. */
   clone(root: Dentry = this.root): Mount {
-    return new Mount(this.fs, root, this.flags, this.source);
+    const copy = new Mount(this.fs, root, this.flags, this.source);
+    copyPropagation(this, copy);
+    return copy;
   }
 
   acquire(): this {
@@ -145,7 +168,11 @@ export function crossMounts(p: PathRef): PathRef {
   return crossed ? { mount, dentry } : p;
 }
 
+let nextNamespaceId = 1;
+
 export class MountNamespace {
+  /** As statmount(2) gives it. */
+  readonly id = nextNamespaceId++;
   root: Mount;
   /** Mounts attached, in the order of their attachment. */
   readonly mounts = new Set<Mount>();
@@ -154,11 +181,13 @@ export class MountNamespace {
   event = 0;
   refs = 1;
 
-  /** Takes over the caller's reference to `root`. */
-  constructor(root: Mount) {
+  /** Takes over the caller's reference to `root`. `anonymous`: of a detached tree, in no task. */
+  constructor(root: Mount, readonly anonymous = false) {
     this.root = root;
-    root.ns = this;
-    this.mounts.add(root);
+    forEachBelow(root, (m) => {
+      m.ns = this;
+      this.mounts.add(m);
+    });
   }
 
   get rootPath(): PathRef {
@@ -166,19 +195,29 @@ export class MountNamespace {
   }
 
   /**
-   * Attaches a detached mount, with the mounts below it, at `at` (on top of what is mounted there).
-   * Takes over the caller's reference. Returns 0, -EINVAL, -ENOSPC.
+   * Attaches a detached mount, with the mounts below it, at `at` (on top of what is mounted there), and
+   * copies wherever that is seen. Takes over the caller's reference. Returns 0, -EINVAL, -ENOSPC.
    */
   attach(mount: Mount, at: PathRef): number {
-    const { mount: parent, dentry } = crossMounts(at);
+    return this.#attach(mount, crossMounts(at));
+  }
+
+  /** `place` is not crossed: what is mounted there comes to lie on top (MOVE_MOUNT_BENEATH). */
+  #attach(mount: Mount, place: PathRef): number {
+    const { mount: parent, dentry } = place;
     if (parent.ns !== this) return -EINVAL;
-    if (this.mounts.size >= MOUNT_MAX) return -28; // ENOSPC
-    link(mount, parent, dentry);
-    forEachBelow(mount, (m) => {
-      m.ns = this;
-      this.mounts.add(m);
-    });
-    this.#tableChanged();
+    let planned: Planned[] = [];
+    if (parent.peers !== null) {
+      forEachBelow(mount, (m) => setPropagation(m, MS_SHARED));
+      const copy = (tree: Mount): Mount => copyTree(tree, tree.root, true, null, true);
+      planned = planCopies(parent, dentry, mount, copy, forEachBelow);
+    }
+    if (this.mounts.size + planned.length >= MOUNT_MAX) {
+      for (const { tree } of planned) releaseTree(tree);
+      return -ENOSPC;
+    }
+    graft(mount, parent, dentry);
+    for (const { tree, parent: other } of planned) graft(tree, other, dentry);
     return 0;
   }
 
@@ -192,39 +231,60 @@ export class MountNamespace {
 
   /** MS_BIND, with `recursive` MS_REC. */
   bind(from: PathRef, recursive: boolean, at: PathRef): number {
-    if (from.mount.ns !== this) return -EINVAL;
-    const copy = copyTree(from.mount, from.dentry, recursive, null);
+    const copy = this.copy(from, recursive);
+    if (typeof copy === "number") return copy;
     const err = this.attach(copy, at);
     if (err < 0) releaseTree(copy);
     return err;
   }
 
-  /** MS_MOVE. `from` must be the root of a mount. */
-  move(from: PathRef, at: PathRef): number {
-    const mount = from.mount;
-    if (mount.ns !== this || from.dentry !== mount.root || mount.parent === null) return -EINVAL;
-    for (let m: Mount | null = at.mount; m !== null; m = m.parent) if (m === mount) return -40;
-    const to = crossMounts(at);
-    if (to.mount.ns !== this) return -EINVAL;
+  /** A detached copy of what is seen at `from`; the caller owns it. */
+  copy(from: PathRef, recursive: boolean): Mount | number {
+    if (from.mount.ns !== this || from.mount.unbindable) return -EINVAL;
+    return copyTree(from.mount, from.dentry, recursive, null, false);
+  }
+
+  /** MS_MOVE, or move_mount(2) of a detached tree. `from` must be the root of a mount. */
+  move(from: PathRef, at: PathRef, beneath = false): number {
+    const { mount } = from;
+    const source = mount.ns;
+    if (source === null || from.dentry !== mount.root) return -EINVAL;
+    if (source.anonymous ? mount !== source.root : source !== this || mount.parent === null) {
+      return -EINVAL;
+    }
+    if (isShared(mount.parent)) return -EINVAL;
+    for (let m: Mount | null = at.mount; m !== null; m = m.parent) if (m === mount) return -ELOOP;
+    const to = beneath ? placeBeneath(at) : crossMounts(at);
+    if (to === null || to.mount.ns !== this) return -EINVAL;
+    if (to.mount.peers !== null && containsUnbindable(mount)) return -EINVAL;
+    if (source.anonymous) source.mounts.clear(); // The tree is this namespace's from now on.
     unlink(mount);
-    link(mount, to.mount, to.dentry);
-    this.#tableChanged();
-    return 0;
+    return this.#attach(mount, to);
   }
 
   /**
-   * umount2(2): detaches. Without `detach` (MNT_DETACH) a mount in use is -EBUSY. The caller's path
-   * must hold no reference of its own.
+   * umount2(2): detaches, also where it was propagated to. Without `detach` (MNT_DETACH) a mount in use
+   * is -EBUSY. The caller's path must hold no reference of its own.
    */
   unmount(mount: Mount, detach: boolean): number {
     if (mount.ns !== this) return -EINVAL;
     if (mount === this.root) return detach ? -EINVAL : -EBUSY;
-    if (!detach && (mount.refs > 1 || (mount.children !== null && mount.children.size > 0))) {
-      return -EBUSY;
+    const at = mount.mountpoint!;
+    const copies: Mount[] = [];
+    for (const other of receivers(mount.parent!)) {
+      const copy = other.children?.get(at);
+      if (copy !== undefined && (detach || !hasChildren(copy))) copies.push(copy);
     }
-    unlink(mount);
-    this.#releaseDetached(mount);
-    this.#tableChanged();
+    if (!detach) {
+      if (mount.refs > 1 || hasChildren(mount)) return -EBUSY;
+      if (copies.some((copy) => copy.refs > 1)) return -EBUSY;
+    }
+    for (const gone of [mount, ...copies]) {
+      const ns = gone.ns!;
+      unlink(gone);
+      ns.#releaseDetached(gone);
+      ns.#tableChanged();
+    }
     return 0;
   }
 
@@ -235,9 +295,27 @@ export class MountNamespace {
         this.#releaseDetached(child);
       }
     }
+    setPropagation(mount, MS_PRIVATE);
     mount.ns = null;
     this.mounts.delete(mount);
     mount.release();
+  }
+
+  /** Changes the propagation of `mount`; with `recursive` also of all below. */
+  changePropagation(mount: Mount, kind: number, recursive: boolean): number {
+    if (mount.ns !== this) return -EINVAL;
+    if (recursive) forEachBelow(mount, (m) => setPropagation(m, kind));
+    else setPropagation(mount, kind);
+    this.#tableChanged();
+    return 0;
+  }
+
+  /** mount_setattr(2): MS_* flags to clear, then to set. */
+  changeFlags(mount: Mount, set: number, clear: number, recursive: boolean): void {
+    const change = (m: Mount): number => m.flags = (m.flags & ~clear) | set;
+    if (recursive) forEachBelow(mount, change);
+    else change(mount);
+    this.#tableChanged();
   }
 
   /** MS_REMOUNT | MS_BIND, and the mount's part of MS_REMOUNT. */
@@ -255,6 +333,8 @@ export class MountNamespace {
   pivot(newRoot: Mount, oldRoot: Mount, putOld: PathRef): number {
     const parent = oldRoot.parent;
     const at = oldRoot.mountpoint;
+    if (isShared(newRoot.parent) || isShared(parent)) return -EINVAL;
+    if (isShared(putOld.mount)) return -EINVAL;
     unlink(newRoot);
     if (parent !== null) unlink(oldRoot);
     link(oldRoot, putOld.mount, putOld.dentry);
@@ -270,12 +350,8 @@ export class MountNamespace {
    */
   clone(): { ns: MountNamespace; translate: (p: PathRef) => PathRef } {
     const map = new Map<Mount, Mount>();
-    const root = copyTree(this.root, this.root.root, true, map);
+    const root = copyTree(this.root, this.root.root, true, map, true);
     const ns = new MountNamespace(root);
-    forEachBelow(root, (m) => {
-      m.ns = ns;
-      ns.mounts.add(m);
-    });
     const translate = (p: PathRef): PathRef => {
       const mount = map.get(p.mount);
       return mount === undefined ? p : { mount, dentry: p.dentry };
@@ -290,8 +366,17 @@ export class MountNamespace {
 
   /** The last task that uses it is gone: everything is unmounted lazily. */
   release(): void {
-    if (--this.refs !== 0) return;
+    if (--this.refs !== 0 || this.mounts.size === 0) return;
     this.#releaseDetached(this.root);
+  }
+
+  /** Adds a tree that has been linked. */
+  adopt(tree: Mount): void {
+    forEachBelow(tree, (m) => {
+      m.ns = this;
+      this.mounts.add(m);
+    });
+    this.#tableChanged();
   }
 
   #tableChanged(): void {
@@ -318,44 +403,75 @@ function unlink(mount: Mount): void {
   dentry.release();
 }
 
+/** Attaches a tree exactly there; a mount that was there comes to lie on the tree's root. */
+function graft(tree: Mount, parent: Mount, dentry: Dentry): void {
+  const above = parent.children?.get(dentry);
+  if (above !== undefined) {
+    unlink(above);
+    link(above, tree, tree.root);
+  }
+  link(tree, parent, dentry);
+  parent.ns!.adopt(tree);
+}
+
+/** Where what lies on top at `p` is mounted; null when nothing is, or a namespace's root. */
+function placeBeneath(p: PathRef): PathRef | null {
+  const { mount, dentry } = crossMounts(p);
+  if (dentry !== mount.root || mount.parent === null) return null;
+  return { mount: mount.parent, dentry: mount.mountpoint! };
+}
+
+function isShared(mount: Mount | null): boolean {
+  return mount !== null && mount.peers !== null;
+}
+
+function hasChildren(mount: Mount): boolean {
+  return mount.children !== null && mount.children.size > 0;
+}
+
+function containsUnbindable(mount: Mount): boolean {
+  let found = false;
+  forEachBelow(mount, (m) => found ||= m.unbindable);
+  return found;
+}
+
 function forEachBelow(mount: Mount, visit: (m: Mount) => void): void {
   visit(mount);
   if (mount.children === null) return;
   for (const child of mount.children.values()) forEachBelow(child, visit);
 }
 
-/** A detached copy of `mount` from `root` on, with the mounts below `root` when recursive. */
+/**
+ * A detached copy of `mount` from `root` on, with the mounts below `root` when recursive; unbindable ones
+ * among these only when `all`.
+ */
 function copyTree(
   mount: Mount,
   root: Dentry,
   recursive: boolean,
   map: Map<Mount, Mount> | null,
+  all: boolean,
 ): Mount {
   const copy = mount.clone(root);
   map?.set(mount, copy);
   if (recursive && mount.children !== null) {
     for (const child of mount.children.values()) {
-      if (!isBelow(child.mountpoint!, root)) continue;
-      link(copyTree(child, child.root, true, map), copy, child.mountpoint!);
+      if (!isBelow(child.mountpoint!, root) || (child.unbindable && !all)) continue;
+      link(copyTree(child, child.root, true, map, all), copy, child.mountpoint!);
     }
   }
   return copy;
 }
 
-function releaseTree(mount: Mount): void {
+export function releaseTree(mount: Mount): void {
   if (mount.children !== null) {
     for (const child of [...mount.children.values()]) {
       unlink(child);
       releaseTree(child);
     }
   }
+  setPropagation(mount, MS_PRIVATE);
   mount.release();
-}
-
-/** Whether `d` is `ancestor` or below it, within one file system. */
-export function isBelow(d: Dentry, ancestor: Dentry): boolean {
-  for (let x: Dentry | null = d; x !== null; x = x.parent) if (x === ancestor) return true;
-  return false;
 }
 
 /** Whether the place `p` is `ancestor` or below it, across mounts. */

@@ -1,6 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { EBUSY, EINVAL, ELOOP } from "../../platform/abi/errno.ts";
-import { MS_NODEV, MS_NOSUID, MS_RDONLY } from "../../platform/abi/mount.ts";
+import { MS_NODEV, MS_NOSUID, MS_PRIVATE, MS_RDONLY } from "../../platform/abi/mount.ts";
+import { MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "../../platform/abi/mount.ts";
 import { newTmpfs, ok, opened, Tree } from "./fixture_test.ts";
 import { crossMounts } from "./mount.ts";
 import { mountinfoText, mountsText, pathOf } from "./path_text.ts";
@@ -107,4 +108,102 @@ Deno.test("the mount table shows what the root reaches", () => {
   assertEquals(lines[1].startsWith("src /a\\040b tmpfs rw,nosuid,nodev,relatime,size="), true);
   const info = mountinfoText(tree.ns, tree.root).trimEnd().split("\n")[1].split(" ");
   assertEquals([info[3], info[4], info[6], info[7]], ["/", "/a\\040b", "-", "tmpfs"]);
+});
+
+/** Mounts a tmpfs with a file "f" at `path`. */
+function mountWithFile(tree: Tree, path: string): void {
+  ok(tree.ns.mount(newTmpfs(), "t", 0, tree.at(path)));
+  tree.write(path + "/f", path);
+}
+
+function optionalFields(tree: Tree, mountPoint: string): string[] {
+  const line = mountinfoText(tree.ns, tree.root).split("\n").find((l) =>
+    l.includes(` ${mountPoint} `)
+  );
+  const fields = line!.split(" ");
+  return fields.slice(6, fields.indexOf("-"));
+}
+
+Deno.test("what is mounted in a shared mount appears in its peers and slaves", () => {
+  const tree = new Tree();
+  tree.mkdir("/a", "/peer", "/slave", "/private");
+  ok(tree.ns.mount(newTmpfs(), "t", 0, tree.at("/a")));
+  tree.mkdir("/a/d", "/a/e");
+  ok(tree.ns.changePropagation(tree.at("/a").mount, MS_SHARED, false));
+  for (const name of ["/peer", "/slave", "/private"]) {
+    ok(tree.ns.bind(tree.at("/a"), false, tree.at(name)));
+  }
+  ok(tree.ns.changePropagation(tree.at("/slave").mount, MS_SLAVE, false));
+  ok(tree.ns.changePropagation(tree.at("/private").mount, MS_PRIVATE, false));
+  mountWithFile(tree, "/a/d");
+  assertEquals(tree.read("/peer/d/f"), "/a/d");
+  assertEquals(tree.read("/slave/d/f"), "/a/d");
+  assertEquals(tree.walk("/private/d/f"), -2);
+  mountWithFile(tree, "/slave/e");
+  assertEquals(tree.walk("/a/e/f"), -2);
+  assertEquals(optionalFields(tree, "/a"), optionalFields(tree, "/peer"));
+  assertEquals(optionalFields(tree, "/slave")[0].startsWith("master:"), true);
+  assertEquals(optionalFields(tree, "/slave/d")[0].startsWith("master:"), true);
+  ok(tree.ns.unmount(tree.at("/peer/d").mount, false));
+  for (const name of ["/a/d/f", "/peer/d/f", "/slave/d/f"]) assertEquals(tree.walk(name), -2);
+});
+
+Deno.test("a shared mount can be bound into itself", () => {
+  const tree = new Tree();
+  tree.mkdir("/a");
+  ok(tree.ns.mount(newTmpfs(), "t", 0, tree.at("/a")));
+  tree.mkdir("/a/in");
+  ok(tree.ns.changePropagation(tree.at("/a").mount, MS_SHARED, false));
+  ok(tree.ns.bind(tree.at("/a"), false, tree.at("/a/in")));
+  assertEquals(tree.ns.mounts.size, 3);
+  ok(tree.ns.unmount(tree.at("/a/in").mount, false));
+  assertEquals(tree.ns.mounts.size, 2);
+});
+
+Deno.test("namespaces see each other's mounts while these are shared", () => {
+  const tree = new Tree();
+  tree.mkdir("/m");
+  ok(tree.ns.changePropagation(tree.ns.root, MS_SHARED, true));
+  const { ns } = tree.ns.clone();
+  mountWithFile(tree, "/m");
+  assertEquals(ns.mounts.size, 2);
+  ok(ns.changePropagation(ns.root, MS_PRIVATE, true));
+  ok(tree.ns.unmount(tree.at("/m").mount, false));
+  assertEquals(ns.mounts.size, 2);
+  ns.release();
+});
+
+Deno.test("an unbindable mount is not bound, nor taken along", () => {
+  const tree = new Tree();
+  tree.mkdir("/a", "/b");
+  ok(tree.ns.mount(newTmpfs(), "t", 0, tree.at("/a")));
+  tree.mkdir("/a/m");
+  ok(tree.ns.mount(newTmpfs(), "u", 0, tree.at("/a/m")));
+  ok(tree.ns.changePropagation(tree.at("/a/m").mount, MS_UNBINDABLE, false));
+  assertEquals(tree.ns.bind(tree.at("/a/m"), false, tree.at("/b")), -EINVAL);
+  ok(tree.ns.bind(tree.at("/a"), true, tree.at("/b")));
+  assertEquals(tree.ns.mounts.size, 4);
+  assertEquals(optionalFields(tree, "/a/m"), ["unbindable"]);
+});
+
+Deno.test("the last peer hands its slaves to its own master", () => {
+  const tree = new Tree();
+  tree.mkdir("/a", "/b", "/c");
+  ok(tree.ns.mount(newTmpfs(), "t", 0, tree.at("/a")));
+  tree.mkdir("/a/d");
+  ok(tree.ns.changePropagation(tree.at("/a").mount, MS_SHARED, false));
+  ok(tree.ns.bind(tree.at("/a"), false, tree.at("/b")));
+  const b = tree.at("/b").mount;
+  ok(tree.ns.changePropagation(b, MS_SLAVE, false));
+  ok(tree.ns.changePropagation(b, MS_SHARED, false));
+  ok(tree.ns.bind(tree.at("/b"), false, tree.at("/c")));
+  ok(tree.ns.changePropagation(tree.at("/c").mount, MS_SLAVE, false));
+  mountWithFile(tree, "/a/d");
+  assertEquals(tree.read("/c/d/f"), "/a/d");
+  ok(tree.ns.unmount(tree.at("/a/d").mount, false));
+  ok(tree.ns.unmount(b, true));
+  assertEquals(
+    optionalFields(tree, "/c"),
+    optionalFields(tree, "/a").map((f) => f.replace("shared", "master")),
+  );
 });

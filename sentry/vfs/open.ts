@@ -22,7 +22,7 @@ import { FileDescription, FileDescriptionImpl } from "./file.ts";
 import type { Inode } from "./inode.ts";
 import { breakLeases } from "./leases.ts";
 import { setSizeOnOpen } from "./metadata.ts";
-import type { Mount, PathRef } from "./mount.ts";
+import { type Mount, MountNamespace, type PathRef } from "./mount.ts";
 import { inodePermission, isOwnerOrCapable, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permission.ts";
 import { mayCreate, newFileMode } from "./permission.ts";
 import { blockDevices, charDevices, getFifoOpener } from "./special.ts";
@@ -76,6 +76,25 @@ class PathOnlyImpl extends FileDescriptionImpl {
   }
 }
 const pathOnly = new PathOnlyImpl();
+
+/** A detached tree of mounts: it goes when the last descriptor is closed, unless it was attached. */
+class DetachedTreeImpl extends PathOnlyImpl {
+  constructor(readonly ns: MountNamespace) {
+    super();
+  }
+  override release(): void {
+    this.ns.release();
+  }
+}
+
+/** What open_tree(2) and fsmount(2) return: `tree`, of which it takes over the reference, as a place. */
+export function openDetached(tree: Mount): FileDescription {
+  const ns = new MountNamespace(tree, true);
+  const { root } = tree;
+  const file = new FileDescription(root.inode!, root.acquire(), tree.acquire(), O_PATH);
+  file.impl = new DetachedTreeImpl(ns);
+  return file;
+}
 
 /**
  * open(2), openat2(2). `mode` is already masked by umask; `resolve` has RESOLVE_* flags. The caller

@@ -113,15 +113,26 @@ export function mountsText(ns: MountNamespace, root: PathRef): string {
   return text;
 }
 
+/** Which part of its file system a mount shows. */
+export function mountRootText(m: Mount): string {
+  let text = "";
+  for (let d = m.root; d.parent !== null; d = d.parent) text = "/" + d.name + text;
+  return text === "" ? "/" : text;
+}
+
+/** The optional fields: groups that the mount is in, and receives from. */
+function groupsText(m: Mount): string {
+  return (m.peers === null ? "" : ` shared:${m.peers.id}`) +
+    (m.master === null ? "" : ` master:${m.master.id}`) + (m.unbindable ? " unbindable" : "");
+}
+
 /** /proc/PID/mountinfo. */
 export function mountinfoText(ns: MountNamespace, root: PathRef): string {
   let text = "";
   for (const m of visibleMounts(ns, root)) {
-    let inFs = "";
-    for (let d = m.root; d.parent !== null; d = d.parent) inFs = "/" + d.name + inFs;
     const rw = (m.flags & MS_RDONLY) !== 0 ? "ro" : "rw";
     text += `${m.id} ${m.parent?.id ?? m.id} ${major(m.fs.dev)}:${minor(m.fs.dev)} ` +
-      `${mangle(inFs === "" ? "/" : inFs)} ${mountPointText(m, root)} ${flagsText(m)} - ` +
+      `${mangle(mountRootText(m))} ${mountPointText(m, root)} ${flagsText(m)}${groupsText(m)} - ` +
       `${m.fs.typeName} ${mangle(m.source)} ${rw}${optionsText(m)}\n`;
   }
   return text;
