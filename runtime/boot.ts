@@ -4,7 +4,7 @@
  */
 import type { ControlEvent, SandboxConfig, SentryStart, WorkerReady } from "../sentry/config.ts";
 import type { GoferRoot, GoferStart } from "../gofer/protocol.ts";
-import { spawnLibrary } from "../platform/host/spawn.ts";
+import { MAX_FDS, spawnLibrary } from "../platform/host/spawn.ts";
 import { CONFIG_HEADER_SIZE, CONTROL_FD, SENTRY_BUG_STATUS } from "./control.ts";
 
 /** Nothing but the library that is already there. */
@@ -80,10 +80,27 @@ function send(event: ControlEvent): void {
 
 /** Reads the configuration, and no byte more: what follows on the control socket is for the Sentry. */
 function readConfig(): SandboxConfig | null {
-  const header = readExactly(CONFIG_HEADER_SIZE);
-  if (header === null) return null;
+  const header = new Uint8Array(CONFIG_HEADER_SIZE);
+  const fds = new Int32Array(MAX_FDS);
+  const library = spawnLibrary();
+  if (library.dv_receive_with_fds(CONTROL_FD, header, header.length, fds) < 0) return null;
   const body = readExactly(new DataView(header.buffer).getUint32(0, true));
-  return body === null ? null : JSON.parse(new TextDecoder().decode(body));
+  if (body === null) return null;
+  return withDescriptors(JSON.parse(new TextDecoder().decode(body)), fds);
+}
+
+/** The descriptors themselves, where the configuration has their positions in `fds`. */
+function withDescriptors(config: SandboxConfig, fds: Int32Array): SandboxConfig {
+  const at = (i: number) => i < 0 ? -1 : fds[i];
+  return {
+    ...config,
+    rootFd: at(config.rootFd),
+    volumes: config.volumes.map((v) => ({ ...v, fd: at(v.fd) })),
+    straceFd: at(config.straceFd),
+    debugLogFd: at(config.debugLogFd),
+    stdio: [at(config.stdio[0]), at(config.stdio[1]), at(config.stdio[2])],
+    cpuinfoFd: at(config.cpuinfoFd),
+  };
 }
 
 function readExactly(length: number): Uint8Array<ArrayBuffer> | null {

@@ -2,12 +2,14 @@
 import type { ControlEvent, ControlRequest, SandboxConfig } from "../sentry/config.ts";
 import { spawnLibrary } from "../platform/host/spawn.ts";
 
-/** Descriptors of the sandbox process, see platform/native/host/spawn.c. */
+/** Descriptors of the sandbox process, see platform/native/sandbox/start.h. */
 export const CONTROL_FD = 3;
 export const EMPTY_ROOT_FD = 4;
-export const FIRST_MOUNT_FD = 5;
 
-/** The configuration comes first: its length as u32, then JSON. Lines of JSON follow. */
+/**
+ * The configuration comes first: its length as u32, with all descriptors that it speaks of, then JSON,
+ * where a descriptor is its position among them. Lines of JSON follow.
+ */
 export const CONFIG_HEADER_SIZE = 4;
 
 /** Exit status when a bug of ours ended the sandbox. */
@@ -21,12 +23,14 @@ const MAX_LINE = 1 << 20;
 export class ControlConnection {
   constructor(readonly fd: number) {}
 
-  sendConfig(config: SandboxConfig): boolean {
+  /** `fds` are the caller's to close. */
+  sendConfig(config: SandboxConfig, fds: Int32Array<ArrayBuffer>): boolean {
     const body = new TextEncoder().encode(JSON.stringify(config));
-    const message = new Uint8Array(CONFIG_HEADER_SIZE + body.length);
-    new DataView(message.buffer).setUint32(0, body.length, true);
-    message.set(body, CONFIG_HEADER_SIZE);
-    return this.#write(message);
+    const header = new Uint8Array(CONFIG_HEADER_SIZE);
+    new DataView(header.buffer).setUint32(0, body.length, true);
+    const library = spawnLibrary();
+    if (library.dv_send_with_fds(this.fd, header, header.length, fds, fds.length) < 0) return false;
+    return this.#write(body);
   }
 
   /** False when the sandbox is gone. */

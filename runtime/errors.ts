@@ -32,7 +32,7 @@ export class SandboxError extends Error {
     super(message);
   }
 
-  /** dv_sandbox_spawn failed; `stage` as it says. */
+  /** dv_sandbox_start failed; `stage` as it says. */
   static ofSpawn(stage: number, errno: number): SandboxError {
     if (stage === 3 || stage === 4) {
       if (errno === EPERM || errno === EACCES || errno === EINVAL) {
@@ -42,11 +42,11 @@ export class SandboxError extends Error {
         return new SandboxError(NAMESPACE_LIMIT, CANNOT_START);
       }
     }
-    const what = ["", "request", "resources", "clone", "id maps"][stage] ?? "start";
+    const what = ["", "", "resources", "clone", "id maps"][stage] ?? "start";
     return new SandboxError(`cannot start a sandbox: ${what}: errno ${errno}`, CANNOT_START);
   }
 
-  /** A step between clone and exec failed. `mounts` are the sources of mount 0, 1, …. */
+  /** A step between clone and exec failed, or dv_sandbox_mount. `mounts` are the sources of mount 0, 1, …. */
   static ofStep(
     event: Extract<ControlEvent, { type: "failed" }>,
     mounts: string[],

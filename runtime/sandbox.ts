@@ -1,13 +1,13 @@
 /**
  * A sandbox: options in, streams and exit status out. The command's `do` is the first user of it.
  *
- * The sandbox process is cloned before anything else happens; its configuration follows through the
- * control socket while it boots.
+ * The sandbox process is started before anything else happens (in the command by the prelude, before
+ * this code runs); its mounts and its configuration follow while it boots.
  */
 import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
 import { libraryFile } from "../platform/host/library.ts";
-import { spawnLibrary } from "../platform/host/spawn.ts";
-import { ControlConnection, EMPTY_ROOT_FD, FIRST_MOUNT_FD, SENTRY_BUG_STATUS } from "./control.ts";
+import { MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
+import { CONTROL_FD, ControlConnection, EMPTY_ROOT_FD, SENTRY_BUG_STATUS } from "./control.ts";
 import { SandboxError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
@@ -66,10 +66,6 @@ export interface SandboxStatus {
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** What host files of unmapped owners show as (/proc/sys/kernel/overflowuid). */
 const OVERFLOW_ID = 65534;
-/** An owner of all files may read them: CAP_DAC_READ_SEARCH. */
-const CAPS_READ = 1 << 2;
-/** Writable volumes: CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID besides. */
-const CAPS_WRITE = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4;
 
 /** A running sandbox. */
 export class Sandbox {
@@ -94,22 +90,26 @@ export class Sandbox {
   private constructor(options: SandboxOptions, log: Log | null) {
     const files = openFiles(options);
     const native = spawnLibrary();
-    const request = new TextEncoder().encode(spawnRequest(options, files));
-    const out = new Int32Array(4);
-    const pid = native.dv_sandbox_spawn(request, request.length, out);
-    for (const fd of files.close) closeFd(fd);
+    const out = new Int32Array(5);
+    const writable = options.volumes?.some((v) => v.writable) ?? false;
+    const pid = native.dv_sandbox_start(
+      writable ? 1 : 0,
+      new TextEncoder().encode(`${executable(options)}\0`),
+      files.library,
+      out,
+    );
     if (pid < 0) {
-      closeFd(files.diagnostics);
-      throw SandboxError.ofSpawn(out[3], -pid);
+      for (const fd of files.close) closeFd(fd);
+      throw SandboxError.ofSpawn(out[4], -pid);
     }
     this.pid = pid;
     this.#log = log;
     this.#control = new ControlConnection(out[0]);
     this.#pidfd = out[1];
-    this.#diagnostics = files.diagnostics;
-    log?.debug("cloned the sandbox process", { pid, allIdsMapped: out[2] !== 0 });
-    this.#control.sendConfig(makeConfig(options, files, out[2] !== 0));
-    this.status = this.#follow(options);
+    this.#diagnostics = out[3];
+    const allIdsMapped = out[2] !== 0;
+    log?.debug("started the sandbox process", { pid, allIdsMapped });
+    this.status = this.#follow(options, this.#configure(options, files, allIdsMapped));
     // Who never asks for the status has no error to handle.
     this.status.catch(() => {});
     if (files.pipes !== null) {
@@ -136,11 +136,26 @@ export class Sandbox {
     } catch { /* gone already */ }
   }
 
-  async #follow(options: SandboxOptions): Promise<SandboxStatus> {
+  /** Sends mounts and configuration. A process that is gone has said why, or has no more to say. */
+  #configure(options: SandboxOptions, files: Files, allIdsMapped: boolean): SandboxError | null {
+    const mounts = mountSandbox(this.pid, options);
+    if (mounts instanceof Int32Array) {
+      const fds = new Int32Array([...mounts, ...files.extra]);
+      this.#control.sendConfig(makeConfig(options, files, mounts.length, allIdsMapped), fds);
+      for (const fd of mounts) closeFd(fd);
+    }
+    for (const fd of files.close) closeFd(fd);
+    return mounts instanceof SandboxError ? mounts : null;
+  }
+
+  async #follow(
+    options: SandboxOptions,
+    failure: SandboxError | null,
+  ): Promise<SandboxStatus> {
     const native = spawnLibrary();
     let status: SandboxStatus | null = null;
-    let error: SandboxError | null = null;
-    for await (const event of this.#control.events()) {
+    let error = failure;
+    for await (const event of failure === null ? this.#control.events() : []) {
       this.#log?.debug("event", event as unknown as Record<string, unknown>);
       if (event.type === "ready") {
         native.dv_sandbox_strip(this.#pidfd);
@@ -200,17 +215,15 @@ interface Pipes {
 interface Files {
   pipes: Pipes | null;
   library: number;
-  /** What the sandbox process itself writes to stderr: a report if it crashes. */
-  diagnostics: number;
   /** The guest's standard streams. The process's own are others, so that the guest can close its. */
   stdio: [number, number, number];
-  /** Descriptors that the sandbox inherits after its mounts, in order. */
+  /** Descriptors that the sandbox is sent after its mounts, in order. */
   extra: number[];
   /** Their positions in `extra`, or -1. */
   sentryLog: number;
   strace: number;
   cpuinfo: number;
-  /** Ours until the clone. */
+  /** Ours until they are sent. */
   close: number[];
 }
 
@@ -218,7 +231,6 @@ function openFiles(options: SandboxOptions): Files {
   const files: Files = {
     pipes: null,
     library: openHost(libraryFile(), O_RDONLY),
-    diagnostics: openMemfd("dvisor-diagnostics"),
     stdio: [0, 1, 2],
     extra: [],
     sentryLog: -1,
@@ -284,47 +296,53 @@ function openStdio(kinds: (Stdio | undefined)[], files: Files): void {
   files.pipes = pipes;
 }
 
-function spawnRequest(options: SandboxOptions, files: Files): string {
-  const binary = options.binary ?? (Deno.build.standalone ? null : Deno.env.get("DVISOR_BINARY"));
-  if (binary === undefined) {
-    throw new SandboxError("set `binary` (or DVISOR_BINARY) to the dvisor executable", 2);
-  }
-  let caps = 0;
-  if (Deno.uid() === 0) {
-    caps = CAPS_READ;
-    if (options.volumes?.some((v) => v.writable)) caps |= CAPS_WRITE;
-  }
-  const lines = [
-    `ro=${options.root ?? "/"}`,
-    ...(options.volumes ?? []).map((v) => `${v.writable ? "rw" : "ro"}=${v.source}`),
-    ...files.extra.map((fd) => `fd=${fd}`),
-    `library=${files.library}`,
-    `caps=${caps.toString(16)}`,
-    `stdio=${files.diagnostics},${files.diagnostics},${files.diagnostics}`,
-    "arg=dvisor-sandbox",
-    "arg=boot",
-    "env=LD_LIBRARY_PATH=/lib64",
-    "env=LD_PRELOAD=/lib64/libplatform.so",
-    "env=DVISOR_PREFAULT=1",
-  ];
-  if (binary !== null) lines.push(`exe=${binary}`);
-  return lines.join("\0") + "\0";
+/** The dvisor executable that the sandbox process runs; empty: this one. */
+function executable(options: SandboxOptions): string {
+  if (options.binary !== undefined) return options.binary;
+  if (Deno.build.standalone) return "";
+  const binary = Deno.env.get("DVISOR_BINARY");
+  if (binary !== undefined) return binary;
+  throw new SandboxError("set `binary` (or DVISOR_BINARY) to the dvisor executable", 2);
 }
 
 // --- After it ---------------------------------------------------------------------------------------
 
-function makeConfig(options: SandboxOptions, files: Files, allIdsMapped: boolean): SandboxConfig {
+/** Descriptors of the root and of the volumes; null when the process is gone. */
+function mountSandbox(
+  pid: number,
+  options: SandboxOptions,
+): Int32Array<ArrayBuffer> | SandboxError | null {
+  const requests = [
+    `ro=${options.root ?? "/"}`,
+    ...(options.volumes ?? []).map((v) => `${v.writable ? "rw" : "ro"}=${v.source}`),
+  ];
+  const fds = new Int32Array(MAX_MOUNTS);
+  const failed = new Uint8Array(STEP_SIZE);
+  const request = new TextEncoder().encode(requests.join("\0") + "\0\0");
+  const n = spawnLibrary().dv_sandbox_mount(pid, request, fds, failed);
+  if (n >= 0) return fds.subarray(0, n);
+  if (n === -ESRCH) return null;
+  const step = new TextDecoder().decode(failed.subarray(0, failed.indexOf(0)));
+  const event = { type: "failed" as const, step, index: fds[0], errno: -n };
+  return SandboxError.ofStep(event, mountSources(options));
+}
+
+function makeConfig(
+  options: SandboxOptions,
+  files: Files,
+  mounts: number,
+  allIdsMapped: boolean,
+): SandboxConfig {
   const volumes = options.volumes ?? [];
-  const firstExtraFd = FIRST_MOUNT_FD + 1 + volumes.length;
-  const extraFd = (i: number) => i < 0 ? -1 : firstExtraFd + i;
+  const extraFd = (i: number) => i < 0 ? -1 : mounts + i;
   const env = options.env ?? { PATH: DEFAULT_PATH };
   const user = options.user ?? { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   const strace = options.strace === true ? [] : options.strace || null;
   return {
-    rootFd: FIRST_MOUNT_FD,
+    rootFd: 0,
     emptyRootFd: EMPTY_ROOT_FD,
     volumes: volumes.map((v, i): VolumeConfig => ({
-      fd: FIRST_MOUNT_FD + 1 + i,
+      fd: 1 + i,
       dst: toLatin1(v.target),
       rw: v.writable ?? false,
       isDirectory: isDirectory(v.source),
@@ -352,7 +370,7 @@ function makeConfig(options: SandboxOptions, files: Files, allIdsMapped: boolean
     ],
     cpuinfoFd: extraFd(files.cpuinfo),
     console: options.console ?? null,
-    controlFd: 3,
+    controlFd: CONTROL_FD,
   };
 }
 
@@ -380,14 +398,11 @@ const SYS_read = 0;
 const SYS_open = 2;
 const SYS_close = 3;
 const SYS_lseek = 8;
-const SYS_fcntl = 72;
 const SYS_umask = 95;
 const SYS_getgroups = 115;
 const SYS_pipe2 = 293;
 const SYS_prlimit64 = 302;
-const SYS_memfd_create = 319;
 const RLIM_NLIMITS = 16;
-const F_SETFL = 4;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_RDWR = 2;
@@ -398,6 +413,9 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const MAX_GROUPS = 1024;
 const DIAGNOSTICS_SIZE = 16384;
+/** Of the name that dv_sandbox_mount gives what failed. */
+const STEP_SIZE = 32;
+const ESRCH = 3;
 
 function host(nr: number, a0: number, a1 = 0, a2 = 0, a3 = 0): number {
   return spawnLibrary().dv_syscall(nr, a0, a1, a2, a3, 0, 0);
@@ -411,14 +429,6 @@ function openHost(path: string, flags: number): number {
   const bytes = new TextEncoder().encode(path + "\0");
   const fd = host(SYS_open, addressOf(bytes), flags | O_CLOEXEC, 0o644);
   if (fd < 0) throw new SandboxError(`cannot open ${path} (errno ${-fd})`, 2);
-  return fd;
-}
-
-function openMemfd(name: string): number {
-  const bytes = new TextEncoder().encode(name + "\0");
-  const fd = host(SYS_memfd_create, addressOf(bytes), 1, /* MFD_CLOEXEC */ 0);
-  if (fd < 0) throw new SandboxError(`cannot make a memfd (errno ${-fd})`, 125);
-  host(SYS_fcntl, fd, F_SETFL, O_APPEND);
   return fd;
 }
 

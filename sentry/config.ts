@@ -76,7 +76,7 @@ export type ControlRequest =
 
 /** From the sandbox to the CLI. */
 export type ControlEvent =
-  /** Between clone and exec something failed; `step` names it (platform/native/host/spawn.c). */
+  /** Between clone and exec something failed; `step` names it (platform/native/sandbox/start.c). */
   | { type: "failed"; step: string; index: number; errno: number }
   /** Both Workers run and the process has sealed itself: what start-up needed can be unmounted. */
   | { type: "ready" }

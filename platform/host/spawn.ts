@@ -3,15 +3,22 @@ import { openLibrary } from "./library.ts";
 
 const symbols = {
   dv_syscall: { parameters: ["i32", "f64", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
-  dv_sandbox_spawn: { parameters: ["buffer", "u32", "buffer"], result: "i32" },
+  dv_sandbox_start: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
+  dv_sandbox_mount: { parameters: ["i32", "buffer", "buffer", "buffer"], result: "i32" },
   dv_sandbox_wait: { parameters: ["i32"], result: "i32", nonblocking: true },
   dv_sandbox_strip: { parameters: ["i32"], result: "i32" },
   dv_read: { parameters: ["i32", "buffer", "u32"], result: "i32", nonblocking: true },
   dv_read_now: { name: "dv_read", parameters: ["i32", "buffer", "u32"], result: "i32" },
+  dv_send_with_fds: { parameters: ["i32", "buffer", "u32", "buffer", "u32"], result: "i32" },
+  dv_receive_with_fds: { parameters: ["i32", "buffer", "u32", "buffer"], result: "i32" },
   dv_write: { parameters: ["i32", "buffer", "u32", "u32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type SpawnLibrary = ReturnType<typeof openLibrary<typeof symbols>>;
+
+/** The most that dv_sandbox_mount and dv_receive_with_fds fill in. */
+export const MAX_MOUNTS = 64;
+export const MAX_FDS = MAX_MOUNTS + 16;
 
 let library: SpawnLibrary | null = null;
 
