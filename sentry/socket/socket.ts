@@ -97,6 +97,11 @@ export abstract class SocketImpl extends FileDescriptionImpl {
   override seek(): number {
     return -ESPIPE;
   }
+  override waitLimitNs(writes: boolean): number {
+    return writes ? this.options.sendTimeoutNs : this.options.recvTimeoutNs;
+  }
+  /** Its file was made. */
+  filed(_file: FileDescription): void {}
 
   abstract bind(caller: SocketCaller, address: Uint8Array): number;
   /** -EAGAIN: wait on `blockedOn` and call again. */

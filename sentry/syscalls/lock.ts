@@ -33,7 +33,7 @@ export function flock(t: Task, args: SyscallArguments): SyscallReturn {
   }
   if (!file.readable && !file.writable) return -EBADF;
   const locks = locksOf(file.inode);
-  const err = locks.setWhole(file, kind === LOCK_EX);
+  const err = locks.setWhole(file, kind === LOCK_EX, t.tg.pid);
   if (err !== -EAGAIN || (operation & LOCK_NB) !== 0) return err;
   return blockFlock(t, file, locks, kind === LOCK_EX);
 }
@@ -49,7 +49,7 @@ async function blockFlock(
     for (;;) {
       const why = await t.blocking.wait(locks.queue, LOCK_RELEASED, -1);
       if (why === BLOCK_INTERRUPTED) return -ERESTARTSYS;
-      const err = locks.setWhole(file, isExclusive);
+      const err = locks.setWhole(file, isExclusive, t.tg.pid);
       if (err !== -EAGAIN) return err;
     }
   } finally {

@@ -8,7 +8,7 @@ import {
 import { SYS_pwrite64, SYS_pwritev, SYS_pwritev2 } from "../../platform/abi/amd64/syscalls.ts";
 import { SYS_read, SYS_readv, SYS_write, SYS_writev } from "../../platform/abi/amd64/syscalls.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
-import { EAGAIN, EBADF, EFAULT, EFBIG, EINVAL, EISDIR } from "../../platform/abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EFBIG, EINTR, EINVAL, EISDIR } from "../../platform/abi/errno.ts";
 import { EOPNOTSUPP, EPIPE, ERESTARTSYS, ESPIPE } from "../../platform/abi/errno.ts";
 import { O_APPEND, O_PATH } from "../../platform/abi/fcntl.ts";
 import { IOV_MAX, MAX_RW_COUNT, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
@@ -17,7 +17,7 @@ import { SI_USER, SIGPIPE, SIGXFSZ } from "../../platform/abi/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC, RWF_HIPRI } from "../../platform/abi/uio.ts";
 import { RWF_NOWAIT, RWF_SYNC } from "../../platform/abi/uio.ts";
-import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
+import { BLOCK_INTERRUPTED, BLOCK_READY } from "../kernel/block.ts";
 import { sendSignal } from "../kernel/signal.ts";
 import { userSignal } from "../kernel/signal_info.ts";
 import {
@@ -213,11 +213,13 @@ async function blockRead(
   dst: UserDst,
   offset: number,
 ): Promise<number> {
+  const limitNs = file.impl.waitLimitNs(false);
+  const deadline = limitNs < 0 ? -1 : t.kernel.nowMonoNs() + limitNs;
   file.acquire();
   try {
     for (;;) {
-      const why = await t.blocking.wait(file.impl.waitQueue!, READ_EVENTS, -1);
-      if (why === BLOCK_INTERRUPTED) return -ERESTARTSYS;
+      const why = await t.blocking.wait(file.impl.waitQueue!, READ_EVENTS, deadline);
+      if (why !== BLOCK_READY) return notReady(why, limitNs);
       const tried = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
       const n = typeof tried === "number" ? tried : await t.blocking.awaitHost(tried);
       if (n !== -EAGAIN) return n;
@@ -292,6 +294,8 @@ async function blockWrite(
   written: number,
 ): Promise<number> {
   let total = written;
+  const limitNs = file.impl.waitLimitNs(true);
+  const deadline = limitNs < 0 ? -1 : t.kernel.nowMonoNs() + limitNs;
   file.acquire();
   try {
     for (;;) {
@@ -306,12 +310,17 @@ async function blockWrite(
         if (n === -EPIPE) brokenPipe(t);
         return total > 0 ? total : n;
       }
-      const why = await t.blocking.wait(file.impl.waitQueue!, WRITE_EVENTS, -1);
-      if (why === BLOCK_INTERRUPTED) return total > 0 ? total : -ERESTARTSYS;
+      const why = await t.blocking.wait(file.impl.waitQueue!, WRITE_EVENTS, deadline);
+      if (why !== BLOCK_READY) return total > 0 ? total : notReady(why, limitNs);
     }
   } finally {
     file.release();
   }
+}
+
+/** A call whose time is limited is not restarted after a signal (Linux: sock_intr_errno). */
+function notReady(why: number, limitNs: number): number {
+  return why !== BLOCK_INTERRUPTED ? -EAGAIN : limitNs < 0 ? -ERESTARTSYS : -EINTR;
 }
 
 function brokenPipe(t: Task): number {

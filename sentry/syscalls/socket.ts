@@ -139,8 +139,14 @@ function checkFamily(t: Task, family: number, type: number): number {
   return -EAFNOSUPPORT;
 }
 
-function installSocket(t: Task, impl: SocketImpl, flags: number): number {
+function fileOf(t: Task, impl: SocketImpl, flags: number): FileDescription {
   const file = newSocketFile(impl, flags & O_NONBLOCK, t.creds.fsuid, t.creds.fsgid);
+  impl.filed(file);
+  return file;
+}
+
+function installSocket(t: Task, impl: SocketImpl, flags: number): number {
+  const file = fileOf(t, impl, flags);
   const fd = t.fdTable.install(file, flags);
   if (fd < 0) file.release();
   return fd;
@@ -165,10 +171,7 @@ export function socketpair(t: Task, args: SyscallArguments): SyscallReturn {
   const owner = ucredOfTask(t);
   const pair = newUnixPair(type & TYPE_MASK, args.i32(2), owner, t.creds.groups, t.ns.net);
   if (typeof pair === "number") return pair;
-  const { fsuid, fsgid } = t.creds;
-  const a = newSocketFile(pair[0], flags & O_NONBLOCK, fsuid, fsgid);
-  const b = newSocketFile(pair[1], flags & O_NONBLOCK, fsuid, fsgid);
-  return installPair(t, a, b, flags, args.addr(3));
+  return installPair(t, fileOf(t, pair[0], flags), fileOf(t, pair[1], flags), flags, args.addr(3));
 }
 
 export function bind(t: Task, args: SyscallArguments): SyscallReturn {

@@ -67,6 +67,7 @@ export function timerfdSettime(t: Task, args: SyscallArguments): SyscallReturn {
   if (typeof timer === "number") return timer;
   const oldRemaining = timer.remainingNs(), oldInterval = timer.intervalNs;
   const intervalNs = spec.intervalSec * NSEC_PER_SEC + spec.intervalNsec;
+  timer.settimeFlags = flags;
   timer.set(deadlineOf(t, timer, spec.valueSec, spec.valueNsec, flags), intervalNs);
   return oldAddr === 0 ? 0 : putSetting(t, oldAddr, oldRemaining, oldInterval);
 }

@@ -93,6 +93,10 @@ export abstract class FileDescriptionImpl {
   openCompleted(_f: FileDescription): boolean {
     return true;
   }
+  /** How long a read, or a write, may wait: SO_RCVTIMEO, SO_SNDTIMEO; -1 for ever. */
+  waitLimitNs(_writes: boolean): number {
+    return -1;
+  }
   /** Pipes: capacity in bytes, for F_GETPIPE_SZ and F_SETPIPE_SZ (returns the new size or -errno). */
   pipeSize?(): number;
   setPipeSize?(size: number, privileged: boolean): number;

@@ -14,6 +14,8 @@ export interface Lease {
   type: number;
   /** While it is being broken: what the holder may keep, F_RDLCK or F_UNLCK; else -1. */
   breaksTo: number;
+  /** Of the process that took it. */
+  readonly pid: number;
   /** Signals the holder. */
   readonly notify: () => void;
 }
@@ -27,7 +29,12 @@ class LeaseSettings {
 export const leaseSettings = new LeaseSettings();
 
 /** F_SETLEASE with F_RDLCK or F_WRLCK, conflicting opens checked. Returns 0 or -EAGAIN. */
-export function setLease(file: FileDescription, type: number, notify: () => void): number {
+export function setLease(
+  file: FileDescription,
+  type: number,
+  pid: number,
+  notify: () => void,
+): number {
   const locks = locksOf(file.inode);
   const own = locks.leases.find((lease) => lease.file === file);
   for (const lease of locks.leases) {
@@ -35,7 +42,8 @@ export function setLease(file: FileDescription, type: number, notify: () => void
     if (type === F_WRLCK || lease.type === F_WRLCK || lease.breaksTo === F_UNLCK) return -EAGAIN;
   }
   if (own === undefined) {
-    locks.leases.push({ file, type, breaksTo: -1, notify });
+    locks.leases.push({ file, type, breaksTo: -1, pid, notify });
+    locks.changed();
     return 0;
   }
   if (own.breaksTo >= 0) {

@@ -7,6 +7,7 @@
  */
 import { EAGAIN, EDEADLK, ENOLCK } from "../../platform/abi/errno.ts";
 import { F_UNLCK, F_WRLCK } from "../../platform/abi/fcntl.ts";
+import { major, minor } from "../../platform/abi/sysmacros.ts";
 import { WaitQueue } from "../wait/queue.ts";
 import type { FileDescription } from "./file.ts";
 import type { Inode } from "./inode.ts";
@@ -35,7 +36,11 @@ export interface RecordLock {
 interface WholeLock {
   readonly file: FileDescription;
   readonly isExclusive: boolean;
+  readonly pid: number;
 }
+
+/** Those that hold a lock of some kind, for /proc/locks. */
+const held = new Set<InodeLocks>();
 
 /** Owners of POSIX locks that wait, and the owner whose lock they wait for. */
 const waitingFor = new Map<object, object>();
@@ -45,6 +50,14 @@ export class InodeLocks {
   wholes: WholeLock[] = [];
   leases: Lease[] = [];
   readonly queue = new WaitQueue();
+
+  constructor(readonly inode: Inode) {}
+
+  /** To be called when locks came or went. */
+  changed(): void {
+    if (this.records.length + this.wholes.length + this.leases.length > 0) held.add(this);
+    else held.delete(this);
+  }
 
   /** The first lock in the way of `request`, or null. */
   conflict(request: RecordLock): RecordLock | null {
@@ -89,12 +102,13 @@ export class InodeLocks {
     if (type !== F_UNLCK) kept.push({ ...request, start, end });
     kept.sort((a, b) => a.start - b.start);
     this.records = kept;
+    this.changed();
     if (isSmaller) this.queue.notify(LOCK_RELEASED);
     return 0;
   }
 
   /** flock(2): returns 0 or -EAGAIN. A lock held before is given up even then, as on Linux. */
-  setWhole(file: FileDescription, isExclusive: boolean): number {
+  setWhole(file: FileDescription, isExclusive: boolean, pid: number): number {
     const held = this.wholes.findIndex((lock) => lock.file === file);
     if (held >= 0) {
       if (this.wholes[held].isExclusive === isExclusive) return 0;
@@ -102,7 +116,8 @@ export class InodeLocks {
       this.queue.notify(LOCK_RELEASED);
     }
     for (const lock of this.wholes) if (isExclusive || lock.isExclusive) return -EAGAIN;
-    this.wholes.push({ file, isExclusive });
+    this.wholes.push({ file, isExclusive, pid });
+    this.changed();
     return 0;
   }
 
@@ -110,6 +125,7 @@ export class InodeLocks {
     const held = this.wholes.findIndex((lock) => lock.file === file);
     if (held < 0) return;
     this.wholes.splice(held, 1);
+    this.changed();
     this.queue.notify(LOCK_RELEASED);
   }
 
@@ -118,6 +134,7 @@ export class InodeLocks {
     const held = this.leases.findIndex((lease) => lease.file === file);
     if (held < 0) return false;
     this.leases.splice(held, 1);
+    this.changed();
     this.queue.notify(LOCK_RELEASED);
     return true;
   }
@@ -133,12 +150,54 @@ export class InodeLocks {
     const before = this.records.length;
     if (before === 0) return;
     this.records = this.records.filter((lock) => lock.owner !== owner);
+    this.changed();
     if (this.records.length !== before) this.queue.notify(LOCK_RELEASED);
   }
 }
 
 export function locksOf(inode: Inode): InodeLocks {
-  return inode.locks ??= new InodeLocks();
+  return inode.locks ??= new InodeLocks(inode);
+}
+
+/** Whose locks fdinfo shows: those of an open file, and the process's own on it. */
+export interface LockHolder {
+  file: FileDescription;
+  table: object;
+}
+
+/** One lock per line without its number, as /proc/locks and fdinfo show them (lock_get_status). */
+export function lockLines(locks: InodeLocks, of: LockHolder | null = null): string[] {
+  const { dev } = locks.inode.fs;
+  const hex = (n: number): string => n.toString(16).padStart(2, "0");
+  const where = `${hex(major(dev))}:${hex(minor(dev))}:${locks.inode.ino}`;
+  const isOurs = (lock: { file?: object; owner?: object }): boolean => {
+    const holder = lock.file ?? lock.owner;
+    return of === null || holder === of.file || holder === of.table;
+  };
+  const kind = (isWrite: boolean): string => isWrite ? "WRITE" : "READ";
+  return [
+    ...locks.wholes.filter(isOurs).map((w) =>
+      `FLOCK  ADVISORY  ${kind(w.isExclusive)} ${w.pid} ${where} 0 EOF`
+    ),
+    ...locks.records.filter(isOurs).map((r) =>
+      `${r.pid === -1 ? "OFDLCK" : "POSIX "} ADVISORY  ${kind(r.type === F_WRLCK)} ${r.pid} ` +
+      `${where} ${r.start} ${r.end === LOCK_TO_EOF ? "EOF" : r.end}`
+    ),
+    ...locks.leases.filter(isOurs).map((l) =>
+      `LEASE  ${l.breaksTo >= 0 ? "BREAKING  " : "ACTIVE    "}${kind(l.type === F_WRLCK)} ` +
+      `${l.pid} ${where} 0 EOF`
+    ),
+  ];
+}
+
+/** /proc/locks. */
+export function locksText(): string {
+  let text = "";
+  let number = 1;
+  for (const locks of held) {
+    for (const line of lockLines(locks)) text += `${number++}: ${line}\n`;
+  }
+  return text;
 }
 
 /**

@@ -1,8 +1,17 @@
 // build: -static
 /* What a program may learn of mappings, processes, namespaces and file systems by calls of their own. */
 #include "check.h"
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 
 #define PAGE 4096
 
@@ -134,4 +143,112 @@ TEST(numa, "a memory policy is checked, kept, and inherited by a child") {
   FAILS(syscall(SYS_get_mempolicy, &mode, NULL, 0, nowhere, 0), EINVAL);
   FAILS(syscall(SYS_get_mempolicy, &mode, NULL, 0, NULL, 2), EFAULT);
   FAILS(syscall(SYS_mbind, at + 1, PAGE, DEFAULT, NULL, 0, 0), EINVAL);
+}
+
+static char *fdinfo(int fd) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  return read_file(path);
+}
+
+/* The rest of the line that begins so, white space squeezed. */
+static char *field(char *text, const char *name) {
+  static char value[512];
+  char *line = text;
+  while (line != NULL && strncmp(line, name, strlen(name)) != 0) {
+    line = strchr(line, '\n');
+    if (line != NULL) line++;
+  }
+  if (line == NULL) fail("no line %s in: %s", name, text);
+  int n = 0;
+  for (char *c = line + strlen(name); *c != '\n' && *c != '\0'; c++) {
+    if (*c != ' ' && *c != '\t') value[n++] = *c;
+    else if (n > 0 && value[n - 1] != ' ') value[n++] = ' ';
+  }
+  value[n] = '\0';
+  return value;
+}
+
+TEST(fdinfo_kinds, "fdinfo tells the state of event, timer, signal, epoll and process files") {
+  int event = OK(eventfd(0x1234, EFD_SEMAPHORE));
+  CHECK(strcmp(field(fdinfo(event), "eventfd-count:"), "1234") == 0);
+  CHECK(strcmp(field(fdinfo(event), "eventfd-semaphore:"), "1") == 0);
+  int timer = OK(timerfd_create(CLOCK_MONOTONIC, 0));
+  struct itimerspec spec = {.it_value = {5000, 0}, .it_interval = {7, 250}};
+  OK(timerfd_settime(timer, 0, &spec, NULL));
+  CHECK(strcmp(field(fdinfo(timer), "clockid:"), "1") == 0);
+  CHECK(strcmp(field(fdinfo(timer), "ticks:"), "0") == 0);
+  CHECK(strncmp(field(fdinfo(timer), "it_value:"), "(4999, ", 7) == 0);
+  CHECK(strcmp(field(fdinfo(timer), "it_interval:"), "(7, 250)") == 0);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGHUP);
+  sigaddset(&set, SIGRTMAX);
+  int signals = OK(signalfd(-1, &set, 0));
+  CHECK(strcmp(field(fdinfo(signals), "sigmask:"), "8000000000000001") == 0);
+  int epoll = OK(epoll_create1(0));
+  struct epoll_event wanted = {.events = EPOLLIN, .data.u64 = 0xabcdef0123};
+  OK(epoll_ctl(epoll, EPOLL_CTL_ADD, event, &wanted));
+  char expected[64];
+  snprintf(expected, sizeof expected, "%d events: 19 data: abcdef0123 pos:0 ino:", event);
+  CHECK(strncmp(field(fdinfo(epoll), "tfd:"), expected, strlen(expected)) == 0);
+  int self_fd = OK((int)syscall(SYS_pidfd_open, getpid(), 0));
+  EQUAL(atoi(field(fdinfo(self_fd), "Pid:")), getpid());
+}
+
+TEST(locks_file, "/proc/locks and fdinfo list who holds which lock") {
+  int fd = OK(open("file", O_RDWR | O_CREAT, 0600));
+  struct stat st;
+  OK(fstat(fd, &st));
+  OK(flock(fd, LOCK_SH));
+  struct flock range = {.l_type = F_WRLCK, .l_start = 10, .l_len = 5};
+  OK(fcntl(fd, F_SETLK, &range));
+  char where[64], flocked[128], posix[128];
+  snprintf(where, sizeof where, "%02x:%02x:%lu", major(st.st_dev), minor(st.st_dev), (long)st.st_ino);
+  snprintf(flocked, sizeof flocked, "FLOCK  ADVISORY  READ %d %s 0 EOF\n", getpid(), where);
+  snprintf(posix, sizeof posix, "POSIX  ADVISORY  WRITE %d %s 10 14\n", getpid(), where);
+  char *all = read_file("/proc/locks");
+  CHECK(strstr(all, flocked) != NULL && strstr(all, posix) != NULL);
+  char *mine = fdinfo(fd);
+  CHECK(strstr(mine, flocked) != NULL && strstr(mine, posix) != NULL);
+  CHECK(strstr(mine, "lock:\t1: ") != NULL);
+  close(fd);
+  CHECK(strstr(read_file("/proc/locks"), where) == NULL);
+}
+
+TEST(unix_table, "/proc/net/unix lists sockets, their names and states") {
+  int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "listener"};
+  OK(bind(fd, (struct sockaddr *)&name, sizeof name));
+  OK(listen(fd, 1));
+  struct stat st;
+  OK(fstat(fd, &st));
+  char line[128];
+  snprintf(line, sizeof line, " 00000000 00010000 0001 01 %5lu listener\n", (long)st.st_ino);
+  CHECK(strstr(read_file("/proc/net/unix"), line) != NULL);
+  int pair[2];
+  OK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
+  OK(fstat(pair[1], &st));
+  snprintf(line, sizeof line, " 00000000 00000000 0005 03 %5lu\n", (long)st.st_ino);
+  CHECK(strstr(read_file("/proc/net/unix"), line) != NULL);
+  close(pair[1]);
+  CHECK(strstr(read_file("/proc/net/unix"), line) == NULL);
+}
+
+TEST(receive_timeout, "SO_RCVTIMEO and SO_SNDTIMEO bound read and write, too") {
+  int pair[2];
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  struct timeval limit = {0, 50000};
+  OK(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+  OK(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
+  char block[65536] = {0};
+  double before = monotonic_ms();
+  FAILS(read(pair[0], block, 1), EAGAIN);
+  FAILS(readv(pair[0], &(struct iovec){block, 1}, 1), EAGAIN);
+  FAILS(recv(pair[0], block, 1, 0), EAGAIN);
+  CHECK(monotonic_ms() - before >= 150);
+  long total = 0, n;
+  while ((n = write(pair[0], block, sizeof block)) > 0) total += n;
+  EQUAL(errno, EAGAIN);
+  CHECK(total > 0);
 }

@@ -217,9 +217,17 @@ export class EpollFile extends FileDescriptionImpl {
     if (this.#first !== null) this.waiters.notify(EPOLLIN);
   }
 
-  /** The watches, for /proc/PID/fdinfo. */
-  items(): Iterable<EpollItem> {
-    return this.#items.values();
+  override fdinfo(): string {
+    let text = "";
+    const hex = (n: number): string => (n >>> 0).toString(16);
+    for (const { key, events, dataLo, dataHi, file } of this.#items.values()) {
+      const data = dataHi === 0 ? hex(dataLo) : hex(dataHi) + hex(dataLo).padStart(8, "0");
+      text +=
+        `tfd: ${String(key % FD_SPAN).padStart(8)} events: ${hex(events | ALWAYS).padStart(8)} ` +
+        `data: ${data.padStart(16)}  pos:${file.offset} ino:${hex(file.inode.ino)} ` +
+        `sdev:${hex(file.inode.fs.dev)}\n`;
+    }
+    return text;
   }
 
   override release(): void {

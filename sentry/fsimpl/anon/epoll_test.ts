@@ -84,7 +84,7 @@ Deno.test("closing the last reference removes the item", () => {
   r.release();
   eq(wait(ep).length, 1);
   r.release();
-  eq([...ep.items()].length, 0);
+  eq(ep.size, 0);
   eq(wait(ep), []);
 });
 

@@ -18,8 +18,11 @@ const TWO_32 = 0x1_0000_0000;
 const scratch = new Uint8Array(EVENTFD_SIZE);
 const view = new DataView(scratch.buffer);
 
+let nextId = 0;
+
 export class EventFd extends FileDescriptionImpl {
   readonly #queue = new WaitQueue();
+  readonly #id = nextId++;
   #lo: number;
   #hi = 0;
 
@@ -75,9 +78,11 @@ export class EventFd extends FileDescriptionImpl {
   override seek(): number {
     return -ESPIPE;
   }
-  /** For /proc/PID/fdinfo. */
-  get count(): number {
-    return this.#hi * TWO_32 + this.#lo;
+  override fdinfo(): string {
+    const hex = (n: number): string => n.toString(16);
+    const count = this.#hi === 0 ? hex(this.#lo) : hex(this.#hi) + hex(this.#lo).padStart(8, "0");
+    return `eventfd-count: ${count.padStart(16)}\neventfd-id: ${this.#id}\n` +
+      `eventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
   }
 }
 

@@ -38,6 +38,10 @@ export class PidFd extends FileDescriptionImpl {
     const gone = this.isThread ? t.state === TASK_ZOMBIE : t.tg.exited;
     return gone ? EPOLLIN | EPOLLRDNORM : 0;
   }
+  override fdinfo(): string {
+    const pid = this.target.state === TASK_DEAD ? -1 : this.target.tid;
+    return `Pid:\t${pid}\nNSpid:\t${pid}\n`;
+  }
   override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
     return (cmd & 0xffff) === PIDFD_GET_INFO_COMMAND && cmd >>> 30 === IOC_READ_WRITE
       ? pidfdInfo(this.target, caller, cmd >>> 16 & 0x3fff, arg)

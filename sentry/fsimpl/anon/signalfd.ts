@@ -66,6 +66,10 @@ export class SignalFd extends FileDescriptionImpl {
   override seek(): number {
     return -ESPIPE;
   }
+  override fdinfo(): string {
+    const hex = (n: number): string => n.toString(16).padStart(8, "0");
+    return `sigmask:\t${hex(this.hi)}${hex(this.lo)}\n`;
+  }
 
   get #who(): Task {
     if (current.task !== null) this.#reader = current.task;

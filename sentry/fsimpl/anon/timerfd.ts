@@ -5,6 +5,7 @@
  */
 import { EPOLLIN, EPOLLRDNORM } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EFAULT, EINVAL, ESPIPE } from "../../../platform/abi/errno.ts";
+import { NSEC_PER_SEC } from "../../../platform/abi/time.ts";
 import { setU64 } from "../../../platform/abi/bytes.ts";
 import type { KernelTimer, TimerHeap } from "../../kernel/timers.ts";
 import { newAnonFile } from "../../vfs/anon.ts";
@@ -25,6 +26,8 @@ export class TimerFd extends FileDescriptionImpl implements KernelTimer {
   deadlineMonoNs = 0;
   heapIndex = -1;
   intervalNs = 0;
+  /** TFD_TIMER_* of the last timerfd_settime(2), for fdinfo. */
+  settimeFlags = 0;
   /** Expirations not read yet; of a periodic timer at most one until `#catchUp`. */
   #ticks = 0;
   /** Fired, and not armed again. */
@@ -87,9 +90,11 @@ export class TimerFd extends FileDescriptionImpl implements KernelTimer {
   override release(): void {
     this.source.timers.cancel(this);
   }
-  /** For /proc/PID/fdinfo. */
-  get ticks(): number {
-    return this.#ticks;
+  override fdinfo(): string {
+    return `clockid: ${this.clockId}\nticks: ${this.#ticks}\n` +
+      `settime flags: 0${this.settimeFlags.toString(8)}\n` +
+      `it_value: ${timespecText(this.remainingNs())}\n` +
+      `it_interval: ${timespecText(this.intervalNs)}\n`;
   }
 
   /** Counts the periods that passed since the expiration, and arms the next one. */
@@ -101,6 +106,11 @@ export class TimerFd extends FileDescriptionImpl implements KernelTimer {
     this.#expired = false;
     this.source.timers.add(this);
   }
+}
+
+function timespecText(ns: number): string {
+  const sec = Math.floor(ns / NSEC_PER_SEC);
+  return `(${sec}, ${Math.floor(ns - sec * NSEC_PER_SEC)})`;
 }
 
 export function newTimerFd(source: TimerSource, clockId: number, flags: number): FileDescription {

@@ -9,6 +9,7 @@ import type { Inode } from "../../vfs/inode.ts";
 import { fileText } from "../../vfs/path_text.ts";
 import { currentTask } from "../kernfs/caller.ts";
 import type { KeyedEntry } from "../kernfs/dir.ts";
+import { lockLines } from "../../vfs/locks.ts";
 import type { KernFilesystem } from "../kernfs/inode.ts";
 import { isGone, mayPtrace } from "./access.ts";
 import { TaskDynamicDir, TaskLink, TaskText } from "./task_inode.ts";
@@ -110,6 +111,9 @@ export class FdInfoDir extends DescriptorDir<TaskText> {
 
 export function fdinfoText(t: Task, fd: number, file: FileDescription): string {
   const flags = file.flags | (t.fdTable.getCloseOnExec(fd) ? O_CLOEXEC : 0);
+  const { locks } = file.inode;
+  const held = locks === null ? [] : lockLines(locks, { file, table: t.fdTable });
   return `pos:\t${Math.max(0, file.offset)}\nflags:\t0${(flags >>> 0).toString(8)}\n` +
-    `mnt_id:\t${file.mount.id}\nino:\t${file.inode.ino}\n` + (file.impl.fdinfo?.(file) ?? "");
+    `mnt_id:\t${file.mount.id}\nino:\t${file.inode.ino}\n` +
+    held.map((line, i) => `lock:\t${i + 1}: ${line}\n`).join("") + (file.impl.fdinfo?.(file) ?? "");
 }

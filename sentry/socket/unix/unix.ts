@@ -31,6 +31,18 @@ export const READABLE = EPOLLIN | EPOLLRDNORM;
 export const WRITABLE = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 export const EVERYTHING = READABLE | WRITABLE | EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 
+/** __SO_ACCEPTCON. */
+const ACCEPTS_CONNECTIONS = 0x10000;
+/** Those with a file. */
+const live = new Set<UnixSocket>();
+
+/** /proc/net/unix, below its head. */
+export function unixSocketsText(): string {
+  let text = "";
+  for (const socket of live) text += socket.tableLine + "\n";
+  return text;
+}
+
 export abstract class UnixSocket extends SocketImpl {
   /** Bound name: a path, or an abstract name with its zero byte; null when unbound. */
   name: string | null = null;
@@ -40,6 +52,7 @@ export abstract class UnixSocket extends SocketImpl {
   error = 0;
   /** Its file is closed. */
   dead = false;
+  #ino = 0;
   /** Pins the inode it is bound to. */
   #path: PathRef | null = null;
 
@@ -103,9 +116,28 @@ export abstract class UnixSocket extends SocketImpl {
     return caller.copyOut(arg, out, 0, 4);
   }
 
+  override filed(file: FileDescription): void {
+    this.#ino = file.inode.ino;
+    live.add(this);
+  }
+
   override release(): void {
     this.dead = true;
+    live.delete(this);
     this.releaseName();
+  }
+
+  /** Its line in /proc/net/unix, where no kernel address is told. */
+  get tableLine(): string {
+    const hex = (n: number, width: number): string =>
+      n.toString(16).toUpperCase().padStart(width, "0");
+    const references = 2 + (this.peer !== null ? 1 : 0);
+    const name = this.name === null ? "" : " " + this.name.replaceAll("\0", "@");
+    return `0000000000000000: ${hex(references, 8)} 00000000 ${
+      hex(this.isListening ? ACCEPTS_CONNECTIONS : 0, 8)
+    } ${hex(this.type, 4)} ${this.peer !== null ? "03" : "01"} ${
+      String(this.#ino).padStart(5)
+    }${name}`;
   }
 
   protected releaseName(): void {
