@@ -1,6 +1,7 @@
 /** Files in flight: the payload of SCM_RIGHTS, with the references it holds and the limit on them. */
 import { ETOOMANYREFS } from "../../platform/abi/errno.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { collectGarbage, countInFlight } from "./garbage.ts";
 
 /** Files a user may have in flight regardless of privilege, so that a leak stays bounded. */
 const HARD_LIMIT = 65536;
@@ -18,12 +19,17 @@ export class Rights {
   /** Takes a reference of each file. */
   private constructor(files: readonly FileDescription[], readonly uid: number) {
     this.#files = files.map((file) => file.acquire());
+    for (const file of files) countInFlight(file, 1);
     count(uid, files.length);
   }
 
   /** -ETOOMANYREFS when the user has more than `limit` files in flight (unix(7): RLIMIT_NOFILE). */
   static send(files: readonly FileDescription[], uid: number, limit: number): Rights | number {
-    if ((inFlight.get(uid) ?? 0) > Math.min(limit, HARD_LIMIT)) return -ETOOMANYREFS;
+    const most = Math.min(limit, HARD_LIMIT);
+    if ((inFlight.get(uid) ?? 0) > most) {
+      collectGarbage();
+      if ((inFlight.get(uid) ?? 0) > most) return -ETOOMANYREFS;
+    }
     return new Rights(files, uid);
   }
 
@@ -36,9 +42,14 @@ export class Rights {
     return this.#files.length;
   }
 
+  get files(): readonly FileDescription[] {
+    return this.#files;
+  }
+
   /** Gives the files, with their references, to the caller. */
   take(): FileDescription[] {
     const files = this.#files;
+    for (const file of files) countInFlight(file, -1);
     count(this.uid, -files.length);
     this.#files = [];
     return files;

@@ -382,3 +382,49 @@ TEST(accept_blocks, "a blocked accept is woken by a connection and interrupted b
   OK(accept(l, NULL, NULL));
   join(pid);
 }
+
+/* Puts the writing end of a pipe into a ring of sockets in flight, lets go of all, and returns the other end. */
+static int lost_ring(int type, int length) {
+  int pipe_ends[2], from[4], to[4], pair[2];
+  OK(pipe(pipe_ends));
+  for (int i = 0; i < length; i++) {
+    OK(socketpair(AF_UNIX, type, 0, pair));
+    from[i] = pair[0];
+    to[i] = pair[1];
+  }
+  /* In the queue of each socket lies the next one; in the first one's also the pipe. */
+  for (int i = 0; i < length; i++) {
+    int fds[2] = {to[(i + 1) % length], pipe_ends[1]};
+    send_fds(from[i], fds, i == 0 ? 2 : 1);
+  }
+  close(pipe_ends[1]);
+  for (int i = 0; i < length; i++) close(to[i]);
+  for (int i = 0; i < length; i++) close(from[i]);
+  return pipe_ends[0];
+}
+
+TEST(rings, "sockets that only hold each other in flight are ended, and what they carry is closed") {
+  char byte;
+  for (int length = 1; length <= 3; length++) {
+    EQUAL(read(lost_ring(SOCK_STREAM, length), &byte, 1), 0);
+    EQUAL(read(lost_ring(SOCK_DGRAM, length), &byte, 1), 0);
+    EQUAL(read(lost_ring(SOCK_SEQPACKET, length), &byte, 1), 0);
+  }
+}
+
+TEST(held_ring, "a ring that somebody can still receive from stays") {
+  int a[2], b[2], p[2], got[2], itself;
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, a));
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, b));
+  OK(pipe(p));
+  send_fds(a[0], (int[]){b[1], p[1]}, 2);
+  send_fds(b[0], (int[]){b[1]}, 1); /* b[1] holds itself, and is held by a[1], which is ours. */
+  close(b[1]);
+  close(p[1]);
+  close(b[0]);
+  close(socket(AF_UNIX, SOCK_STREAM, 0));
+  usleep(1000);
+  EQUAL(receive_fds(a[1], got, 2, 0), 2);
+  EQUAL(receive_fds(got[0], &itself, 1, 0), 1);
+  EQUAL(write(got[1], "x", 1), 1);
+}

@@ -3,6 +3,7 @@ import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, EISCONN } from "../../../platform/abi/errno.ts";
 import { SOMAXCONN } from "../../../platform/abi/socket.ts";
 import { NO_PEER, type SocketCaller, type Ucred, ucredOf } from "../socket.ts";
+import type { Rights } from "../rights.ts";
 import type { AbstractNames } from "./address.ts";
 import {
   EVERYTHING,
@@ -37,6 +38,9 @@ export abstract class ConnectionSocket extends UnixSocket {
   protected abstract sibling(owner: Ucred): ConnectionSocket;
   protected abstract get hasData(): boolean;
   protected abstract get isWritable(): boolean;
+  /** As heldRights and dropRights, without the connections that wait to be accepted. */
+  protected abstract ownRights(): Iterable<Rights>;
+  protected abstract dropOwnRights(): void;
   /** Frees what was received and not read. */
   protected abstract discard(): void;
 
@@ -138,6 +142,15 @@ export abstract class ConnectionSocket extends UnixSocket {
     }
     this.queue.notify(EVERYTHING);
     return 0;
+  }
+
+  override *heldRights(): Iterable<Rights> {
+    yield* this.ownRights();
+    for (const embryo of this.#pending) yield* embryo.ownRights();
+  }
+  override dropRights(): void {
+    this.dropOwnRights();
+    for (const embryo of this.#pending) embryo.dropOwnRights();
   }
 
   override release(): void {

@@ -22,6 +22,7 @@ import {
   type SocketCaller,
   type Ucred,
 } from "../socket.ts";
+import type { Rights } from "../rights.ts";
 import { type AbstractNames, nameAddress } from "./address.ts";
 import { type Charged, messageCost, MessageQueue, takeBytes } from "./messages.ts";
 import {
@@ -229,6 +230,13 @@ export class UnixDgram extends UnixSocket implements Charged {
   #announceRoom(): void {
     this.#roomQueue.notify(WRITABLE);
     for (const client of this.#clients) client.queue.notify(WRITABLE);
+  }
+
+  override heldRights(): Iterable<Rights> {
+    return this.#messages.heldRights();
+  }
+  override dropRights(): void {
+    this.#messages.dropRights();
   }
 
   override release(): void {

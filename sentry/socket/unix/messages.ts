@@ -96,6 +96,17 @@ export class MessageQueue {
     return result;
   }
 
+  *heldRights(): Iterable<Rights> {
+    for (const { rights } of this.#messages) if (rights !== null) yield rights;
+  }
+
+  dropRights(): void {
+    for (const m of this.#messages) {
+      m.rights?.release();
+      m.rights = null;
+    }
+  }
+
   clear(): void {
     while (this.#messages.length > 0) {
       this.#messages[0].rights?.release();

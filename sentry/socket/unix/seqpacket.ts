@@ -3,6 +3,7 @@ import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE } from "../../../platform
 import { MSG_EOR, MSG_OOB, SOCK_SEQPACKET } from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type InMessage, NOBODY, type OutMessage, type Ucred } from "../socket.ts";
+import type { Rights } from "../rights.ts";
 import { type AbstractNames, nameAddress } from "./address.ts";
 import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";
 import { type Charged, messageCost, MessageQueue, takeBytes } from "./messages.ts";
@@ -86,6 +87,12 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
     return r.count;
   }
 
+  protected override ownRights(): Iterable<Rights> {
+    return this.#messages.heldRights();
+  }
+  protected override dropOwnRights(): void {
+    this.#messages.dropRights();
+  }
   protected override discard(): void {
     this.#messages.clear();
   }

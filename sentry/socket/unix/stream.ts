@@ -155,6 +155,16 @@ export class UnixStream extends ConnectionSocket {
     else runs.push({ length, creds, rights });
   }
 
+  protected override *ownRights(): Iterable<Rights> {
+    for (const { rights } of this.#runs) if (rights !== null) yield rights;
+  }
+  protected override dropOwnRights(): void {
+    for (const run of this.#runs) {
+      const { rights } = run;
+      run.rights = null;
+      rights?.release();
+    }
+  }
   protected override discard(): void {
     this.#ring.clear();
     for (const run of this.#runs) run.rights?.release();

@@ -14,6 +14,8 @@ import { SIOCINQ, SIOCOUTQ } from "../../../platform/abi/ioctl.ts";
 import { AF_UNIX } from "../../../platform/abi/socket.ts";
 import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
 import { type PathRef, releasePath } from "../../vfs/mount.ts";
+import { collectGarbage, type RightsHolder } from "../garbage.ts";
+import type { Rights } from "../rights.ts";
 import { type SocketCaller, SocketImpl, type Ucred } from "../socket.ts";
 import {
   type AbstractNames,
@@ -43,7 +45,7 @@ export function unixSocketsText(): string {
   return text;
 }
 
-export abstract class UnixSocket extends SocketImpl {
+export abstract class UnixSocket extends SocketImpl implements RightsHolder {
   /** Bound name: a path, or an abstract name with its zero byte; null when unbound. */
   name: string | null = null;
   peer: UnixSocket | null = null;
@@ -121,10 +123,14 @@ export abstract class UnixSocket extends SocketImpl {
     live.add(this);
   }
 
+  abstract heldRights(): Iterable<Rights>;
+  abstract dropRights(): void;
+
   override release(): void {
     this.dead = true;
     live.delete(this);
     this.releaseName();
+    collectGarbage();
   }
 
   /** Its line in /proc/net/unix, where no kernel address is told. */
