@@ -5,6 +5,7 @@ import { makeOptions } from "./do_options.ts";
 import { SandboxError } from "./errors.ts";
 import { Sandbox, type SandboxOptions } from "./sandbox.ts";
 import type { Log } from "./log.ts";
+import type { Terminal } from "./terminal.ts";
 
 export async function run(args: string[]): Promise<void> {
   let options: SandboxOptions;
@@ -22,26 +23,26 @@ export async function run(args: string[]): Promise<void> {
 
 /** Returns the exit status. */
 async function runSandbox(options: SandboxOptions, log: Log | null): Promise<number> {
-  const withConsole = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  if (withConsole) {
+  let terminal: Terminal | null = null;
+  if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
+    terminal = new (await import("./terminal.ts")).Terminal(0);
     const { columns, rows } = Deno.consoleSize();
-    options.console = { rows, cols: columns };
+    options.console = { rows, cols: columns, input: false };
   }
-  let terminal: { restore(): void } | null = null;
   try {
     const sandbox = Sandbox.start(options, log);
-    if (withConsole) terminal = (await import("./terminal.ts")).makeRaw(0);
-    const { forwardSignals } = await import("./signals.ts");
-    forwardSignals(sandbox, withConsole);
+    const { attend, forwardSignals } = await import("./signals.ts");
+    forwardSignals(sandbox, terminal);
+    if (terminal !== null) attend(sandbox, terminal);
     return (await sandbox.status).code;
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;
-    terminal?.restore();
+    terminal?.leave();
     log?.debug("failed", { message: error.message });
     console.error(`dvisor: ${error.message}`);
     return error.code;
   } finally {
-    terminal?.restore();
+    terminal?.release();
   }
 }
 

@@ -45,8 +45,11 @@ export interface SandboxOptions {
   stdin?: Stdio;
   stdout?: Stdio;
   stderr?: Stdio;
-  /** The caller's terminal, already in raw mode, becomes the guest's: stdin and stdout must be "inherit". */
-  console?: { rows: number; cols: number };
+  /**
+   * The caller's terminal becomes the guest's: stdin and stdout must be "inherit". `input`: it is in raw mode, and
+   * what is typed is the guest's; see {@link Sandbox.setInput}.
+   */
+  console?: { rows: number; cols: number; input: boolean };
   /** A directory for logs, which exists. */
   debugLog?: string;
   logFormat?: "text" | "json";
@@ -63,6 +66,7 @@ export interface SandboxStatus {
   signal: number | null;
 }
 
+const SIGCONT = 18;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** What host files of unmapped owners show as (/proc/sys/kernel/overflowuid). */
 const OVERFLOW_ID = 65534;
@@ -77,6 +81,11 @@ export class Sandbox {
   readonly stdin: WritableStream<Uint8Array> | null = null;
   readonly stdout: ReadableStream<Uint8Array> | null = null;
   readonly stderr: ReadableStream<Uint8Array> | null = null;
+  /**
+   * Called when a signal (Ctrl-Z …) has stopped the guest's first process; a console takes no input from then
+   * on. Without it the guest is continued, since nobody else would.
+   */
+  onStop: ((signal: number) => void) | null = null;
   readonly #control: ControlConnection;
   readonly #pidfd: number;
   readonly #diagnostics: number;
@@ -129,6 +138,16 @@ export class Sandbox {
     this.#control.send({ type: "resize", rows, cols });
   }
 
+  /** Whether a sandbox with a console gets what is typed. */
+  setInput(on: boolean): void {
+    this.#control.send({ type: "input", on });
+  }
+
+  /** Tells a sandbox with a console that its window is gone. */
+  hangup(): void {
+    this.#control.send({ type: "hangup" });
+  }
+
   /** Ends the sandbox at once. */
   kill(): void {
     try {
@@ -161,6 +180,10 @@ export class Sandbox {
         native.dv_sandbox_strip(this.#pidfd);
         continue;
       }
+      if (event.type === "stopped") {
+        this.#stopped(event.signal);
+        continue;
+      }
       if (event.type === "exit") status = decodeStatus(event.status);
       else error = errorOf(event, options);
       break;
@@ -174,6 +197,12 @@ export class Sandbox {
     if (error !== null) throw error;
     if (status !== null) return status;
     throw SandboxError.ofLoss(hostStatus, diagnostics);
+  }
+
+  #stopped(signal: number): void {
+    if (this.onStop !== null) return this.onStop(signal);
+    this.setInput(true);
+    this.signal(SIGCONT, true);
   }
 }
 

@@ -1,48 +1,124 @@
-/** Signals that the command gets go to the guest. */
+/** Signals that the command gets go to the guest, and what stops the guest stops the command. */
+import {
+  SYS_getpid,
+  SYS_gettid,
+  SYS_kill,
+  SYS_rt_sigaction,
+  SYS_tgkill,
+} from "../platform/abi/amd64/syscalls.ts";
+import { spawnLibrary } from "../platform/host/spawn.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { Terminal } from "./terminal.ts";
 
-/**
- * Numbers, and whether the whole process group gets them: those that a terminal sends do, as they
- * would natively; the others were meant for one process.
- */
-const FORWARDED: readonly [Deno.Signal, number, boolean][] = [
-  ["SIGHUP", 1, true],
-  ["SIGINT", 2, true],
-  ["SIGQUIT", 3, true],
-  ["SIGUSR1", 10, false],
-  ["SIGUSR2", 12, false],
-  ["SIGTERM", 15, false],
-  ["SIGCONT", 18, true],
+/** Signals that a terminal sends are for its foreground process group, others for one process. */
+const TO_ONE: readonly [Deno.Signal, number][] = [
+  ["SIGUSR1", 10],
+  ["SIGUSR2", 12],
+  ["SIGTERM", 15],
 ];
+const TYPED: readonly [Deno.Signal, number][] = [
+  ["SIGINT", 2],
+  ["SIGQUIT", 3],
+  ["SIGTSTP", 20],
+];
+const SIGHUP = 1;
+const SIGCONT = 18;
 const SIGTSTP = 20;
 const SIGWINCH = 28;
 /** After the terminal is gone, a guest that ignores SIGHUP has this long. */
 const HANGUP_GRACE_MS = 2000;
+/** SIGCONT comes at once, if the command was stopped at all. */
+const RESUME_GRACE_MS = 50;
+const BACKGROUND_LOOK_MS = 200;
 
-export function forwardSignals(sandbox: Sandbox, withConsole: boolean): void {
-  for (const [name, number, group] of FORWARDED) {
-    Deno.addSignalListener(name, () => sandbox.signal(number, group));
+/** `terminal`: the guest's console. */
+export function forwardSignals(sandbox: Sandbox, terminal: Terminal | null): void {
+  for (const [name, number] of TO_ONE) {
+    Deno.addSignalListener(name, () => sandbox.signal(number));
   }
-  Deno.addSignalListener("SIGTSTP", () => {
-    sandbox.signal(SIGTSTP, true);
-    Deno.kill(Deno.pid, "SIGSTOP"); // Ours is the job that the caller's shell sees.
+  for (const [name, number] of TYPED) {
+    Deno.addSignalListener(name, () => sandbox.signal(number, isForegroundJob()));
+  }
+  Deno.addSignalListener("SIGHUP", () => {
+    if (terminal === null || terminal.size !== null) return sandbox.signal(SIGHUP, true);
+    sandbox.hangup();
+    setTimeout(() => sandbox.kill(), HANGUP_GRACE_MS);
   });
   Deno.addSignalListener("SIGWINCH", () => {
-    if (!withConsole) return sandbox.signal(SIGWINCH, true);
-    const size = terminalSize();
-    if (size !== null) sandbox.resize(size.rows, size.columns);
+    if (terminal === null) sandbox.signal(SIGWINCH, true);
+    else resize(sandbox, terminal);
   });
-  if (withConsole) {
-    Deno.addSignalListener("SIGHUP", () => {
-      if (terminalSize() === null) setTimeout(() => sandbox.kill(), HANGUP_GRACE_MS);
-    });
-  }
+  const resume = () => {
+    if (terminal !== null) attend(sandbox, terminal);
+    sandbox.signal(SIGCONT, true);
+  };
+  let continued = 0;
+  Deno.addSignalListener("SIGCONT", () => {
+    continued++;
+    resume();
+  });
+  sandbox.onStop = (signal) => {
+    const before = continued;
+    terminal?.leave();
+    stopSelf(signal, terminal !== null && signal === SIGTSTP);
+    // A job that no shell controls is not stopped, and neither shall the guest be.
+    setTimeout(() => continued === before && resume(), RESUME_GRACE_MS);
+  };
 }
 
-function terminalSize(): { rows: number; columns: number } | null {
-  try {
-    return Deno.consoleSize();
-  } catch {
-    return null;
+let nextLook = 0;
+
+/** Gives the guest what is typed, or leaves it to another job while this one is in the background. */
+export function attend(sandbox: Sandbox, terminal: Terminal): void {
+  clearTimeout(nextLook);
+  const isForeground = terminal.isForeground;
+  if (isForeground) terminal.enter();
+  else {
+    terminal.leave();
+    // Of `fg` a shell tells a job that was stopped, but not one that runs.
+    nextLook = setTimeout(() => attend(sandbox, terminal), BACKGROUND_LOOK_MS);
   }
+  resize(sandbox, terminal);
+  sandbox.setInput(isForeground);
+}
+
+function resize(sandbox: Sandbox, terminal: Terminal): void {
+  const size = terminal.size;
+  if (size !== null) sandbox.resize(size.rows, size.columns);
+}
+
+/** Whether a terminal can have sent a signal: this process is in its foreground group (proc_pid_stat(5)). */
+function isForegroundJob(): boolean {
+  const fields = Deno.readTextFileSync("/proc/self/stat").replace(/^.*\) /s, "").split(" ");
+  const [, , group, , , foreground] = fields;
+  return group === foreground;
+}
+
+/**
+ * Stops this process as `signal` would by default, with `group` the others of its process group, too:
+ * the guest's terminal has told it, where without a sandbox theirs would have told all.
+ */
+function stopSelf(signal: number, group: boolean): void {
+  const host = spawnLibrary().dv_syscall;
+  const action = (to: Uint8Array<ArrayBuffer>, old: Uint8Array<ArrayBuffer> | null) =>
+    host(SYS_rt_sigaction, signal, addressOf(to), old === null ? 0 : addressOf(old), 8, 0, 0);
+  const ours = new Uint8Array(SIGACTION_SIZE);
+  if (group) {
+    action(IGNORE, ours);
+    host(SYS_kill, 0, signal, 0, 0, 0, 0);
+    action(DEFAULT, null);
+  } else action(DEFAULT, ours);
+  const [pid, thread] = [SYS_getpid, SYS_gettid].map((nr) => host(nr, 0, 0, 0, 0, 0, 0));
+  host(SYS_tgkill, pid, thread, signal, 0, 0, 0);
+  action(ours, null);
+}
+
+/** struct sigaction as the kernel has it: the handler first; SIG_DFL is 0, SIG_IGN 1. */
+const SIGACTION_SIZE = 32;
+const DEFAULT = new Uint8Array(SIGACTION_SIZE);
+const IGNORE = new Uint8Array(SIGACTION_SIZE);
+IGNORE[0] = 1;
+
+function addressOf(buffer: Uint8Array<ArrayBuffer>): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
 }

@@ -1,4 +1,7 @@
-/** The host's terminal while it is the guest's: raw, so that the guest's line discipline sees every byte. */
+/**
+ * The command's terminal while it is the guest's: raw, so that the guest's line discipline sees every byte.
+ * It is so only while the command is the foreground job of the shell that started it.
+ */
 import { spawnLibrary } from "../platform/host/spawn.ts";
 import {
   BRKINT,
@@ -22,22 +25,58 @@ import {
   VMIN,
   VTIME,
 } from "../platform/abi/termios.ts";
-import { TCGETS, TCSETSW } from "../platform/abi/ioctl.ts";
-import { SYS_ioctl } from "../platform/abi/amd64/syscalls.ts";
+import { TCGETS, TCSETSW, TIOCGPGRP } from "../platform/abi/ioctl.ts";
+import { SYS_getpgid, SYS_ioctl } from "../platform/abi/amd64/syscalls.ts";
 
-export interface RawTerminal {
+export class Terminal {
+  readonly #fd: number;
+  /** How it was found. */
+  readonly #found = new Uint8Array(TERMIOS_SIZE);
+  #isRaw = false;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Whether what is typed is for this process. A terminal that controls no session is for all. */
+  get isForeground(): boolean {
+    const group = new Uint8Array(4);
+    if (ioctl(this.#fd, TIOCGPGRP, group) < 0) return true;
+    const own = spawnLibrary().dv_syscall(SYS_getpgid, 0, 0, 0, 0, 0, 0);
+    return new DataView(group.buffer).getInt32(0, true) === own;
+  }
+
+  /** Null when the terminal is gone. */
+  get size(): { rows: number; columns: number } | null {
+    try {
+      return Deno.consoleSize();
+    } catch {
+      return null;
+    }
+  }
+
+  /** Raw, until `leave`; also if the command is killed it is put back. */
+  enter(): void {
+    if (this.#isRaw || ioctl(this.#fd, TCGETS, this.#found) < 0) return;
+    const raw = this.#found.slice();
+    cfmakeraw(new DataView(raw.buffer));
+    spawnLibrary().dv_terminal_guard(this.#fd, this.#found, raw);
+    ioctl(this.#fd, TCSETSW, raw);
+    this.#isRaw = true;
+  }
+
   /** Puts back what was found. Any number of times. */
-  restore(): void;
-}
+  leave(): void {
+    if (!this.#isRaw) return;
+    this.#isRaw = false;
+    ioctl(this.#fd, TCSETSW, this.#found);
+  }
 
-/** Null when `fd` is no terminal any more. */
-export function makeRaw(fd: number): RawTerminal | null {
-  const saved = new Uint8Array(TERMIOS_SIZE);
-  if (ioctl(fd, TCGETS, saved) < 0) return null;
-  const raw = saved.slice();
-  cfmakeraw(new DataView(raw.buffer));
-  ioctl(fd, TCSETSW, raw);
-  return { restore: () => void ioctl(fd, TCSETSW, saved) };
+  /** To be called before the command ends. */
+  release(): void {
+    this.leave();
+    spawnLibrary().dv_terminal_release();
+  }
 }
 
 /** termios(3)'s cfmakeraw. */

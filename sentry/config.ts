@@ -19,6 +19,8 @@ export interface VolumeConfig {
 export interface ConsoleConfig {
   rows: number;
   cols: number;
+  /** What is typed is the guest's: the command is its terminal's foreground job. See ControlRequest's "input". */
+  input: boolean;
 }
 
 export interface SandboxConfig {
@@ -60,8 +62,8 @@ export interface SandboxConfig {
   /** The host's /proc/cpuinfo, open for reading; -1 without one. */
   cpuinfoFd: number;
   /**
-   * Set when stdin and stdout are one terminal, in raw mode on the host: 0, 1, 2 become a guest
-   * terminal whose line discipline is the Sentry's, pumped through stdio[0] and stdio[1].
+   * Set when stdin and stdout are one terminal, in raw mode on the host: 0, 1, and 2 where it is a
+   * terminal, become a guest terminal whose line discipline is the Sentry's, pumped through stdio[0] and stdio[1].
    */
   console: ConsoleConfig | null;
   /** Socket of control messages, newline-delimited JSON: {@link ControlRequest} in, {@link ControlEvent} out. */
@@ -70,9 +72,13 @@ export interface SandboxConfig {
 
 /** From the CLI to the sandbox, after the configuration. End of file: the CLI is gone. */
 export type ControlRequest =
-  /** To the init, or to the foreground process group of the console when `foreground`. */
+  /** To the init, or when `foreground` to the console's foreground process group, without one the init's. */
   | { type: "signal"; signal: number; foreground: boolean }
-  | { type: "resize"; rows: number; cols: number };
+  | { type: "resize"; rows: number; cols: number }
+  /** Whether the guest gets what is typed: not while another job of the caller's shell does. */
+  | { type: "input"; on: boolean }
+  /** The caller's terminal is gone. */
+  | { type: "hangup" };
 
 /** From the sandbox to the CLI. */
 export type ControlEvent =
@@ -82,6 +88,8 @@ export type ControlEvent =
   | { type: "ready" }
   /** The init could not be started: the command exits with `code` (127 not found, 126 not executable, 2). */
   | { type: "refused"; code: number; message: string }
+  /** A signal stopped the init, and the console takes no input: the command stops as well, or continues it. */
+  | { type: "stopped"; signal: number }
   /** The init's wait status, as wait(2) encodes it. */
   | { type: "exit"; status: number }
   /** A bug of ours ended the sandbox; the report says where. Exit status 128. */

@@ -1,4 +1,4 @@
-/** What the runtime calls of libplatform.so: the start and the end of sandbox processes. */
+/** What the runtime calls of libplatform.so: the start and the end of sandbox processes, its terminal. */
 import { openLibrary } from "./library.ts";
 
 const symbols = {
@@ -7,6 +7,8 @@ const symbols = {
   dv_sandbox_mount: { parameters: ["i32", "buffer", "buffer", "buffer"], result: "i32" },
   dv_sandbox_wait: { parameters: ["i32"], result: "i32", nonblocking: true },
   dv_sandbox_strip: { parameters: ["i32"], result: "i32" },
+  dv_terminal_guard: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  dv_terminal_release: { parameters: [], result: "void" },
   dv_read: { parameters: ["i32", "buffer", "u32"], result: "i32", nonblocking: true },
   dv_read_now: { name: "dv_read", parameters: ["i32", "buffer", "u32"], result: "i32" },
   dv_send_with_fds: { parameters: ["i32", "buffer", "u32", "buffer", "u32"], result: "i32" },

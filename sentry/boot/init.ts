@@ -74,23 +74,31 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
 }
 
 function openStdio(kernel: Kernel, config: SandboxConfig, task: Task): Console | null {
-  if (config.console !== null) {
-    const { devpts } = terminalsOf(kernel);
-    const console = newConsole(kernel, devpts, config.stdio[0], config.stdio[1]);
-    if (typeof console === "number") throw new BootError("cannot make the console");
-    console.setWinsize(config.console.rows, config.console.cols);
-    terminalsOf(kernel).console = console.tty;
-    console.attach(task);
-    for (let fd = 0; fd < 3; fd++) install(task, console.openSlave(), fd);
-    return console;
-  }
+  const console = openConsole(kernel, config, task);
   const modes = [O_RDONLY, O_WRONLY, O_WRONLY];
   for (let fd = 0; fd < 3; fd++) {
-    if (config.stdio[fd] < 0) continue;
-    const mode = config.stdioIsTerminal[fd] ? O_RDWR : modes[fd];
-    install(task, newHostFile(kernel, config.stdio[fd], mode, `host:[${fd}]`), fd);
+    const isTerminal = config.stdioIsTerminal[fd];
+    if (console !== null && isTerminal) install(task, console.openSlave(), fd);
+    else if (config.stdio[fd] >= 0) {
+      const mode = isTerminal ? O_RDWR : modes[fd];
+      const file = newHostFile(kernel, config.stdio[fd], mode, `host:[${fd}]`);
+      install(task, file, fd);
+      if (isTerminal && typeof file !== "number") terminalsOf(kernel).setHostTerminal(file);
+    }
   }
-  return null;
+  return console;
+}
+
+function openConsole(kernel: Kernel, config: SandboxConfig, task: Task): Console | null {
+  if (config.console === null) return null;
+  const { rows, cols, input } = config.console;
+  const { devpts } = terminalsOf(kernel);
+  const console = newConsole(kernel, devpts, config.stdio[0], config.stdio[1], input);
+  if (typeof console === "number") throw new BootError("cannot make the console");
+  console.setWinsize(rows, cols);
+  terminalsOf(kernel).console = console.tty;
+  console.attach(task);
+  return console;
 }
 
 function install(task: Task, file: FileDescription | number, fd: number): void {

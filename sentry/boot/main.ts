@@ -1,6 +1,6 @@
 /** Builds the kernel of one sandbox and runs it until its first process is gone. */
 import { syscallName, syscallNumbers } from "../../platform/abi/amd64/syscalls.ts";
-import { SIGHUP, SIGKILL } from "../../platform/abi/signal.ts";
+import { SIGKILL } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
 import { preadFd, pwriteFd } from "../../platform/host/host.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -110,6 +110,10 @@ async function runSandbox(
     status = waitStatus;
     loop.stop();
   };
+  kernel.onInitStop = (signal) => {
+    console?.setInput(false);
+    control.send({ type: "stopped", signal });
+  };
   loop.addPoll(() => events.drain());
   loop.addPoll(() => gofer.poll());
   control.listen(
@@ -173,12 +177,23 @@ async function openTrace(config: SandboxConfig, names: string[]): Promise<Strace
 }
 
 function handleRequest(kernel: Kernel, console: Console | null, request: ControlRequest): void {
-  if (request.type === "resize") return console?.setWinsize(request.rows, request.cols);
-  if (request.signal === SIGHUP && console !== null) return console.hangup();
-  const foreground = console?.tty.foreground ?? null;
-  if (request.foreground && foreground !== null) {
-    signalProcessGroup(foreground, () => kernelSignal(request.signal), true);
-  } else if (kernel.init !== null) sendSignal(kernel.init, kernelSignal(request.signal), true);
+  switch (request.type) {
+    case "resize":
+      return console?.setWinsize(request.rows, request.cols);
+    case "input":
+      return console?.setInput(request.on);
+    case "hangup":
+      return console?.hangup();
+    case "signal":
+      return signalGuest(kernel, console, request.signal, request.foreground);
+  }
+}
+
+function signalGuest(kernel: Kernel, console: Console | null, signo: number, group: boolean): void {
+  const { init } = kernel;
+  if (init === null) return;
+  if (!group) return void sendSignal(init, kernelSignal(signo), true);
+  signalProcessGroup(console?.tty.foreground ?? init.pgrp, () => kernelSignal(signo), true);
 }
 
 /** What the guest wrote to its terminal last shall be seen. */

@@ -72,7 +72,10 @@ export function continueGroup(tg: ThreadGroup): void {
 
 function notifyJobChange(tg: ThreadGroup, code: number, status: number): void {
   const parent = tg.parent;
-  if (parent === null) return;
+  if (parent === null) {
+    if (tg.isInit && code === CLD_STOPPED && tg.stopped) tg.kernel.onInitStop(status);
+    return;
+  }
   const action = parent.actions.get(SIGCHLD);
   if (action.handlerAddr !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0) {
     const info = new SigInfo(SIGCHLD, code);

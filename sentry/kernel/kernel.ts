@@ -102,6 +102,8 @@ export class Kernel {
   start: (t: Task) => void = notInstalled;
   /** Init is gone, all others are being killed; `status` is a wait status. */
   onSandboxExit: (status: number) => void = () => {};
+  /** Init was stopped by `signal`: its parent is the command. */
+  onInitStop: (signal: number) => void = () => {};
   /** A line for the debug log. */
   log: (line: string) => void = () => {};
 

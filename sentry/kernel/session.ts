@@ -31,12 +31,14 @@ export class ProcessGroup {
   constructor(readonly id: number, readonly session: Session) {}
 
   /**
-   * Orphaned (POSIX): no member has a parent outside the group but inside the session. `ignored` is a
-   * member that is just exiting.
+   * Orphaned (POSIX): no member has a parent outside the group but inside the session. Init's is the
+   * command, which continues it. `ignored` is a member that is just exiting.
    */
   isOrphaned(ignored: ThreadGroup | null = null): boolean {
     for (const tg of this.members) {
-      if (tg === ignored || tg.exited || tg.parent === null) continue;
+      if (tg === ignored || tg.exited) continue;
+      if (tg.isInit) return false;
+      if (tg.parent === null) continue;
       const parent = tg.parent;
       if (parent.pgrp !== this && parent.pgrp.session === this.session) return false;
     }

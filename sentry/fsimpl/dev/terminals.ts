@@ -1,6 +1,7 @@
 /** Terminals by device number: /dev/tty, /dev/console, and /dev/ptmx outside of a devpts. */
 import { EIO, ENXIO } from "../../../platform/abi/errno.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { FileDescription } from "../../vfs/file.ts";
 import { charDevices } from "../../vfs/special.ts";
 import { DevptsFilesystem, PTY_MAX } from "../devpts/filesystem.ts";
 import { openSlave } from "../devpts/slave.ts";
@@ -16,6 +17,8 @@ export class Terminals {
   readonly devpts: DevptsFilesystem;
   /** What /dev/console opens; null without a terminal on the host's side. */
   console: Tty | null = null;
+  /** A terminal of the host among the standard streams: without a console, /dev/tty of init's session. */
+  #host: FileDescription | null = null;
 
   constructor(kernel: Kernel) {
     this.devpts = new DevptsFilesystem(kernel, {
@@ -25,6 +28,20 @@ export class Terminals {
       ptmxMode: 0o666,
       max: PTY_MAX,
     });
+  }
+
+  /** The first one counts, and is kept open. */
+  setHostTerminal(file: FileDescription): void {
+    if (this.#host !== null) return;
+    file.acquire();
+    this.#host = file;
+  }
+
+  /** Opens `file` on the host's terminal. Returns 0 or -ENXIO. */
+  openHost(file: FileDescription): number {
+    if (this.#host === null) return -ENXIO;
+    file.impl = this.#host.impl;
+    return 0;
   }
 }
 
@@ -40,8 +57,9 @@ export function terminalsOf(kernel: Kernel): Terminals {
 export function registerTerminals(kernel: Kernel): void {
   charDevices.register(TTYAUX_MAJOR, 0, {
     open(file) {
-      const tty = currentTask()?.tg.pgrp.session.tty;
-      return tty instanceof Tty ? openSlave(tty, file, false) : -ENXIO;
+      const session = currentTask()?.tg.pgrp.session;
+      if (session?.tty instanceof Tty) return openSlave(session.tty, file, false);
+      return session?.leader?.isInit ? terminalsOf(kernel).openHost(file) : -ENXIO;
     },
   });
   charDevices.register(TTYAUX_MAJOR, 1, {

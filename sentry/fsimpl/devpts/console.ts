@@ -57,6 +57,8 @@ export class Console {
   /** The host took no more, and the watch for its room is armed. */
   #hostIsFull = false;
   #open = true;
+  /** What is typed is the guest's. */
+  #takesInput: boolean;
   /** Pumping tells the terminal, which tells us: each direction runs once at a time. */
   #pumpingIn = false;
   #pumpingOut = false;
@@ -70,7 +72,9 @@ export class Console {
     readonly tty: Tty,
     hostFdIn: number,
     hostFdOut: number,
+    takesInput: boolean,
   ) {
+    this.#takesInput = takesInput;
     this.#in = hostEnd(hostFdIn);
     this.#host = hostFdIn === hostFdOut ? this.#in : hostEnd(hostFdOut);
     this.#inWatch = new HostWatch(kernel, this.#in.fd, () => {
@@ -110,6 +114,12 @@ export class Console {
     this.tty.setWinsize(rows, cols, 0, 0);
   }
 
+  /** Without input, what is typed stays in the host's terminal, for whoever reads it there. */
+  setInput(on: boolean): void {
+    this.#takesInput = on;
+    if (on) this.#pumpIn();
+  }
+
   /** Whether the host has taken all output, which this tries again: to be waited for at the end. */
   get drained(): boolean {
     this.#pumpOut();
@@ -135,7 +145,7 @@ export class Console {
   }
 
   #moveInput(): void {
-    while (this.#open && this.tty.inputRoom > 0) {
+    while (this.#open && this.#takesInput && this.tty.inputRoom > 0) {
       if (!this.#in.nonblocking && pollNow(this.#in.fd, EPOLLIN) === 0) {
         this.#inWatch.arm(EPOLLIN);
         return;
@@ -208,9 +218,10 @@ export function newConsole(
   devpts: DevptsFilesystem,
   hostFdIn: number,
   hostFdOut: number,
+  takesInput: boolean,
 ): Console | number {
   const tty = devpts.newTty(null);
   if (typeof tty === "number") return tty;
   tty.locked = false;
-  return new Console(kernel, devpts, tty, hostFdIn, hostFdOut);
+  return new Console(kernel, devpts, tty, hostFdIn, hostFdOut, takesInput);
 }

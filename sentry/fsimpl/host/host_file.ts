@@ -18,7 +18,14 @@ import {
   ESPIPE,
 } from "../../../platform/abi/errno.ts";
 import { O_ACCMODE, O_APPEND } from "../../../platform/abi/fcntl.ts";
-import { FIONREAD, TCGETS, TIOCGWINSZ } from "../../../platform/abi/ioctl.ts";
+import {
+  FIONREAD,
+  TCGETS,
+  TCSETS,
+  TCSETSF,
+  TCSETSW,
+  TIOCGWINSZ,
+} from "../../../platform/abi/ioctl.ts";
 import { TERMIOS_SIZE, WINSIZE_SIZE } from "../../../platform/abi/termios.ts";
 import {
   S_IFCHR,
@@ -280,9 +287,13 @@ class HostStream extends HostFile {
     switch (cmd) {
       case FIONREAD:
         return this.fionread(caller, arg);
-      // A terminal of the host that is not the console: isatty(3) and its size are told.
+      // A terminal of the host that is not the console: its line discipline is the host's.
       case TCGETS:
         return this.#query(caller, cmd, arg, TERMIOS_SIZE);
+      case TCSETS:
+      case TCSETSW:
+      case TCSETSF:
+        return this.#change(caller, cmd, arg, TERMIOS_SIZE);
       case TIOCGWINSZ:
         return this.#query(caller, cmd, arg, WINSIZE_SIZE);
       default:
@@ -293,6 +304,11 @@ class HostStream extends HostFile {
   #query(caller: IoctlCaller, cmd: number, arg: number, size: number): number {
     const err = hostSyscall(SYS_ioctl, this.fd, cmd, answer.addr);
     return err < 0 ? err : caller.copyOut(arg, answer.u8, 0, size);
+  }
+
+  #change(caller: IoctlCaller, cmd: number, arg: number, size: number): number {
+    const err = caller.copyIn(arg, answer.u8, 0, size);
+    return err < 0 ? err : hostSyscall(SYS_ioctl, this.fd, cmd, answer.addr);
   }
 
   override dispose(): void {

@@ -1,0 +1,296 @@
+/** `dvisor do` on a terminal: what is typed, shown and signalled is as it is without a sandbox. */
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { spawnLibrary } from "../platform/host/spawn.ts";
+import { sandboxed } from "./runs.ts";
+import { descendants, DVISOR, identify, isAlive, until } from "./sandbox.ts";
+import { Terminal } from "./terminal.ts";
+
+spawnLibrary(); // Loaded for good: no leak of the first test.
+
+/** The terminal, and the words that run a command on the platform under test: none natively. */
+type Scenario = (terminal: Terminal, before: string[]) => Promise<void>;
+
+const CTRL_C = "\x03";
+const CTRL_D = "\x04";
+const CTRL_Z = "\x1a";
+const CTRL_BACKSLASH = "\x1c";
+const ESCAPE = "\x1b";
+const PROMPT = "@@ ";
+
+const BASH = ["bash", "--norc", "--noprofile", "-i"];
+/** Says so, not as the terminal echoes it, when it is in the foreground; then waits to be told to end. */
+const WAITING = `sh -c 'echo wait""ing; exec sleep 100'`;
+
+async function atPrompt(terminal: Terminal, line: string): Promise<void> {
+  terminal.type(line + "\r");
+  await terminal.expect(line + "\r\n");
+}
+
+async function exits(child: Deno.ChildProcess, code: number): Promise<void> {
+  assertEquals((await child.status).code, code);
+}
+
+const SCENARIOS: Record<string, Scenario> = {
+  async "a line is edited as it is typed, and Ctrl-D ends the input"(t, before) {
+    const child = t.run([...before, "sh", "-c", "echo up; cat; echo end"]);
+    await t.expect("up\r\n");
+    t.type("abx"); // Echoed before the line is complete.
+    await t.expect("abx");
+    t.type("\x7fc\r");
+    await t.expect("\b \bc\r\nabc\r\n");
+    t.type("one two\x17three\x15four\r");
+    await t.expect("\r\nfour\r\n");
+    t.type(CTRL_D);
+    await t.expect("end\r\n");
+    await exits(child, 0);
+  },
+
+  async "Ctrl-C and Ctrl-\\ end what runs in an interactive bash, not bash"(t, before) {
+    const settings = t.settings();
+    const child = t.run([...before, ...BASH]);
+    await t.expect(PROMPT);
+    await atPrompt(t, WAITING);
+    await t.expect("waiting\r\n");
+    t.type(CTRL_C);
+    await t.expect("^C");
+    await t.expect(PROMPT);
+    await atPrompt(t, "echo $?");
+    await t.expect("130\r\n");
+    await atPrompt(t, WAITING);
+    await t.expect("waiting\r\n");
+    t.type(CTRL_BACKSLASH);
+    await t.expect("^\\Quit");
+    await t.expect(PROMPT);
+    await atPrompt(t, "echo $?");
+    await t.expect("131\r\n");
+    t.type("exit 7x\x7f\r");
+    await exits(child, 7);
+    assertEquals(t.settings(), settings);
+  },
+
+  async "an interactive bash has job control"(t, before) {
+    const child = t.run([...before, ...BASH]);
+    await t.expect(PROMPT);
+    await atPrompt(t, WAITING);
+    await t.expect("waiting\r\n");
+    t.type(CTRL_Z);
+    await t.expect("Stopped");
+    await t.expect(PROMPT);
+    await atPrompt(t, "cat & until [ $(jobs -s | wc -l) = 2 ]; do sleep 0.01; done; jobs");
+    await t.expect("[1]-  Stopped");
+    await t.expect("[2]+  Stopped");
+    await atPrompt(t, "bg %1");
+    await t.expect("&\r\n");
+    await atPrompt(t, "fg %2");
+    await t.expect("cat\r\n");
+    t.type("typed\r");
+    await t.expect("typed\r\ntyped\r\n");
+    t.type(CTRL_D);
+    await t.expect(PROMPT);
+    await atPrompt(t, "fg");
+    await t.expect("sleep 100'\r\n");
+    t.type(CTRL_C);
+    await t.expect(PROMPT);
+    await atPrompt(t, "jobs; exit 4");
+    await exits(child, 4);
+  },
+
+  async "the window's size is the guest's, and SIGWINCH tells of another one"(t, before) {
+    const script = `tty </dev/tty >/dev/null && echo controlled; stty size
+      trap 'stty size; exit 3' WINCH; echo set; while :; do sleep 0.01; done`;
+    const child = t.run([...before, "sh", "-c", script]);
+    await t.expect("controlled\r\n24 80\r\nset\r\n");
+    t.resize(40, 132);
+    await t.expect("40 132\r\n");
+    await exits(child, 3);
+  },
+
+  async "less, vi and top take the whole screen and give it back"(t, before) {
+    const child = t.run([...before, ...BASH], { TERM: "xterm" });
+    await t.expect(PROMPT);
+    t.type("cd $(mktemp -d); seq 200 >f; less f\r");
+    await t.expect("23\r\n");
+    t.type("G");
+    await t.expect("200\r\n");
+    t.type("?^7$\r"); // Searches upwards.
+    await t.expect("29\r\n");
+    t.type("q");
+    await t.expect(PROMPT);
+    t.type("busybox vi f\r");
+    await t.expect("1/200");
+    t.type("iinserted");
+    await t.expect("inserted");
+    t.type(ESCAPE);
+    await t.expect("[Modified]");
+    t.type(":wq\r");
+    await t.expect(PROMPT);
+    t.type("head -1 f\r");
+    await t.expect(/\rinserted1\r\n/);
+    await t.expect(PROMPT);
+    t.type("top\r");
+    await t.expect("load average");
+    t.type("q");
+    await t.expect(PROMPT);
+    t.type("rm -r $PWD; exit\r");
+    await exits(child, 0);
+  },
+
+  async "Ctrl-Z stops a command that controls no jobs, and fg goes on with it"(t, before) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    const settings = t.settings();
+    const command = [...before, "sh", "-c", "'echo up; read x; echo got $x; exit 5'"];
+    t.type(command.join(" ") + "\r");
+    await t.expect(/\rup\r\n|\nup\r\n/);
+    t.type(CTRL_Z);
+    await t.expect("Stopped");
+    await t.expect("%% ");
+    assertEquals(t.settings(), settings);
+    t.resize(30, 90);
+    await atPrompt(t, "echo typed"); // The shell gets it.
+    await t.expect("typed\r\n");
+    t.type("fg\r");
+    await t.expect(/exit 5'\r\n/);
+    t.type("it\r");
+    await t.expect("it\r\ngot it\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, "echo $?; exit");
+    await t.expect("5\r\n");
+    await exits(shell, 0);
+  },
+
+  async "a command in the background leaves the keyboard to the shell"(t, before) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    const settings = t.settings();
+    const command = [...before, "sh", "-c", `'echo u""p; sleep 0.2; echo d""one; cat' &`];
+    t.type(command.join(" ") + "\r");
+    await t.expect(/up\r+\n/);
+    assertEquals(t.settings(), settings);
+    await atPrompt(t, `echo typed`);
+    await t.expect("typed\r\n");
+    await t.expect(/done\r+\n/);
+    await atPrompt(t, "fg");
+    await t.expect(/(?:^|\n)[^[\r\n][^\r\n]*; cat'\r\n/); // What fg says, not that it is stopped.
+    t.type("typed\r");
+    await t.expect("typed\r\ntyped\r\n");
+    t.type(CTRL_D);
+    await t.expect("%% ");
+    await atPrompt(t, "exit");
+    await exits(shell, 0);
+  },
+
+  async "Ctrl-Z does nothing where no shell could continue the command"(t, before) {
+    const child = t.run([...before, "sh", "-c", "echo up; read x; echo got $x"]);
+    await t.expect("up\r\n");
+    t.type(CTRL_Z);
+    await t.expect("^Z");
+    t.type("it\r");
+    await t.expect("got it\r\n");
+    await exits(child, 0);
+  },
+
+  async "a pager at the end of a pipe reads its keys from the terminal"(t, before) {
+    const line = `seq 200 | ${before.join(" ")} sh -c 'less'`;
+    const child = t.run(["sh", "-c", line], { TERM: "xterm" });
+    await t.expect("23\r\n");
+    t.type("G");
+    await t.expect("200\r\n");
+    t.type("q");
+    await exits(child, 0);
+  },
+
+  async "Ctrl-C ends all of a pipeline"(t, before) {
+    const line = `${before.join(" ")} sh -c 'sh -c "echo up; exec sleep 100"; echo not this' | cat`;
+    const child = t.run(["sh", "-c", line]);
+    await t.expect("up\r\n");
+    t.type(CTRL_C);
+    await exits(child, 130);
+  },
+
+  async "an error stream of its own does not go to the terminal"(t, before) {
+    const line = `${before.join(" ")} sh -c 'echo out; echo error >&2' 2>&1 >&3 | sed s/^/also./`;
+    const child = t.run(["sh", "-c", `exec 3>&1; ${line}`]);
+    await t.expect("out\r\n");
+    await t.expect("also.error");
+    await exits(child, 0);
+  },
+};
+
+for (const [name, scenario] of Object.entries(SCENARIOS)) {
+  for (const { platform, command } of [{ platform: "native", command: [] }, ...sandboxed()]) {
+    Deno.test(`${name} (${platform})`, async () => {
+      await using terminal = new Terminal();
+      await scenario(terminal, command);
+    });
+  }
+}
+
+const SLEEPING = [DVISOR, "do", "--", "sh", "-c", "echo up; exec sleep 100"];
+
+for (const signal of ["SIGTERM", "SIGHUP", "SIGINT", "SIGALRM", "SIGKILL"] as const) {
+  Deno.test(`the terminal is put back after ${signal}, and nothing is left`, async () => {
+    await using terminal = new Terminal();
+    const settings = terminal.settings();
+    const child = terminal.run(SLEEPING);
+    await terminal.expect("up\r\n");
+    assertNotEquals(terminal.settings(), settings);
+    const processes = identify(descendants(child.pid));
+    child.kill(signal);
+    await child.status;
+    await until("all are gone", () => !processes.some(isAlive));
+    assertEquals(terminal.settings(), settings);
+  });
+}
+
+for (
+  const [keys, key, code] of [["Ctrl-C", CTRL_C, 130], ["Ctrl-\\", CTRL_BACKSLASH, 131]] as const
+) {
+  Deno.test(`the terminal is put back when the guest dies of ${keys}`, async () => {
+    await using terminal = new Terminal();
+    const settings = terminal.settings();
+    const child = terminal.run(SLEEPING);
+    await terminal.expect("up\r\n");
+    terminal.type(key);
+    await exits(child, code);
+    assertEquals(terminal.settings(), settings);
+  });
+}
+
+Deno.test("the terminal is put back when the sandbox process is killed", async () => {
+  await using terminal = new Terminal();
+  const settings = terminal.settings();
+  const child = terminal.run(SLEEPING);
+  await terminal.expect("up\r\n");
+  const sandbox = descendants(child.pid).find((pid) =>
+    Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith("dvisor-sandbox")
+  );
+  Deno.kill(sandbox!, "SIGKILL");
+  await exits(child, 128);
+  assertEquals(terminal.settings(), settings);
+});
+
+Deno.test("SIGHUP reaches the guest, whose terminal stays", async () => {
+  await using terminal = new Terminal();
+  const script =
+    `trap 'echo hup; read x; echo got $x; exit 3' HUP; echo up; while :; do sleep 0.01; done`;
+  const child = terminal.run([DVISOR, "do", "--", "bash", "-c", script]);
+  await terminal.expect("up\r\n");
+  child.kill("SIGHUP");
+  await terminal.expect("hup\r\n");
+  terminal.type("it\r");
+  await terminal.expect("got it\r\n");
+  await exits(child, 3);
+});
+
+Deno.test("closing the window hangs the guest up, and nothing is left", async () => {
+  await using terminal = new Terminal();
+  const child = terminal.run([DVISOR, "do", "--", ...BASH]);
+  await terminal.expect(PROMPT);
+  await atPrompt(terminal, WAITING);
+  await terminal.expect("waiting\r\n");
+  const processes = identify(descendants(child.pid));
+  terminal.close();
+  await exits(child, 129);
+  await until("all are gone", () => !processes.some(isAlive));
+});
