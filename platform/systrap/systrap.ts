@@ -147,7 +147,10 @@ export class SystrapPlatform implements Platform {
       this.#startSpare();
       this.#finishSpare();
     }
-    return this.#spares.shift() ?? -EAGAIN;
+    const spare = this.#spares.shift();
+    if (spare === undefined) return -EAGAIN;
+    native.dv_foreground(spare.handle);
+    return spare;
   }
 
   wait(timeoutNs: number): Context | null {

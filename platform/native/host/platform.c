@@ -307,9 +307,17 @@ int dv_receive_zygote(int sock, int timeout_ms) {
 static struct slot *slots[ACTIVE_MAX];   // by handle
 static int active[ACTIVE_MAX], position[ACTIVE_MAX], nactive;
 
-// The zygote: it forks spares when there is time, and counts as nobody.
+// The zygote: it forks spares when there is time, and counts as nobody. That time is the Sentry's own, so
+// it works on the Sentry's processor.
 static int background = -1;
-void dv_background(int handle) { background = handle; }
+void dv_background(int handle) {
+  background = handle;
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  if (home < 0) return;
+  CPU_SET(home, &here);
+  sched_setaffinity(slots[handle]->host_tid, sizeof here, &here);
+}
 
 static int busy_threads(void);
 // May use `home`: 0 no, 1 yes, 2 perhaps (as its maker may). Quick calls in a row.
@@ -354,6 +362,12 @@ static void came_back(int handle) {
   else if (++quick[handle] >= QUICK_CALLS) allow(handle, 0);
 }
 
+// A spare is taken: it may run where guests may.
+void dv_foreground(int handle) {
+  pid_t tid = slots[handle]->host_tid;
+  if (home >= 0 && tid > 0) sched_setaffinity(tid, sizeof everywhere, &everywhere);
+}
+
 int dv_slot_register(int handle, struct slot *s) {
   if (handle < 0 || handle >= ACTIVE_MAX) return -EINVAL;
   slots[handle] = s;
@@ -382,18 +396,20 @@ void dv_slot_deactivate(int handle) {
 // which is 30 to 50 us. Both sides must spin that long, or neither finds the other awake again. Where
 // guest threads need all processors it only takes time from them; after many failures in a row it is
 // tried now and then.
-#define SPIN_NS 70000
+#define SPIN_NS 200000
 #define SPIN_CROWDED_NS 4000
-#define STUB_SPIN 3000  // pauses of some 20 ns
+#define STUB_SPIN 8000  // pauses of some 20 ns
 #define STUB_SPIN_CROWDED 150
 #define FAILURES 16
 static int failures;
 static uint64_t sleeps, spun;
 
-// A sleeping stub was woken. It may be queued on this very processor, where it does not run before we
-// sleep: the spin is only as long as a wake-up elsewhere takes.
-#define SPIN_AFTER_WAKE_NS 14000
-static int woke;
+// A sleeping stub was woken. Where it is likely to be queued on this very processor, it does not run
+// before we sleep. Elsewhere it is up when its `sleeping` is 0 again, and the spin begins only then.
+#define SPIN_AFTER_WAKE_NS 5000
+#define WAKE_UP_NS 100000
+static const struct slot *woke;
+static int woke_here;
 
 // Guest threads that want a processor: those in a futex call of their own do not.
 static int busy_threads(void) {
@@ -405,7 +421,14 @@ static int busy_threads(void) {
 
 static long spin_budget(void) {
   if (busy_threads() >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
-  return woke ? SPIN_AFTER_WAKE_NS : SPIN_NS;
+  return woke ? woke_here ? SPIN_AFTER_WAKE_NS : WAKE_UP_NS : SPIN_NS;
+}
+
+// True once, when who was woken elsewhere is up.
+static int is_up(void) {
+  if (!woke || woke_here || __atomic_load_n(&woke->sleeping, __ATOMIC_RELAXED)) return 0;
+  woke = 0;
+  return 1;
 }
 
 static void spin_result(int found) {
@@ -435,8 +458,10 @@ void dv_resume(int handle, uint32_t reply, uint32_t ncommands, uint32_t rax_low,
   s->ncommands = ncommands;
   s->rax = (uint64_t)rax_high << 32 | rax_low;
   __atomic_store_n(&s->state, STATE_REPLY, __ATOMIC_SEQ_CST);
-  if (!__atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST)) return;
-  woke = 1;
+  uint32_t sleeping = __atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST);
+  if (!sleeping) return;
+  woke = s;
+  woke_here = (int)sleeping - 1 == home;
   sys_futex(&s->state, FUTEX_WAKE, 1, 0);
 }
 
@@ -496,7 +521,8 @@ int dv_poll(double timeout_ns) {
     if (until == 0) {
       long budget = spin_budget();
       until = t + (timeout_ns > 0 && timeout_ns < budget ? (long)timeout_ns : budget);
-    } else if (t >= until) break;
+    } else if (is_up()) until = t + spin_budget();
+    else if (t >= until) break;
   }
   spin_result(0);
   return -2;
@@ -541,7 +567,7 @@ int dv_wait_slot(int handle, double timeout_ns) {
   struct slot *s = slots[handle];
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
   long start = now_ns(), deadline = start + (long)timeout_ns;
-  long spin = cpus < 2 ? 0 : woke ? SPIN_AFTER_WAKE_NS : SPIN_NS / 2;
+  long spin = cpus < 2 ? 0 : woke && woke_here ? SPIN_AFTER_WAKE_NS : SPIN_NS;
   woke = 0;
   for (;;) {
     for (int i = 0; i < 64 && spin; i++) {

@@ -52,6 +52,7 @@ enum {
 // A host signal came before the gate saw the clone.
 #define EINTR_RESULT -4
 enum { PR_SET_PDEATHSIG = 1 };
+enum { UNHEARD_NAP_NS = 50000 };
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, INTERRUPT_SIGNAL = 34 };
 #define THREAD_FLAGS 0x00250f00  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
 
@@ -67,6 +68,14 @@ static _Noreturn void die(void) {
 
 // --- Hand-off -------------------------------------------------------------------------------------
 
+// Wakes the Sentry if it sleeps. The word that says so is read-only here, so a Sentry that has set it and
+// is not yet in the futex is not kept from it. Nonzero: it said that it sleeps, and nobody was woken.
+// Then it is about to sleep, or somebody else has woken it and it has not run yet.
+static u32 knock(void) {
+  return __atomic_load_n(&SHARED32(SHARED_SLEEPING), __ATOMIC_SEQ_CST) &&
+         (i64)stub_call(SYS_futex, SHARED_BASE + SHARED_SLEEPING, FUTEX_WAKE, 0x7fffffff, 0, 0, 0) <= 0;
+}
+
 // What the Sentry polls is written at once: it takes the cache line away as soon as it can.
 static void publish_with(struct slot *s, u32 event, u32 nprefetched) {
   s->nr = s->regs[20];
@@ -74,13 +83,10 @@ static void publish_with(struct slot *s, u32 event, u32 nprefetched) {
   s->interrupted = 0;
   s->nprefetched = nprefetched;
   __atomic_store_n(&s->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
-  // The word is read-only here: a Sentry that has said that it sleeps, and is not yet in the futex, is
-  // not kept from it by a wake-up. So: until one was woken, or it has seen this slot.
-  for (u32 tries = 0; __atomic_load_n(&SHARED32(SHARED_SLEEPING), __ATOMIC_SEQ_CST); tries++) {
-    if ((i64)stub_call(SYS_futex, SHARED_BASE + SHARED_SLEEPING, FUTEX_WAKE, 0x7fffffff, 0, 0, 0) > 0) break;
-    if (LOAD(s->state) != STATE_SENTRY) break;
-    if (tries > 4) stub_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-  }
+  // On another processor it is in the futex in no time. On this one it needs this thread to sleep.
+  for (u32 tries = 0; tries < 3 && LOAD(s->state) == STATE_SENTRY; tries++)
+    if (!knock()) return;
+  s->unheard = 1;
 }
 
 static void publish(struct slot *s, u32 event) { publish_with(s, event, 0); }
@@ -88,19 +94,22 @@ static void publish(struct slot *s, u32 event) { publish_with(s, event, 0); }
 static void await_reply(struct slot *s) {
   u32 spin = SHARED32(SHARED_SPIN);
   // On the Sentry's own processor it cannot answer while this thread spins.
-  if (SHARED32(SHARED_CPU) == current_cpu()) spin = 0;
+  if (SHARED32(SHARED_CPU) == current_cpu() || s->unheard) spin = 0;
   for (u32 i = 0; i < spin; i++) {
     if (LOAD(s->state) == STATE_REPLY) return;
     if (s->reply & REPLY_PARK) break;
     cpu_pause();
   }
+  const struct { i64 seconds, ns; } nap = {0, UNHEARD_NAP_NS};
   for (;;) {
-    __atomic_store_n(&s->sleeping, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&s->sleeping, 1 + current_cpu(), __ATOMIC_SEQ_CST);
     u32 state = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST);
     if (state == STATE_REPLY) break;
-    stub_call(SYS_futex, (u64)&s->state, FUTEX_WAIT, state, 0, 0, 0);
+    stub_call(SYS_futex, (u64)&s->state, FUTEX_WAIT, state, s->unheard ? (u64)&nap : 0, 0, 0);
+    if (s->unheard) s->unheard = knock();
   }
   s->sleeping = 0;
+  s->unheard = 0;
 }
 
 // --- Commands -------------------------------------------------------------------------------------
