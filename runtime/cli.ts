@@ -67,6 +67,8 @@ export function print(text: string): void {
   try {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return;
+    console.error(`dvisor: cannot write to stdout: ${(error as Error).message}`);
+    Deno.exit(1);
   }
 }

@@ -1,4 +1,5 @@
 /** The flags of `dvisor do` as options of a sandbox. */
+import { bytesToString } from "./bytes.ts";
 import { type Parsed, UsageError } from "./flags.ts";
 import type { SandboxOptions, Volume } from "./sandbox.ts";
 
@@ -21,7 +22,7 @@ export function makeOptions(parsed: Parsed): SandboxOptions {
     hostname: parseHostname(parsed.get("hostname")),
     platform: parseChoice(parsed, "platform", ["systrap", "ptrace"]),
     strace: parseStrace(parsed.get("strace")),
-    debugLog: parsed.get("debug-log"),
+    debugLog: parseLogDirectory(parsed.get("debug-log")),
     logFormat: parseChoice(parsed, "log-format", ["text", "json"]),
   };
 }
@@ -69,12 +70,26 @@ function parseVolume(text: string, cwd: string): Volume {
 }
 
 function makeEnv(changes: string[]): Record<string, string> {
-  const env = Deno.env.toObject();
+  const env = ownEnv();
   for (const change of changes) {
     const at = change.indexOf("=");
     if (change === "" || at === 0) throw new UsageError(`--env is K=V, not ${change || "empty"}`);
     if (at < 0) delete env[change];
     else env[change.slice(0, at)] = change.slice(at + 1);
+  }
+  return env;
+}
+
+/** In its order, and with values that are not UTF-8, which Deno.env leaves out. */
+function ownEnv(): Record<string, string> {
+  const env: Record<string, string> = {};
+  const bytes = Deno.readFileSync("/proc/self/environ");
+  for (let from = 0, to; from < bytes.length; from = to + 1) {
+    to = bytes.indexOf(0, from);
+    if (to < 0) to = bytes.length;
+    const entry = bytesToString(bytes.subarray(from, to));
+    const at = entry.indexOf("=");
+    if (at > 0) env[entry.slice(0, at)] = entry.slice(at + 1);
   }
   return env;
 }
@@ -105,6 +120,11 @@ function parseHostname(name: string | undefined): string {
 function parseStrace(names: string | undefined): boolean | string[] | undefined {
   if (names === undefined) return undefined;
   return names === "" ? true : names.split(",");
+}
+
+function parseLogDirectory(path: string | undefined): string | undefined {
+  if (path === "") throw new UsageError("--debug-log is a directory, not empty");
+  return path;
 }
 
 function parseChoice<T extends string>(

@@ -5,6 +5,7 @@
  * this code runs); its mounts and its configuration follow while it boots.
  */
 import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
+import { toLatin1 } from "./bytes.ts";
 import { libraryFile } from "../platform/host/library.ts";
 import { MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
 import { CONTROL_FD, ControlConnection, EMPTY_ROOT_FD, SENTRY_BUG_STATUS } from "./control.ts";
@@ -410,15 +411,6 @@ function isDirectory(path: string): boolean {
   } catch {
     return true;
   }
-}
-
-/** The string's UTF-8 bytes, one char each. */
-function toLatin1(s: string): string {
-  // deno-lint-ignore no-control-regex
-  if (/^[\x00-\x7f]*$/.test(s)) return s;
-  let out = "";
-  for (const byte of new TextEncoder().encode(s)) out += String.fromCharCode(byte);
-  return out;
 }
 
 // --- Host calls -------------------------------------------------------------------------------------

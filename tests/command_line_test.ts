@@ -1,6 +1,6 @@
 /** What the command says and returns for right and wrong command lines. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { dvisor } from "./sandbox.ts";
+import { DVISOR, dvisor } from "./sandbox.ts";
 
 for (
   const [what, args, says] of [
@@ -16,6 +16,17 @@ for (
     ["a user that is no number", ["do", "--user", "me", "true"], "me"],
     ["a platform that there is not", ["do", "--platform", "kvm", "true"], "kvm"],
     ["a format that there is not", ["syscalls", "--format", "xml"], "xml"],
+    ["a volume below a file", ["do", "--volume", "/etc:/etc/passwd/x", "true"], "/etc/passwd/x"],
+    ["a file over a directory", ["do", "--volume", "/etc/passwd:/etc", "true"], "/etc"],
+    ["a working directory that is not there", ["do", "--cwd", "/no/such", "true"], "/no/such"],
+    ["a working directory that is a file", ["do", "--cwd", "/etc/passwd", "true"], "/etc/passwd"],
+    ["a working directory that is not absolute", ["do", "--cwd", "etc", "true"], "etc"],
+    ["an environment variable without a name", ["do", "--env", "=x", "true"], "=x"],
+    ["a host name that is too long", ["do", "--hostname", "h".repeat(65), "true"], "64"],
+    ["a log format that there is not", ["do", "--log-format", "xml", "true"], "xml"],
+    ["a trace of no system call", ["do", "--strace=nosuchcall", "true"], "nosuchcall"],
+    ["the internal command", ["boot"], "boot"],
+    ["a debug log that has no name", ["do", "--debug-log", "", "true"], "--debug-log"],
     ["a debug log that cannot be", ["do", "--debug-log", "/proc/x", "true"], "/proc/x"],
   ] as [string, string[], string][]
 ) {
@@ -63,10 +74,15 @@ Deno.test("a command that cannot be executed gives 126", async () => {
   assertMatch(stderr, /^dvisor: .*\/etc\/passwd.*\n$/);
 });
 
-Deno.test("a working directory that is not there is refused", async () => {
-  const { code, stderr } = await dvisor("do", "--cwd", "/no/such", "true");
-  assertEquals(code, 2);
-  assertMatch(stderr, /^dvisor: .*\/no\/such.*\n$/);
+Deno.test("a command without a name is not found", async () => {
+  assertEquals((await dvisor("do", "--", "")).code, 127);
+});
+
+Deno.test("the environment reaches the command in its order, byte for byte", async () => {
+  const script = `export B=$(printf 'b\\377') A=a; env -i B="$B" A="$A" "$0" do -- env`;
+  const args = ["-c", script, DVISOR];
+  const { stdout } = await new Deno.Command("sh", { args, stdin: "null" }).output();
+  assertEquals(stdout, Uint8Array.from("B=b\xff\nA=a\n", (char) => char.charCodeAt(0)));
 });
 
 Deno.test("environment, user, host name and directory are as the flags say", async () => {

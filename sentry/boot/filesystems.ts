@@ -1,5 +1,6 @@
 /** The mount tree a sandbox starts with. */
-import { EEXIST, EINVAL, ENOENT } from "../../platform/abi/errno.ts";
+import { EEXIST, EINVAL, ENOENT, ENOTDIR, errnoName } from "../../platform/abi/errno.ts";
+import { S_IFDIR, S_IFMT } from "../../platform/abi/stat.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../platform/abi/mount.ts";
 import { initialCredentials } from "../auth/credentials.ts";
 import type { SandboxConfig } from "../config.ts";
@@ -22,6 +23,8 @@ import { mkdirAt, mknodAt, walk, type WalkContext } from "../vfs/namei.ts";
 import { BootError } from "./error.ts";
 
 const SECURE = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+/** Exit status for a flag (--volume) that cannot be. */
+const BAD_USE = 2;
 const root = initialCredentials(0, 0, []);
 
 /** [type, mount point, flags, options] */
@@ -100,8 +103,14 @@ function mountAt(
   isDirectory = true,
 ): void {
   const at = makePlace(ctx, path, isDirectory);
-  const err = typeof at === "number" ? at : ctx.mountNs.mount(fs, source, flags, at);
-  if (err < 0) throw new BootError(`cannot mount ${source} at ${path} (errno ${-err})`);
+  let err = typeof at === "number" ? at : 0;
+  if (typeof at !== "number") {
+    const fits = isDirectory === ((at.dentry.inode!.mode & S_IFMT) === S_IFDIR);
+    err = fits ? ctx.mountNs.mount(fs, source, flags, at) : -ENOTDIR;
+  }
+  if (err === 0) return;
+  const what = `cannot mount ${source} at ${path}: ${errnoName(-err)}`;
+  throw source === "volume" ? new BootError(what, BAD_USE) : new BootError(what);
 }
 
 /** The directory (or file) to mount on, made with its parents in the overlay when it is missing. */

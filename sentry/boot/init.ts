@@ -22,7 +22,7 @@ import { MemoryManager } from "../mm/memory_manager.ts";
 import { ImageCache } from "../mm/text_image.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { acquirePath, type MountNamespace } from "../vfs/mount.ts";
-import { openForExec, walk } from "../vfs/namei.ts";
+import { inodePermission, MAY_EXEC, openForExec, walk, WALK_DIRECTORY } from "../vfs/namei.ts";
 import { BootError } from "./error.ts";
 
 const NOT_FOUND = 127;
@@ -107,12 +107,19 @@ function install(task: Task, file: FileDescription | number, fd: number): void {
 }
 
 function enterCwd(task: Task, cwd: string): void {
-  const p = walk(task.fs.walkContext(task.creds), task.fs.root, cwd, 0);
-  if (typeof p === "number") {
-    throw new BootError(`cannot enter ${cwd}: ${errnoName(-p)}`, BAD_USE);
+  const p = walk(task.fs.walkContext(task.creds), task.fs.root, cwd, WALK_DIRECTORY);
+  const err = typeof p === "number" ? p : inodePermission(task.creds, p.dentry.inode!, MAY_EXEC);
+  if (typeof p === "number" || err < 0) {
+    throw new BootError(`cannot enter ${cwd}: ${WORDS[-err] ?? errnoName(-err)}`, BAD_USE);
   }
   task.fs.setCwd(acquirePath(p));
 }
+
+const WORDS: Record<number, string> = {
+  [ENOENT]: "no such directory",
+  [ENOTDIR]: "not a directory",
+  [EACCES]: "permission denied",
+};
 
 async function execFirst(task: Task, config: SandboxConfig): Promise<void> {
   const [name] = config.argv;
@@ -136,6 +143,7 @@ async function execFirst(task: Task, config: SandboxConfig): Promise<void> {
 }
 
 function candidates(name: string, env: string[]): string[] {
+  if (name === "") return [];
   if (name.includes("/")) return [name];
   const path = env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
   return path.split(":").map((dir) => `${dir === "" ? "." : dir}/${name}`);

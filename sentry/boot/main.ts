@@ -166,7 +166,9 @@ function startPlatform(config: SandboxConfig, log: LogLine): Platform {
 async function openTrace(config: SandboxConfig, names: string[]): Promise<Strace> {
   const known = new Set(syscallNumbers().map(syscallName));
   const unknown = names.find((name) => !known.has(name));
-  if (unknown !== undefined) throw new BootError(`--strace: no system call is named ${unknown}`, 2);
+  if (unknown !== undefined) {
+    throw new BootError(`--strace: no system call is named ${unknown || "nothing"}`, 2);
+  }
   // By URL: an import that the bundler sees would turn constants of shared modules into variables.
   const url = new URL("../../sentry/strace/tracer.ts", import.meta.url);
   const { Tracer }: typeof import("../strace/tracer.ts") = await import(url.href);
