@@ -46,7 +46,7 @@ Deno.test("a lock of the same owner replaces, and neighbours of one type merge",
 Deno.test("a lock that goes or weakens wakes the waiters", () => {
   const locks = new InodeLocks(inode);
   let wakeUps = 0;
-  locks.queue.add({ mask: LOCK_RELEASED, wake: () => wakeUps++ });
+  locks.queue.add({ mask: LOCK_RELEASED, wake: () => void wakeUps++ });
   locks.setRecord(lock(A, F_WRLCK, 0, 9));
   assertEquals(wakeUps, 0);
   locks.setRecord(lock(A, F_RDLCK, 0, 9));

@@ -6,8 +6,11 @@
 export interface WaitEntry {
   /** Events this entry is woken for. */
   mask: number;
-  /** Called with the events notified; must be short, must not throw, may add or remove entries. */
-  wake(events: number): void;
+  /**
+   * Called with the events notified; must be short, must not throw, may add or remove entries. An
+   * exclusive entry that returns false had nobody to wake, and the next one gets its turn.
+   */
+  wake(events: number): boolean | void;
   /** Exclusive entries (epoll EPOLLEXCLUSIVE, accept, futex) are woken one at a time. */
   exclusive?: boolean;
 }
@@ -45,11 +48,8 @@ export class WaitQueue {
     for (let i = 0; i < n; i++) {
       const entry = entries[i];
       if ((entry.mask & events) === 0) continue;
-      if (entry.exclusive) {
-        if (exclusiveWoken) continue;
-        exclusiveWoken = true;
-      }
-      entry.wake(events);
+      if (!entry.exclusive) entry.wake(events);
+      else if (!exclusiveWoken) exclusiveWoken = entry.wake(events) !== false;
     }
     if (--this.#walking === 0 && this.#holes) {
       this.#holes = false;

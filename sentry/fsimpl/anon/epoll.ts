@@ -56,8 +56,8 @@ export class EpollItem implements WaitEntry {
     this.dataLo = dataLo;
     this.dataHi = dataHi;
   }
-  wake(_events: number): void {
-    this.epoll.itemReady(this);
+  wake(_events: number): boolean {
+    return this.epoll.itemReady(this);
   }
   poll(): number {
     return this.mask === 0 ? 0 : this.file.impl.readiness() & this.mask;
@@ -171,10 +171,13 @@ export class EpollFile extends FileDescriptionImpl {
     }
   }
 
-  itemReady(item: EpollItem): void {
+  /** Whether a task that waited in epoll_wait(2) was woken. */
+  itemReady(item: EpollItem): boolean {
     if (!item.ready) this.#append(item);
+    const waited = !this.waiters.empty;
     this.waiters.notify(EPOLLIN);
     this.#queue.notify(EPOLLIN | EPOLLRDNORM);
+    return waited;
   }
 
   /**

@@ -151,6 +151,28 @@ Deno.test("one waiter is woken for an event, and the next for what is left", () 
   eq(woken, [1, 2]);
 });
 
+Deno.test("an exclusive item without a waiter leaves the event to the next", () => {
+  const [r, w] = newPipe(0, 0, 0);
+  const woken: number[] = [];
+  for (const id of [1, 2]) {
+    const ep = new EpollFile();
+    const entry = {
+      mask: EPOLLIN,
+      exclusive: true,
+      wake: () => {
+        woken.push(id);
+        ep.waiters.remove(entry);
+      },
+    };
+    ep.waiters.add(entry);
+    ep.add(3, r, EPOLLIN | EPOLLEXCLUSIVE, 0, 0);
+  }
+  write(w);
+  eq(woken, [1]);
+  write(w);
+  eq(woken, [1, 2]);
+});
+
 Deno.test("an eventfd counts, blocks at the top and takes one as a semaphore", () => {
   const all = Uint8Array.of(0xfe, 255, 255, 255, 255, 255, 255, 255);
   const f = newEventFd(0, false, 2);
