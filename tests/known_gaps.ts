@@ -2,9 +2,6 @@
 // and named in the closing notes; whoever mends one takes its line away.
 const KNOWN_GAPS: Readonly<Record<string, string>> = {
   "a program that is open for writing cannot be executed": "ETXTBSY is missing under the overlay",
-  "EPOLLEXCLUSIVE wakes at least one of several waiters":
-    "fails under systrap, cause not found yet",
-  "an abstract name lives as long as its socket and has no file": "fails, cause not found yet",
   "an absolute time in the past fires at once": "fails now and then on a loaded machine",
   "SIGEV_THREAD_ID sends the signal to one thread": "fails now and then on a loaded machine",
   "fork inherits no timer, exec keeps the alarm": "fails now and then on a loaded machine",

@@ -10,20 +10,38 @@ import type { UnixSocket } from "./unix.ts";
 /** A sockaddr of only the family: asks bind(2) for a name of the kernel's choice. */
 export const FAMILY_ONLY = Uint8Array.of(AF_UNIX, 0);
 
-/** Abstract names of one network namespace. */
+/** Abstract names of one network namespace. Each type of socket has names of its own, as in Linux. */
 export class AbstractNames {
-  readonly sockets = new Map<string, UnixSocket>();
+  readonly #sockets = new Map<string, UnixSocket>();
   #next = 0;
 
+  lookup(name: string, type: number): UnixSocket | undefined {
+    return this.#sockets.get(key(name, type));
+  }
+
+  bind(name: string, socket: UnixSocket): number {
+    if (this.lookup(name, socket.type) !== undefined) return -EADDRINUSE;
+    this.#sockets.set(key(name, socket.type), socket);
+    return 0;
+  }
+
+  release(name: string, socket: UnixSocket): void {
+    if (this.lookup(name, socket.type) === socket) this.#sockets.delete(key(name, socket.type));
+  }
+
   /** A free name of autobind's form: a zero byte and five hex digits. Null when all are taken. */
-  freeName(): string | null {
+  freeName(type: number): string | null {
     for (let i = 0; i < 0x100000; i++) {
       this.#next = (this.#next + 1) & 0xfffff;
       const name = "\0" + this.#next.toString(16).padStart(5, "0");
-      if (!this.sockets.has(name)) return name;
+      if (this.lookup(name, type) === undefined) return name;
     }
     return null;
   }
+}
+
+function key(name: string, type: number): string {
+  return type + name;
 }
 
 const namespaces = new WeakMap<object, AbstractNames>();
@@ -66,7 +84,7 @@ export function findSocket(
   type: number,
 ): UnixSocket | number {
   let found: UnixSocket | undefined | null;
-  if (name.charCodeAt(0) === 0) found = names.sockets.get(name);
+  if (name.charCodeAt(0) === 0) found = names.lookup(name, type);
   else {
     const ctx = caller.walkContext();
     const path = walk(ctx, ctx.cwd, name, 0);
@@ -87,10 +105,4 @@ export function bindPath(caller: SocketCaller, name: string, socket: UnixSocket)
   if (typeof made === "number") return made;
   made.dentry.inode!.special = socket;
   return acquirePath(made);
-}
-
-export function bindAbstract(names: AbstractNames, name: string, socket: UnixSocket): number {
-  if (names.sockets.has(name)) return -EADDRINUSE;
-  names.sockets.set(name, socket);
-  return 0;
 }

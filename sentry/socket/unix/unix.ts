@@ -17,14 +17,7 @@ import { type PathRef, releasePath } from "../../vfs/mount.ts";
 import { collectGarbage, type RightsHolder } from "../garbage.ts";
 import type { Rights } from "../rights.ts";
 import { type SocketCaller, SocketImpl, type Ucred } from "../socket.ts";
-import {
-  type AbstractNames,
-  bindAbstract,
-  bindPath,
-  findSocket,
-  nameAddress,
-  parseName,
-} from "./address.ts";
+import { type AbstractNames, bindPath, findSocket, nameAddress, parseName } from "./address.ts";
 
 export const SHUTDOWN_RECV = 1;
 export const SHUTDOWN_SEND = 2;
@@ -72,7 +65,7 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
     if (typeof name === "number") return name;
     if (this.name !== null) return -EINVAL;
     if (name.charCodeAt(0) === 0) {
-      const err = bindAbstract(this.names, name, this);
+      const err = this.names.bind(name, this);
       if (err < 0) return err;
     } else {
       const path = bindPath(caller, name, this);
@@ -86,9 +79,9 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
   /** Gives an unbound socket an abstract name. */
   autobind(): number {
     if (this.name !== null) return 0;
-    const name = this.names.freeName();
+    const name = this.names.freeName(this.type);
     if (name === null) return -ENOSPC;
-    if (bindAbstract(this.names, name, this) < 0) return -EADDRINUSE;
+    if (this.names.bind(name, this) < 0) return -EADDRINUSE;
     this.name = name;
     return 0;
   }
@@ -153,6 +146,6 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
       if (inode !== null && inode.special === this) inode.special = null;
       releasePath(this.#path);
       this.#path = null;
-    } else if (this.names.sockets.get(this.name) === this) this.names.sockets.delete(this.name);
+    } else this.names.release(this.name, this);
   }
 }
