@@ -26,10 +26,13 @@ export async function dvisor(...args: string[]): Promise<Result> {
 }
 
 /** Starts `dvisor do ARGS` and waits until its first line of output is there. */
-export async function startDo(args: string[]): Promise<Running> {
+export async function startDo(
+  args: string[],
+  stdin: "null" | "piped" = "null",
+): Promise<Running> {
   const child = new Deno.Command(DVISOR, {
     args: ["do", ...args],
-    stdin: "null",
+    stdin,
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();

@@ -96,9 +96,10 @@ export class PtracePlatform implements Platform {
       const handle = native.dv_pt_wait(timeoutNs);
       if (handle < 0) return null;
       const ctx = this.#contexts[handle];
-      if (ctx === null || ctx === this.#zygote) continue;
+      if (ctx === null) continue;
       ctx.decode();
-      return ctx;
+      if (ctx !== this.#zygote) return ctx;
+      if (ctx.event === EVENT_LOST) throw new Error("the first stub process ended");
     }
   }
 

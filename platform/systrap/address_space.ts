@@ -11,26 +11,38 @@ import type { ControlRegion, Slot } from "./region.ts";
 import { CMD_FORK, CMD_THREAD, I_STATE, STATE_SENTRY } from "./slot.ts";
 import type { SystrapPlatform } from "./systrap.ts";
 
-/** A fork's child greets within microseconds of its start; the host may be slow. */
 /** Host threads kept for reuse in one address space. */
 const PARKED_MAX = 16;
+/** A fork's child greets within microseconds of its start; the host may be slow. */
 const GREETING_TIMEOUT_MS = 5000;
+/** For the pid of a process that is no more: nothing is done to it. */
+const DEAD = -1;
 
 export class SystrapAddressSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
   #pid = 0;
   /** Slots of host threads that wait for another guest thread. */
   #parked: Slot[] = [];
-  /** All contexts were released; the process is about to end. */
-  released = false;
 
   constructor(readonly platform: SystrapPlatform, readonly region: ControlRegion) {
     super();
   }
 
-  /** The stub's pid, which the kernel vouches for; 0 when it never came to life. */
+  /** The stub's pid, which the kernel vouches for; below 0 when it is dead or never came to life. */
   override get hostPid(): number {
-    return this.#pid !== 0 ? this.#pid : this.learnPid(GREETING_TIMEOUT_MS);
+    if (this.#pid !== 0 || this.learnPid(GREETING_TIMEOUT_MS) !== 0) return this.#pid;
+    this.died();
+    for (const ctx of this.contexts) ctx.lost = true;
+    return this.#pid;
+  }
+
+  get dead(): boolean {
+    return this.#pid === DEAD;
+  }
+
+  /** It was reaped: its pid may be another's by now. */
+  died(): void {
+    this.#pid = DEAD;
   }
 
   override get threadCount(): number {
@@ -141,8 +153,8 @@ export class SystrapAddressSpace extends AddressSpace {
     if (!this.contexts.delete(ctx)) return;
     const last = this.contexts.size === 0;
     if (last) {
-      this.released = true;
       this.learnPid(0);
+      if (ctx.lost) this.kill();
     }
     if (!last && ctx.slot.index === 0) {
       // The process's first thread: the host reaches its memory through this one, so it stays parked.

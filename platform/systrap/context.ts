@@ -333,7 +333,7 @@ export class SystrapContext extends Context {
 
   /** Waits for the end of a batch. Returns its result as `flush` does. */
   flushed(): number {
-    if (native.dv_wait_slot(this.handle, FLUSH_TIMEOUT_NS) < 0) {
+    if (native.dv_wait_slot(this.handle, this.addressSpace.learnPid(0), FLUSH_TIMEOUT_NS) < 0) {
       native.dv_slot_deactivate(this.handle);
       this.lost = true;
       this.addressSpace.kill();

@@ -143,14 +143,20 @@ export class SystrapPlatform implements Platform {
   }
 
   newAddressSpace(): Context | number {
-    if (this.#spares.length === 0) {
-      this.#startSpare();
-      this.#finishSpare();
+    this.#reap(); // A spare may have died since.
+    for (;;) {
+      if (this.#spares.length === 0) {
+        this.#startSpare();
+        this.#finishSpare();
+      }
+      const spare = this.#spares.shift();
+      if (spare === undefined) return -EAGAIN;
+      if (spare.lost) spare.release();
+      else {
+        native.dv_foreground(spare.handle);
+        return spare;
+      }
     }
-    const spare = this.#spares.shift();
-    if (spare === undefined) return -EAGAIN;
-    native.dv_foreground(spare.handle);
-    return spare;
   }
 
   wait(timeoutNs: number): Context | null {
@@ -183,7 +189,8 @@ export class SystrapPlatform implements Platform {
 
   /** All contexts of it are gone; its region returns to the pool when the host process is dead. */
   expectDeath(space: SystrapAddressSpace): void {
-    this.#dying.add(space);
+    if (space.dead) this.giveRegion(space.region);
+    else this.#dying.add(space);
   }
 
   #reap(): void {
@@ -199,6 +206,10 @@ export class SystrapPlatform implements Platform {
         if (space === undefined) continue;
       }
       this.byPid.delete(pid);
+      space.died();
+      if (space === this.#zygote.addressSpace) {
+        throw new Error(`the first stub process ended (wait status ${this.#status[0]})`);
+      }
       for (const ctx of space.contexts) {
         native.dv_slot_deactivate(ctx.handle);
         ctx.lost = true;

@@ -40,7 +40,8 @@ let sentrySeen = -1;
 export function sampleCpuTime(t: Task): void {
   const space = t.ctx?.addressSpace;
   if (space === undefined) return;
-  const now = hostClockNs((~space.hostPid << 3) | CPUCLOCK_SCHED);
+  const pid = space.hostPid;
+  const now = pid > 0 ? hostClockNs((~pid << 3) | CPUCLOCK_SCHED) : -1;
   if (now >= 0) {
     const delta = now - (seen.get(space) ?? 0);
     seen.set(space, now);

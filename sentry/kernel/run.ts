@@ -4,7 +4,7 @@
  */
 import { EAGAIN, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { RLIMIT_AS, RLIMIT_STACK } from "../../platform/abi/resource.ts";
-import { SEGV_MAPERR, SIGSEGV } from "../../platform/abi/signal.ts";
+import { SEGV_MAPERR, SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
 import { getReg, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
 import {
@@ -123,8 +123,9 @@ export class RunLoop {
         } else ctx.setReturn(ctx.failedErrno);
         return this.#goOn(t);
       case EVENT_LOST:
-        startGroupExit(t.tg, SIGSEGV);
-        exitTask(t, t.tg.exitStatus);
+        // The host killed the process (out of memory, a person), or its guest broke what is below it.
+        startGroupExit(t.tg, SIGKILL);
+        if (t.sysno < 0) exitTask(t, t.tg.exitStatus); // Else the handler that waits ends first.
         return;
     }
   }

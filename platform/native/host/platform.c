@@ -64,6 +64,33 @@ void *dv_shared_page(void) {
 
 int dv_cpus(void) { return cpus; }
 
+// --- Deaths ---------------------------------------------------------------------------------------
+// A stub that the host kills rings no bell. The kernel tells of it by SIGCHLD, which is let in only
+// while the Sentry sleeps for long: anywhere else it would end host calls with EINTR.
+
+void dv_ring(void);
+
+static void on_death(int signal) {
+  (void)signal;
+  int err = errno;
+  dv_ring();
+  errno = err;
+}
+
+static void let_deaths_in(int how) {
+  sigset_t deaths;
+  sigemptyset(&deaths);
+  sigaddset(&deaths, SIGCHLD);
+  pthread_sigmask(how, &deaths, 0);
+}
+
+// The sandbox process starts with SIGCHLD blocked, so no other thread takes it (start.c).
+static void catch_deaths(void) {
+  struct sigaction action = {.sa_handler = on_death, .sa_flags = SA_NOCLDSTOP | SA_RESTART | SA_ONSTACK};
+  let_deaths_in(SIG_BLOCK);
+  sigaction(SIGCHLD, &action, 0);
+}
+
 // --- Places ---------------------------------------------------------------------------------------
 // The Sentry stays on one processor. A guest thread that makes call after call is kept off it: two
 // threads that hand over to each other within microseconds must not share one, and the host's scheduler
@@ -74,6 +101,7 @@ static cpu_set_t everywhere, elsewhere;
 
 // Called by the thread that will wait for guests.
 void dv_place(void) {
+  catch_deaths();
   if (cpus < 2 || sched_getaffinity(0, sizeof everywhere, &everywhere) < 0) return;
   cpu_set_t here;
   CPU_ZERO(&here);
@@ -528,6 +556,11 @@ int dv_poll(double timeout_ns) {
   return -2;
 }
 
+// Short sleeps cost no more for it: between them the Sentry looks for the dead anyhow. One that follows
+// a whole nap without news is without end, and deaths are let in.
+#define FIRST_NAP_NS 100000000L
+static int quiet;
+
 // Sleeps until a slot comes back, the bell rings (-1) or the timeout (-2; -1 ns: none).
 int dv_wait(double timeout_ns) {
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
@@ -547,26 +580,31 @@ int dv_wait(double timeout_ns) {
       *sleeping = 0;
       return -2;
     }
-    // While guests run, look now and then: a stub that died without a word rings no bell.
-    long limit = nactive > 0 ? 100000000L : LONG_MAX;
+    long limit = quiet ? LONG_MAX : FIRST_NAP_NS;
     if (open_after < limit) limit = open_after;
     long nap = left < limit ? left : limit;
     struct timespec t = {nap / 1000000000L, nap % 1000000000L};
     sleeps++;
+    if (quiet) let_deaths_in(SIG_UNBLOCK);
     long r = sys_futex(sleeping, FUTEX_WAIT, 1, nap == LONG_MAX ? 0 : &t);
+    int timed_out = r == -1 && errno == ETIMEDOUT;
+    if (quiet) let_deaths_in(SIG_BLOCK);
     *sleeping = 0;
-    if (r == -1 && errno == ETIMEDOUT) {
+    if (timed_out) {
       h = find_ready();
+      quiet = h < 0 && nap == FIRST_NAP_NS;
       return h >= 0 ? h : -2;
     }
+    quiet = 0;
   }
 }
 
-// Waits for one slot alone (a command batch), at most timeout_ns. 0, or -ETIMEDOUT.
-int dv_wait_slot(int handle, double timeout_ns) {
+// Waits for one slot alone (a command batch) of process `pid` (0: not known yet), at most timeout_ns.
+// 0, -ESRCH when it died, or -ETIMEDOUT.
+int dv_wait_slot(int handle, int pid, double timeout_ns) {
   struct slot *s = slots[handle];
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
-  long start = now_ns(), deadline = start + (long)timeout_ns;
+  long start = now_ns(), last = start, waited = 0;
   long spin = cpus < 2 ? 0 : woke && woke_here ? SPIN_AFTER_WAKE_NS : SPIN_NS;
   woke = 0;
   for (;;) {
@@ -581,11 +619,17 @@ int dv_wait_slot(int handle, double timeout_ns) {
       dv_slot_deactivate(handle);
       return 0;
     }
-    if (now > deadline) {
-      *sleeping = 0;
-      return -ETIMEDOUT;
-    }
     if (now - start < spin) continue;
+    siginfo_t info = {0};
+    int dead = pid > 0 && waited > 0 &&
+               (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 || info.si_pid == pid);
+    // The clock runs on while a whole sandbox is stopped; a nap that took longer counts as a short one.
+    waited += now - last < 2000000 ? now - last : 2000000;
+    last = now;
+    if (dead || waited > timeout_ns) {
+      *sleeping = 0;
+      return dead ? -ESRCH : -ETIMEDOUT;
+    }
     struct timespec t = {0, 1000000};
     sys_futex(sleeping, FUTEX_WAIT, 1, &t);
     *sleeping = 0;

@@ -184,8 +184,9 @@ static void set_limits(struct sandbox *s) {
 static void reset_signals(void) {
   struct { void *handler; unsigned long flags; void *restorer; uint64_t mask; } action = {0, 0, 0, 0};
   for (int signo = 1; signo <= 64; signo++) CALL(SYS_rt_sigaction, signo, &action, 0, 8);
-  uint64_t none = 0;
-  CALL(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+  // The thread that waits for guests lets deaths of stubs in, and no other.
+  uint64_t mask = 1ul << (SIGCHLD - 1);
+  CALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 }
 
 static _Noreturn void child_main(struct sandbox *s) {
