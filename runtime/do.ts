@@ -3,7 +3,7 @@ import { commandHelp, parseFlags, UsageError } from "./flags.ts";
 import { DO } from "./commands.ts";
 import { makeOptions } from "./do_options.ts";
 import { SandboxError } from "./errors.ts";
-import { Sandbox, type SandboxOptions } from "./sandbox.ts";
+import { exitNow, Sandbox, type SandboxOptions } from "./sandbox.ts";
 import type { Log } from "./log.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -18,7 +18,7 @@ export async function run(args: string[]): Promise<void> {
   } catch (error) {
     return (await import("./cli.ts")).failUsage(error);
   }
-  Deno.exit(await runSandbox(options, log));
+  exitNow(await runSandbox(options, log));
 }
 
 /** Returns the exit status. */

@@ -421,6 +421,7 @@ const SYS_close = 3;
 const SYS_lseek = 8;
 const SYS_umask = 95;
 const SYS_getgroups = 115;
+const SYS_exit_group = 231;
 const SYS_pipe2 = 293;
 const SYS_prlimit64 = 302;
 const RLIM_NLIMITS = 16;
@@ -440,6 +441,12 @@ const ESRCH = 3;
 
 function host(nr: number, a0: number, a1 = 0, a2 = 0, a3 = 0): number {
   return spawnLibrary().dv_syscall(nr, a0, a1, a2, a3, 0, 0);
+}
+
+/** Ends this process as exit_group(2) does: nothing of the runtime is put away first, which takes 10 ms. */
+export function exitNow(code: number): never {
+  host(SYS_exit_group, code);
+  throw new Error("exit_group returned");
 }
 
 function addressOf(buffer: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>): number {

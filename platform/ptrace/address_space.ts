@@ -4,6 +4,7 @@ import { native } from "../host/ffi.ts";
 import { AddressSpace, type Context } from "../platform.ts";
 import type { PtraceContext } from "./context.ts";
 import type { PtracePlatform } from "./ptrace.ts";
+import { ptraceLibrary } from "./native.ts";
 
 export class PtraceAddressSpace extends AddressSpace {
   readonly contexts = new Set<PtraceContext>();
@@ -51,18 +52,18 @@ export class PtraceAddressSpace extends AddressSpace {
   }
 
   override fork(parent: Context): Context | number {
-    const handle = native.dv_pt_clone((parent as PtraceContext).handle, 0);
+    const handle = ptraceLibrary().dv_pt_clone((parent as PtraceContext).handle, 0);
     return handle < 0 ? handle : this.platform.newContext(handle, null);
   }
 
   override newThread(parent: Context): Context | number {
-    const handle = native.dv_pt_clone((parent as PtraceContext).handle, 1);
+    const handle = ptraceLibrary().dv_pt_clone((parent as PtraceContext).handle, 1);
     return handle < 0 ? handle : this.platform.newContext(handle, this);
   }
 
   dropContext(ctx: PtraceContext): void {
     if (!this.contexts.delete(ctx)) return;
-    native.dv_pt_release(ctx.handle, this.contexts.size === 0 ? 1 : 0);
+    ptraceLibrary().dv_pt_release(ctx.handle, this.contexts.size === 0 ? 1 : 0);
     this.platform.forgetContext(ctx);
   }
 

@@ -8,7 +8,7 @@ import {
   REG_RSP,
   setReg,
 } from "../arch/amd64/registers.ts";
-import { native, viewMemory } from "../host/ffi.ts";
+import { viewMemory } from "../host/ffi.ts";
 import { Context } from "../platform.ts";
 import type { PtraceAddressSpace } from "./address_space.ts";
 import type { PtracePlatform } from "./ptrace.ts";
@@ -26,6 +26,7 @@ import {
   RESUME_FULL,
   STATE_DEAD,
 } from "./record.ts";
+import { ptraceLibrary } from "./native.ts";
 
 const SYS_MMAP = 9;
 const SYS_GETRUSAGE = 98;
@@ -50,7 +51,7 @@ export class PtraceContext extends Context {
     readonly handle: number,
   ) {
     super();
-    const record = native.dv_pt_record(handle);
+    const record = ptraceLibrary().dv_pt_record(handle);
     if (record === null) throw new Error("a handle without a record");
     const memory = viewMemory(record, RECORD_SIZE);
     this.#record = new Int32Array(memory);
@@ -121,8 +122,8 @@ export class PtraceContext extends Context {
     if (!this.#begin()) return;
     this.#end(
       hostFd < 0
-        ? native.dv_pt_call(this.handle, SYS_MMAP, addr, length, prot, flags, -1, offset)
-        : native.dv_pt_mmap_fd(this.handle, addr, length, prot, flags, hostFd, offset),
+        ? ptraceLibrary().dv_pt_call(this.handle, SYS_MMAP, addr, length, prot, flags, -1, offset)
+        : ptraceLibrary().dv_pt_mmap_fd(this.handle, addr, length, prot, flags, hostFd, offset),
     );
   }
 
@@ -135,7 +136,9 @@ export class PtraceContext extends Context {
     a4: number,
     a5 = 0,
   ): void {
-    if (this.#begin()) this.#end(native.dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, a5));
+    if (this.#begin()) {
+      this.#end(ptraceLibrary().dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, a5));
+    }
   }
 
   override queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void {
@@ -156,11 +159,11 @@ export class PtraceContext extends Context {
   }
 
   override queueSaveFp(addr: number): void {
-    if (this.#begin()) this.#end(native.dv_pt_save_fp(this.handle, addr));
+    if (this.#begin()) this.#end(ptraceLibrary().dv_pt_save_fp(this.handle, addr));
   }
 
   override queueLoadFp(addr: number): void {
-    if (this.#begin()) this.#end(native.dv_pt_load_fp(this.handle, addr));
+    if (this.#begin()) this.#end(ptraceLibrary().dv_pt_load_fp(this.handle, addr));
   }
 
   /** Takes what went wrong since the last resume or flush: 0 or -errno. */
@@ -194,7 +197,7 @@ export class PtraceContext extends Context {
     a5 = 0,
   ): number {
     const err = this.flush();
-    return err < 0 ? err : native.dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, a5);
+    return err < 0 ? err : ptraceLibrary().dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, a5);
   }
 
   /** By way of the guest's stack, below what it uses. */
@@ -215,13 +218,13 @@ export class PtraceContext extends Context {
     if (err < 0) return this.platform.reportFailure(this);
     const flags = this.#flags;
     this.#flags = 0;
-    native.dv_pt_resume(this.handle, flags);
+    ptraceLibrary().dv_pt_resume(this.handle, flags);
   }
 
   override park(): void {}
 
   override interrupt(): void {
-    native.dv_pt_interrupt(this.handle);
+    ptraceLibrary().dv_pt_interrupt(this.handle);
   }
 
   override release(): void {

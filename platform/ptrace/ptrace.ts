@@ -5,6 +5,7 @@ import { type Context, EVENT_CALL_FAILED, EVENT_LOST, type Platform } from "../p
 import { PtraceAddressSpace } from "./address_space.ts";
 import { PtraceContext } from "./context.ts";
 import { R_PID, RECORD_SIZE } from "./record.ts";
+import { ptraceLibrary } from "./native.ts";
 
 /** Of dv_pt_address. */
 const SCRATCH_BASE = 1;
@@ -20,7 +21,7 @@ export interface PtraceOptions {
 
 export class PtracePlatform implements Platform {
   readonly name = "ptrace";
-  readonly taskSize = native.dv_pt_address(TASK_SIZE_GUEST);
+  readonly taskSize = ptraceLibrary().dv_pt_address(TASK_SIZE_GUEST);
   fpStateSize = 0;
   vdsoAddr = 0;
   #contexts: (PtraceContext | null)[] = [];
@@ -42,18 +43,22 @@ export class PtracePlatform implements Platform {
     const err = native.dv_socketpair(this.#sockets as Int32Array<ArrayBuffer>);
     if (err < 0) throw new Error(`socketpair failed (errno ${-err})`);
     const [sock, peer] = this.#sockets;
-    const pid = native.dv_spawn_zygote_traced(peer, options.emptyRootFd, options.namespaces);
+    const pid = ptraceLibrary().dv_spawn_zygote_traced(
+      peer,
+      options.emptyRootFd,
+      options.namespaces,
+    );
     if (pid < 0) throw new Error(`cannot start the stub process (errno ${-pid})`);
     if (native.dv_receive_pid(sock, GREETING_TIMEOUT_MS) !== pid) {
       native.dv_kill(pid);
       throw new Error("the stub process did not start");
     }
-    const handle = native.dv_pt_start(pid, sock, peer);
+    const handle = ptraceLibrary().dv_pt_start(pid, sock, peer);
     if (handle < 0) throw new Error(`cannot trace the stub process (errno ${-handle})`);
     this.#zygote = this.newContext(handle, null);
-    this.fpStateSize = native.dv_pt_fp_size();
+    this.fpStateSize = ptraceLibrary().dv_pt_fp_size();
     const word = new Uint8Array(8);
-    this.#zygote.addressSpace.read(native.dv_pt_address(SCRATCH_BASE), word, 0, 8);
+    this.#zygote.addressSpace.read(ptraceLibrary().dv_pt_address(SCRATCH_BASE), word, 0, 8);
     const view = new DataView(word.buffer);
     this.vdsoAddr = view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000;
   }
@@ -61,7 +66,7 @@ export class PtracePlatform implements Platform {
   /** The context of a new host thread; `space` is null for that of a new process. */
   newContext(handle: number, space: PtraceAddressSpace | null): PtraceContext {
     if (space === null) {
-      const record = new Int32Array(viewMemory(native.dv_pt_record(handle)!, RECORD_SIZE));
+      const record = new Int32Array(viewMemory(ptraceLibrary().dv_pt_record(handle)!, RECORD_SIZE));
       space = new PtraceAddressSpace(this, record[R_PID]);
     }
     const ctx = new PtraceContext(this, space, handle);
@@ -93,7 +98,7 @@ export class PtracePlatform implements Platform {
       return failed;
     }
     for (;;) {
-      const handle = native.dv_pt_wait(timeoutNs);
+      const handle = ptraceLibrary().dv_pt_wait(timeoutNs);
       if (handle < 0) return null;
       const ctx = this.#contexts[handle];
       if (ctx === null) continue;
@@ -109,7 +114,7 @@ export class PtracePlatform implements Platform {
   }
 
   shutdown(): void {
-    native.dv_pt_shutdown();
+    ptraceLibrary().dv_pt_shutdown();
     for (const fd of this.#sockets) closeFd(fd);
   }
 }

@@ -16,7 +16,6 @@ import {
   REG_RSP,
   setReg,
 } from "../arch/amd64/registers.ts";
-import { native } from "../host/ffi.ts";
 import { closeFd, ftruncate, hostSyscall, memfdCreate, monoNs, pwriteFd } from "../host/host.ts";
 import {
   type Context,
@@ -26,14 +25,15 @@ import {
   EVENT_SYSCALL,
 } from "../platform.ts";
 import { PtracePlatform } from "./ptrace.ts";
+import { ptraceLibrary } from "./native.ts";
 
 const CODE = 0x40_0000;
 const DATA = 0x50_0000;
 const PAGE = 4096;
 const ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 const RW = PROT_READ | PROT_WRITE;
-const INJECT = native.dv_pt_address(0);
-const SCRATCH = native.dv_pt_address(1);
+const INJECT = ptraceLibrary().dv_pt_address(0);
+const SCRATCH = ptraceLibrary().dv_pt_address(1);
 const SYS_GETPID = 39;
 const SYS_MPROTECT = 10;
 const SYS_KILL = 62;

@@ -1,11 +1,11 @@
-// Runs in the command before the program itself: for `dvisor do` it starts the sandbox process, so that
-// both start at once. scripts/prelude.ts adds it to the base binary as a segment of its own and makes it
+// Runs before the program itself: prefault.c makes its start quicker, and in the command, for `dvisor do`,
+// the sandbox process is started, so that both start at once. scripts/prelude.ts adds it to the base binary as a segment of its own and makes it
 // the entry point; here the dynamic loader has done its work, and libc's start code has not.
 //
 // It looks at no more of the command line than it must. What the command then finds not to fit
 // (dv_sandbox_start) is thrown away and started anew.
 #define _GNU_SOURCE
-#include "start.h"
+#include "prefault.h"
 #include "raw.h"
 
 #include <elf.h>
@@ -13,7 +13,10 @@
 #include <sys/mman.h>
 
 // The first page of the segment; scripts/prelude.ts fills in the numbers.
-__attribute__((section(".header"), aligned(4096))) struct prelude header = {PRELUDE_MAGIC, 0, 0, 0, 0};
+__attribute__((section(".header"), aligned(4096))) struct prelude prelude_header = {PRELUDE_MAGIC, 0, 0, 0, 0, 0, 0};
+
+// What malloc uses until the program is up, in the command and in the sandbox process.
+enum { COMMAND_HEAP = 4 << 20, SANDBOX_HEAP = 12 << 20 };
 
 __asm__(
     ".section .text.entry, \"ax\"\n"
@@ -55,10 +58,10 @@ static int may_write(char **argv) {
 }
 
 static int library_file(void) {
-  const char *bytes = (const char *)&header + header.library;
+  const char *bytes = (const char *)&prelude_header + prelude_header.library;
   long fd = CALL(SYS_memfd_create, "libplatform.so", MFD_CLOEXEC);
-  for (uint64_t at = 0; fd >= 0 && at < header.library_size;) {
-    long n = CALL(SYS_write, fd, bytes + at, header.library_size - at);
+  for (uint64_t at = 0; fd >= 0 && at < prelude_header.library_size;) {
+    long n = CALL(SYS_write, fd, bytes + at, prelude_header.library_size - at);
     if (n <= 0) {
       CALL(SYS_close, fd);
       return -1;
@@ -68,25 +71,28 @@ static int library_file(void) {
   return fd;
 }
 
-static void start(long argc, char **argv, const ElfW(auxv_t) *auxv) {
+static void start(long argc, char **argv, const struct link_map *loaded) {
   if (argc < 3 || !same(argv[1], "do") || same(argv[2], "--help") || same(argv[2], "-h")) return;
-  const struct link_map *loaded = loaded_objects(auxv);
   struct sandbox *s = sandbox_new();
-  if (!s || !loaded) return;
+  if (!s) return;
   s->loaded = loaded;
   if (CALL(SYS_geteuid) == 0) s->keep_caps = may_write(argv + 2) ? CAPS_READ | CAPS_WRITE : CAPS_READ;
   s->library_fd = library_file();
   int ok = s->library_fd >= 0 && sandbox_start(s) == 0;
   if (s->library_fd >= 0) CALL(SYS_close, s->library_fd);
   // What went wrong is for the command to find out and to report.
-  if (!ok || CALL(SYS_mprotect, &header, 4096, PROT_READ | PROT_WRITE) < 0) sandbox_abandon(s);
-  else header.started = s;
+  if (ok) prelude_header.started = s;
+  else sandbox_abandon(s);
 }
 
 // `sp`: the initial stack. Returns the program's own entry.
 __attribute__((used)) static uintptr_t prelude_main(long *sp) {
   char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
   while (*envp) envp++;
-  start(*sp, argv, (const ElfW(auxv_t) *)(envp + 1));
-  return (uintptr_t)&header + header.entry;
+  const struct link_map *loaded = loaded_objects((const ElfW(auxv_t) *)(envp + 1));
+  if (loaded && CALL(SYS_mprotect, &prelude_header, 4096, PROT_READ | PROT_WRITE) == 0) {
+    start(*sp, argv, loaded);
+    prefault(loaded, *sp > 1 && same(argv[1], "boot") ? SANDBOX_HEAP : COMMAND_HEAP);
+  }
+  return (uintptr_t)&prelude_header + prelude_header.entry;
 }

@@ -201,14 +201,12 @@ static _Noreturn void child_main(struct sandbox *s) {
   char byte;
   if (CALL(SYS_recvfrom, s->child_control, &byte, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) == 0) CALL(SYS_exit_group, 125);
   reset_signals();
-  char *argv[3], *envp[4];
+  char *argv[3], *envp[2];
   argv[0] = "dvisor-sandbox";
   argv[1] = "boot";
   argv[2] = 0;
   envp[0] = "LD_LIBRARY_PATH=/lib64";
-  envp[1] = "LD_PRELOAD=/lib64/libplatform.so";
-  envp[2] = "DVISOR_PREFAULT=1";
-  envp[3] = 0;
+  envp[1] = 0;
   __atomic_store_n(&s->rooted, 1, __ATOMIC_RELEASE);
   CALL(SYS_futex, &s->rooted, FUTEX_WAKE, 1, 0, 0, 0);
   fail(s, "exec", 0, CALL(SYS_execve, "/lib64/dvisor-sandbox", argv, envp));

@@ -63,5 +63,6 @@ struct prelude {
   int64_t entry;  // of the program itself, from the segment's start
   uint64_t library, library_size;  // libplatform.so, from the segment's start
   struct sandbox *started;
+  uintptr_t libc_mmap, libc_mprotect;  // see prefault.c
 };
 #endif
