@@ -47,6 +47,7 @@ import { MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager
 import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { allowWrites } from "../vfs/open.ts";
 import { sampleCpuTime } from "./cpu_time.ts";
 import { killOtherThreads } from "./de_thread.ts";
 import { credentialsForExec } from "./exec_credentials.ts";
@@ -132,7 +133,10 @@ export async function execProgram(
 
 function dropProgram(program: Program, result: number): number {
   program.file.release();
-  program.interpFile?.release();
+  const { interpFile } = program;
+  if (interpFile === null) return result;
+  allowWrites(interpFile); // Mapped, but not what runs.
+  interpFile.release();
   return result;
 }
 

@@ -130,8 +130,8 @@ export class FileDescription {
   openPending = false;
   /** This open made the file (F_CREATED_QUERY). */
   wasCreated = false;
-  /** Counted in `inode.writeCount`. */
-  countsAsWriter = false;
+  /** Counted in `inode.writeCount`: 1 as a writer, -1 as one that denies writes. */
+  writeCount = 0;
 
   constructor(
     readonly inode: Inode,
@@ -161,7 +161,7 @@ export class FileDescription {
     this.onLastRelease?.(this);
     this.impl.release(this);
     if (this.inode.locks !== null) this.inode.locks.releaseFile(this);
-    if (this.countsAsWriter) this.inode.writeCount--;
+    this.inode.writeCount -= this.writeCount;
     this.dentry.release();
     this.mount.release();
   }

@@ -135,7 +135,8 @@ export function openPath(ctx: WalkContext, p: PathRef, flags: number): FileDescr
 
 /**
  * Opens a regular file for execution (Linux: do_open_execat): -EACCES when it is not a regular file,
- * not executable or on a noexec mount. `nofollow`: AT_SYMLINK_NOFOLLOW, `empty`: AT_EMPTY_PATH.
+ * not executable or on a noexec mount, -ETXTBSY while someone has it open for writing; then nobody can
+ * open it so until it is closed. `nofollow`: AT_SYMLINK_NOFOLLOW, `empty`: AT_EMPTY_PATH.
  */
 export function openForExec(
   ctx: WalkContext,
@@ -152,7 +153,11 @@ export function openForExec(
   const err = inodePermission(ctx.creds, inode, MAY_EXEC);
   if (err < 0) return err;
   // The kernel reads the file for the caller, who need not be able to.
-  return openUnchecked(p.mount, p.dentry, O_LARGEFILE);
+  const file = openUnchecked(p.mount, p.dentry, O_LARGEFILE);
+  if (typeof file === "number") return file;
+  const busy = denyWrites(file);
+  if (busy < 0) file.release();
+  return busy < 0 ? busy : file;
 }
 
 function openOrCreate(
@@ -325,7 +330,7 @@ function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescrip
   }
   if (writes) {
     inode.writeCount++;
-    file.countsAsWriter = true;
+    file.writeCount = 1;
   }
   return file;
 }
@@ -348,13 +353,15 @@ function dispatchOpen(file: FileDescription, type: number): number {
   }
 }
 
-/** execve: nobody may write to the running program's file. Returns 0 or -ETXTBSY. */
-export function denyWrites(file: FileDescription): number {
+/** Until `allowWrites`, or the file's last release, nobody can write. Returns 0 or -ETXTBSY. */
+function denyWrites(file: FileDescription): number {
   if (file.inode.writeCount > 0) return -ETXTBSY;
   file.inode.writeCount--;
+  file.writeCount = -1;
   return 0;
 }
 
 export function allowWrites(file: FileDescription): void {
-  file.inode.writeCount++;
+  file.inode.writeCount -= file.writeCount;
+  file.writeCount = 0;
 }

@@ -20,6 +20,11 @@ static void again(int argc, char **argv) {
     for (char **e = environ; *e; e++) puts(*e);
     exit(0);
   }
+  if (strcmp(argv[1], "again-read") == 0) {
+    char byte;
+    if (read(0, &byte, 1) == 1 && fork() == 0) read(0, &byte, 1);
+    exit(0);
+  }
   if (strcmp(argv[1], "again-thread") == 0) exit(getpid() == gettid() ? 0 : 3);
   exit(99);
 }
@@ -268,11 +273,17 @@ TEST(exec_errors, "exec fails as execve(2) says") {
   FAILS(execve(name, argv, environ), ENAMETOOLONG);
 }
 
-TEST(exec_busy, "a program that is open for writing cannot be executed") {
+static int copy_of_self(void) {
   int from = OK(open(self, O_RDONLY)), to = OK(open("copy", O_WRONLY | O_CREAT, 0755));
   char block[65536];
   ssize_t n;
   while ((n = read(from, block, sizeof block)) > 0) EQUAL(write(to, block, n), n);
+  close(from);
+  return to;
+}
+
+TEST(exec_busy, "a program that is open for writing cannot be executed") {
+  int to = copy_of_self();
   char *argv[] = {"x", "again-exit", "4", NULL};
   FAILS(execve("copy", argv, environ), ETXTBSY);
   close(to);
@@ -281,6 +292,38 @@ TEST(exec_busy, "a program that is open for writing cannot be executed") {
   EQUAL(posix_spawn(&pid, "./copy", NULL, NULL, argv, environ), 0);
   EQUAL(waitpid(pid, &status, 0), pid);
   EQUAL(WEXITSTATUS(status), 4);
+  write_file("script", "#!/bin/sh\n");
+  OK(chmod("script", 0755));
+  int writer = OK(open("script", O_WRONLY));
+  FAILS(execve("script", argv, environ), ETXTBSY);
+  close(writer);
+}
+
+TEST(exec_deny, "a program that runs cannot be written, before and after a fork, until it has ended") {
+  close(copy_of_self());
+  int p[2], status;
+  OK(pipe(p));
+  char *argv[] = {"x", "again-read", NULL};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, p[0], 0);
+  posix_spawn_file_actions_addclose(&actions, p[1]);
+  pid_t pid;
+  EQUAL(posix_spawn(&pid, "./copy", &actions, NULL, argv, environ), 0);
+  FAILS(open("copy", O_WRONLY), ETXTBSY);
+  FAILS(open("copy", O_RDWR | O_TRUNC), ETXTBSY);
+  FAILS(truncate("copy", 0), ETXTBSY);
+  close(OK(open("copy", O_RDONLY)));
+  OK(rename("copy", "other"));
+  EQUAL(write(p[1], "x", 1), 1); /* Its child lives on. */
+  EQUAL(waitpid(pid, &status, 0), pid);
+  FAILS(open("other", O_WRONLY), ETXTBSY);
+  close(p[1]);
+  int fd;
+  while ((fd = open("other", O_WRONLY)) < 0) {
+    EQUAL(errno, ETXTBSY);
+    usleep(1000);
+  }
 }
 
 TEST(exec_big, "arguments beyond the limit are refused with E2BIG") {

@@ -48,7 +48,5 @@ export function newMemfdFile(
   dentry.unlinked = true;
   const file = new FileDescription(inode, dentry, shmMount.acquire(), O_RDWR | O_LARGEFILE);
   inode.open(file);
-  inode.writeCount++;
-  file.countsAsWriter = true;
   return file;
 }
