@@ -17,9 +17,9 @@ export class TimerHeap {
     return this.#heap.length;
   }
 
-  /** The nearest deadline, or -1 when no timer is armed. */
+  /** The nearest deadline, or -1 when no timer is armed. One before the clock began is due now. */
   get nextDeadlineMonoNs(): number {
-    return this.#heap.length === 0 ? -1 : this.#heap[0].deadlineMonoNs;
+    return this.#heap.length === 0 ? -1 : Math.max(0, this.#heap[0].deadlineMonoNs);
   }
 
   /** Arms a timer; one that is armed already is moved to its new deadline. */

@@ -60,3 +60,13 @@ Deno.test("a timer may arm itself again while it fires", () => {
   assertEquals(fired, 3);
   assertEquals(heap.nextDeadlineMonoNs, 40);
 });
+
+Deno.test("a deadline before the clock began is due now, not none", () => {
+  const heap = new TimerHeap();
+  const fired: number[] = [];
+  heap.add(timer(5, fired));
+  heap.add(timer(-7, fired));
+  assertEquals(heap.nextDeadlineMonoNs, 0);
+  heap.expire(0);
+  assertEquals(fired, [-7]);
+});
