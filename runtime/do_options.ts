@@ -35,6 +35,7 @@ function checkDirectory(flag: string, path: string): void {
   let info: Deno.FileInfo;
   try {
     info = Deno.statSync(path);
+    if (info.isDirectory) Deno.statSync(`${path}/.`); // May it be entered?
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new UsageError(`--${flag}: no such directory: ${path}`);

@@ -35,7 +35,7 @@ export class SandboxError extends Error {
   /** dv_sandbox_start failed; `stage` as it says. */
   static ofSpawn(stage: number, errno: number): SandboxError {
     if (stage === 3 || stage === 4) {
-      if (errno === EPERM || errno === EACCES || errno === EINVAL) {
+      if ([EPERM, EACCES, EINVAL, ENOSYS].includes(errno)) {
         return new SandboxError(USER_NAMESPACES, CANNOT_START);
       }
       if (errno === ENOSPC || errno === EUSERS) {

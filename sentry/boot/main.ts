@@ -145,21 +145,29 @@ function seal(platform: Platform): void {
 /** Without a choice: systrap where the host allows it, else ptrace. */
 function startPlatform(config: SandboxConfig, log: LogLine): Platform {
   const options = { emptyRootFd: config.emptyRootFd, namespaces: STUB_NAMESPACES };
+  let refused = "";
+  if (config.platform === "ptrace") log("platform ptrace: asked for");
+  else {
+    try {
+      const platform = SystrapPlatform.start(options);
+      const why = config.platform === "auto" ? "the host allows it" : "asked for";
+      log(`platform systrap: ${why}`);
+      return platform;
+    } catch (error) {
+      refused = `systrap does not start: ${(error as Error).message}`;
+    }
+    if (config.platform === "systrap") {
+      throw new BootError(
+        `${refused}; try --platform ptrace, or allow it seccomp(2) with a listener`,
+      );
+    }
+    log(`platform ptrace: ${refused}`);
+    refused += "; ";
+  }
   try {
-    if (config.platform !== "ptrace") {
-      try {
-        const platform = SystrapPlatform.start(options);
-        const why = config.platform === "auto" ? "the host allows it" : "asked for";
-        log(`platform systrap: ${why}`);
-        return platform;
-      } catch (error) {
-        if (config.platform === "systrap") throw error;
-        log(`platform ptrace: systrap does not start: ${(error as Error).message}`);
-      }
-    } else log("platform ptrace: asked for");
     return PtracePlatform.start(options);
   } catch (error) {
-    throw new BootError(error instanceof Error ? error.message : String(error));
+    throw new BootError(`${refused}ptrace does not start: ${(error as Error).message}`);
   }
 }
 

@@ -297,11 +297,18 @@ static void *keep_gate(void *unused) {
   }
 }
 
-// Takes the zygote's greeting, which brings the gate. The pid, or -errno.
+// Takes the zygote's greeting, which brings the gate. The pid, or -errno: -ECHILD when it has ended, since
+// the host forbids something.
 int dv_receive_zygote(int sock, int timeout_ms) {
+  enum { LOOK_MS = 20 };
   struct pollfd p = {sock, POLLIN, 0};
-  int r = poll(&p, 1, timeout_ms);
-  if (r <= 0) return r < 0 ? -errno : -ETIMEDOUT;
+  int r;
+  while ((r = poll(&p, 1, LOOK_MS)) == 0) {
+    siginfo_t ended = {0};  // No other child is there yet.
+    if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 && ended.si_pid > 0) return -ECHILD;
+    if ((timeout_ms -= LOOK_MS) <= 0) return -ETIMEDOUT;
+  }
+  if (r < 0) return -errno;
   char hello;
   struct iovec iov = {&hello, 1};
   union { char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
