@@ -7,7 +7,6 @@ import { GoferServer, parseRoots } from "./server.ts";
 
 const worker = self as unknown as {
   onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: unknown): void;
   close(): void;
 };
 
@@ -25,5 +24,4 @@ worker.onmessage = (event) => {
     else port.postMessage(reply, [data.buffer as ArrayBuffer]);
     ring();
   };
-  worker.postMessage({ type: "ready" });
 };

@@ -20,9 +20,6 @@ const PERMISSIONS: Deno.PermissionOptionsObject = {
   ffi: true,
 };
 
-/** A command that is over by then, and never read what was not in memory, needs no Gofer. */
-const GOFER_DELAY_MS = 100;
-
 export function boot(): void {
   // A Worker's constructor returns when the Worker runs, which takes as long as a process's start, and
   // on two cores a second one beside it slows it down: the Sentry comes first and has all it needs.
@@ -37,29 +34,27 @@ export function boot(): void {
   sentry.postMessage(toSentry, [channel.port1]);
 
   let started = false;
-  const needGofer = () => {
+  sentry.onmessage = (event: MessageEvent<WorkerReady>) => {
+    if (event.data.type === "ready") return send({ type: "ready" });
     if (started) return;
     started = true;
     startGofer(config, channel.port2);
   };
-  watch("sentry", sentry, (message) => {
-    if (message.type === "gofer") needGofer();
-    else setTimeout(needGofer, GOFER_DELAY_MS);
-  });
+  watch("sentry", sentry);
 }
 
+/** It costs as much memory as the Sentry to begin with, and many commands read nothing that has to be waited for. */
 function startGofer(config: SandboxConfig, port: MessagePort): void {
   const gofer = new Worker(
     new URL("../gofer/worker.ts", import.meta.url),
     { type: "module", name: "gofer", deno: { permissions: PERMISSIONS } },
   );
-  watch("gofer", gofer, () => send({ type: "ready" }));
+  watch("gofer", gofer);
   const start: GoferStart = { port, roots: goferRoots(config) };
   gofer.postMessage(start, [port]);
 }
 
-function watch(role: string, worker: Worker, hear: (message: WorkerReady) => void): void {
-  worker.onmessage = (event) => hear(event.data);
+function watch(role: string, worker: Worker): void {
   worker.onerror = (event) => {
     event.preventDefault();
     send({ type: "panic", report: `${role}: ${event.message}` });

@@ -84,7 +84,7 @@ export type ControlRequest =
 export type ControlEvent =
   /** Between clone and exec something failed; `step` names it (platform/native/sandbox/start.c). */
   | { type: "failed"; step: string; index: number; errno: number }
-  /** Both Workers run and the process has sealed itself: what start-up needed can be unmounted. */
+  /** All is loaded that will be: what start-up needed can be unmounted. The Gofer is in memory already. */
   | { type: "ready" }
   /** The init could not be started: the command exits with `code` (127 not found, 126 not executable, 2). */
   | { type: "refused"; code: number; message: string }
@@ -104,11 +104,8 @@ export interface SentryStart {
   gofer: MessagePort;
 }
 
-/** From a Worker to the main thread. */
+/** From the Sentry Worker to the main thread. */
 export interface WorkerReady {
-  /**
-   * "ready", once: it has loaded all it needs. "gofer", from the Sentry: it waits for the Gofer, which
-   * is not started before it is needed or there is time for it.
-   */
+  /** "ready", once: it has loaded all it needs. "gofer": it waits for the Gofer, which is not started before. */
   type: "ready" | "gofer";
 }
