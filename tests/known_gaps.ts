@@ -1,7 +1,6 @@
 // Behaviours that are known not to hold yet, each with its reason. They are skipped, counted as such,
 // and named in the closing notes; whoever mends one takes its line away.
 const KNOWN_GAPS: Readonly<Record<string, string>> = {
-  "status tells ids, signals and threads": "fails now and then, natively too",
   "bash: coprocesses, jobs, arrays, process substitution": "did not end once; not reproduced alone",
   "ptrace: a guest that writes noise into its control region while it makes calls (seed 1) loses itself alone":
     "takes longer than its time under ptrace",
