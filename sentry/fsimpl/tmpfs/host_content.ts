@@ -1,16 +1,22 @@
 /**
- * File content in a host memfd: large files, and all that a guest maps. Transfers from 8 KiB on are
- * one host call straight to or from guest memory (no page fault of ours); smaller ones go through
- * mappings of 4 MiB, made when touched.
+ * File content in a host memfd: large files, and all that a guest maps. Transfers from 8 KiB on, and
+ * writes to new pages, are one host call straight to or from guest memory (no page fault of ours);
+ * smaller ones go through mappings of 4 MiB, made when touched, where there are enough of them.
  */
 import { ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../platform/abi/fs.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
 import { STATX_BLOCKS, STATX_BUF_OFF_BLOCKS, STATX_BUF_SIZE } from "../../../platform/abi/stat.ts";
-import { SYS_fallocate, SYS_lseek } from "../../../platform/abi/amd64/syscalls.ts";
+import { MADV_POPULATE_WRITE } from "../../../platform/abi/mman.ts";
+import { SYS_fallocate, SYS_lseek, SYS_madvise } from "../../../platform/abi/amd64/syscalls.ts";
 import { closeFd, ftruncate, hostAlloc, hostSyscall } from "../../../platform/host/host.ts";
-import { type HostBuffer, mapShared, memfdCreate } from "../../../platform/host/host.ts";
+import {
+  type HostBuffer,
+  mappingAddr,
+  mapShared,
+  memfdCreate,
+} from "../../../platform/host/host.ts";
 import { pwriteFd, statx, unmap } from "../../../platform/host/host.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { PageBudget } from "./content.ts";
@@ -21,7 +27,12 @@ const CHUNK_SIZE = 4 * 1024 * 1024;
 const DIRECT_MIN = 8192;
 /** How far the memfd may run ahead of the file that grows by small writes. */
 const AHEAD_MAX = 1024 * 1024;
+/** Small writes that a window takes by host calls before it is written through a mapping. */
+const WINDOW_SIZE = 65536;
+const HOT = 32;
 const AT_EMPTY_PATH = 0x1000;
+
+const NO_HEAT = new Uint8Array(0);
 
 let statBuffer: HostBuffer | null = null;
 
@@ -33,6 +44,10 @@ export class HostContent {
   #hostSize = 0;
   readonly #pages = new PageSet();
   readonly #chunks = new Map<number, Uint8Array>();
+  /** Writes to each window of a chunk so far, at most HOT + 1. */
+  readonly #heat = new Map<number, Uint8Array>();
+  #lastHeatIndex = -1;
+  #lastHeat = NO_HEAT;
   #lastChunk = -1;
   #lastBytes: Uint8Array | null = null;
 
@@ -89,10 +104,11 @@ export class HostContent {
   }
 
   write(src: IoSrc, offset: number, n: number): number {
+    const before = this.#pages.count;
     const room = this.#charge(offset, n);
     if (room < 0) return room;
     n = room;
-    if (n >= DIRECT_MIN) {
+    if (n >= DIRECT_MIN || this.#pages.count !== before || this.#isCold(offset)) {
       const put = src.writeHost(this.fd, n, offset, 0);
       if (put !== -EOPNOTSUPP) {
         if (put > 0 && offset + put > this.#hostSize) this.#hostSize = offset + put;
@@ -113,6 +129,35 @@ export class HostContent {
       if (moved < want) break;
     }
     return done;
+  }
+
+  /**
+   * Whether the pages around `at` were written too seldom for a mapping to pay: a page fault takes as
+   * long as ten host calls. Those that became hot are mapped at once, if all of them are there.
+   */
+  #isCold(at: number): boolean {
+    const index = Math.floor(at / CHUNK_SIZE);
+    const heat = index === this.#lastHeatIndex ? this.#lastHeat : this.#heatOf(index);
+    const window = Math.floor(at % CHUNK_SIZE / WINDOW_SIZE);
+    if (heat[window] > HOT) return false;
+    if (heat[window]++ < HOT) return true;
+    const start = index * CHUNK_SIZE + window * WINDOW_SIZE;
+    const first = start / PAGE_SIZE;
+    const bytes = this.#chunk(at);
+    if (
+      bytes !== null && this.#pages.countMissing(first, first + WINDOW_SIZE / PAGE_SIZE - 1) === 0
+    ) {
+      const addr = mappingAddr(bytes) + window * WINDOW_SIZE;
+      hostSyscall(SYS_madvise, addr, WINDOW_SIZE, MADV_POPULATE_WRITE);
+    }
+    return false;
+  }
+
+  #heatOf(index: number): Uint8Array {
+    let heat = this.#heat.get(index);
+    if (heat === undefined) this.#heat.set(index, heat = new Uint8Array(CHUNK_SIZE / WINDOW_SIZE));
+    this.#lastHeatIndex = index;
+    return this.#lastHeat = heat;
   }
 
   /** Charges missing pages of [offset, offset + n); returns the bytes that may be written. */

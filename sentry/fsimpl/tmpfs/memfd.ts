@@ -2,7 +2,7 @@
 import { EINVAL, ENODEV, ENOSPC } from "../../../platform/abi/errno.ts";
 import { F_SEAL_SEAL, O_LARGEFILE, O_RDWR } from "../../../platform/abi/fcntl.ts";
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC } from "../../../platform/abi/mman.ts";
-import { MFD_HUGE_SHIFT, MFD_HUGETLB } from "../../../platform/abi/mman.ts";
+import { MFD_HUGE_MASK, MFD_HUGE_SHIFT, MFD_HUGETLB } from "../../../platform/abi/mman.ts";
 import { MFD_NOEXEC_SEAL } from "../../../platform/abi/mman.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { newRootDentry } from "../../vfs/dentry.ts";
@@ -25,12 +25,13 @@ export function newMemfdFile(
   flags: number,
   creds: Credentials,
 ): FileDescription | number {
-  if ((flags & MFD_HUGETLB) !== 0) {
+  const isHuge = (flags & MFD_HUGETLB) !== 0;
+  const known = isHuge ? MFD_FLAGS | MFD_HUGETLB | MFD_HUGE_MASK << MFD_HUGE_SHIFT : MFD_FLAGS;
+  if ((flags & ~known) !== 0) return -EINVAL;
+  if (isHuge) {
     const sizeBits = flags >>> MFD_HUGE_SHIFT;
     if (sizeBits !== 0 && sizeBits !== HUGE_PAGE_BITS) return -ENODEV;
-    flags = flags & 0x03ffffff & ~MFD_HUGETLB;
   }
-  if ((flags & ~MFD_FLAGS) !== 0) return -EINVAL;
   if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
   const limits = { maxPages: Infinity, maxInodes: Infinity, mode: 0o1777, uid: 0, gid: 0 };
   shmMount ??= newMount(new Tmpfs(limits), "tmpfs", 0);
