@@ -1,6 +1,6 @@
-/** capget(2), capset(2). */
-import { EFAULT, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
-import { SYS_capget, SYS_capset } from "../../platform/abi/amd64/syscalls.ts";
+/** capget(2), capset(2), lsm_list_modules(2). */
+import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
+import { SYS_capget, SYS_capset, SYS_lsm_list_modules } from "../../platform/abi/amd64/syscalls.ts";
 import {
   _LINUX_CAPABILITY_VERSION_1,
   _LINUX_CAPABILITY_VERSION_2,
@@ -86,7 +86,23 @@ export function capset(t: Task, args: SyscallArguments): number {
   return 0;
 }
 
+/** LSM_ID_CAPABILITY (linux/lsm.h): the one security module that there is. */
+const LSM_ID_CAPABILITY = 100;
+const LSM_ID_SIZE = 8;
+
+/** lsm_list_modules(2). */
+export function lsmListModules(t: Task, args: SyscallArguments): number {
+  const sizeAddr = args.addr(1);
+  if (args.u32(2) !== 0) return -EINVAL;
+  if (t.copyIn(sizeAddr, t.scratch, 0, 4) < 0) return -EFAULT;
+  const room = t.scratchView.getUint32(0, true);
+  if (t.copyOutU32(sizeAddr, LSM_ID_SIZE) < 0) return -EFAULT;
+  if (room < LSM_ID_SIZE) return -E2BIG;
+  return t.copyOutI64(args.addr(0), LSM_ID_CAPABILITY) < 0 ? -EFAULT : 1;
+}
+
 export const rows: SyscallRow[] = [
+  [SYS_lsm_list_modules, "lsm_list_modules", lsmListModules, FULL],
   [SYS_capget, "capget", capget, FULL],
   [SYS_capset, "capset", capset, FULL],
 ];

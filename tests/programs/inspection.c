@@ -252,3 +252,21 @@ TEST(receive_timeout, "SO_RCVTIMEO and SO_SNDTIMEO bound read and write, too") {
   EQUAL(errno, EAGAIN);
   CHECK(total > 0);
 }
+
+TEST(modules, "lsm_list_modules names the capability module") {
+  uint64_t ids[64];
+  uint32_t size = sizeof ids;
+  long count = syscall(461, ids, &size, 0);
+  SKIP_UNLESS(count >= 0 || errno != ENOSYS, "the kernel is older than 6.8");
+  CHECK(count >= 1);
+  EQUAL(size, count * sizeof ids[0]);
+  int found = 0;
+  for (long i = 0; i < count; i++) found |= ids[i] == 100;
+  CHECK(found);
+  size = 0;
+  FAILS(syscall(461, ids, &size, 0), E2BIG);
+  EQUAL(size, count * sizeof ids[0]);
+  FAILS(syscall(461, ids, &size, 1), EINVAL);
+  size = sizeof ids;
+  FAILS(syscall(461, NULL, &size, 0), EFAULT);
+}
