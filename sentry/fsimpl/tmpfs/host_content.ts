@@ -32,7 +32,7 @@ const WINDOW_SIZE = 65536;
 const HOT = 32;
 const AT_EMPTY_PATH = 0x1000;
 
-const NO_HEAT = new Uint8Array(0);
+const NO_HEAT: Uint8Array = new Uint8Array(0);
 
 let statBuffer: HostBuffer | null = null;
 
@@ -47,7 +47,7 @@ export class HostContent {
   /** Writes to each window of a chunk so far, at most HOT + 1. */
   readonly #heat = new Map<number, Uint8Array>();
   #lastHeatIndex = -1;
-  #lastHeat = NO_HEAT;
+  #lastHeat: Uint8Array = NO_HEAT;
   #lastChunk = -1;
   #lastBytes: Uint8Array | null = null;
 
