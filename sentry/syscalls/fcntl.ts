@@ -52,6 +52,7 @@ import { S_IFDIR, S_IFMT } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { PARTIAL, type SyscallArguments, type SyscallReturn } from "../kernel/syscall.ts";
 import type { SyscallRow } from "../kernel/syscall.ts";
+import { FS_APPEND_FL } from "../../platform/abi/fs.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { Inode } from "../vfs/inode.ts";
@@ -160,6 +161,8 @@ function duplicate(t: Task, file: FileDescription, minFd: number, flags: number)
 
 function setStatusFlags(t: Task, fd: number, file: FileDescription, flags: number): number {
   const old = file.flags;
+  const isAppendOnly = (file.inode.flags & FS_APPEND_FL) !== 0;
+  if (isAppendOnly && ((flags ^ old) & O_APPEND) !== 0) return -EPERM;
   if ((flags & ~old & O_NOATIME) !== 0 && !isOwnerOrCapable(t.creds, file.inode)) return -EPERM;
   const changed = (old & ~SETTABLE) | (flags & SETTABLE);
   if (changed === old) return 0;

@@ -15,6 +15,7 @@ import {
   FIONREAD,
   FIOQSIZE,
 } from "../../platform/abi/ioctl.ts";
+import { FS_IOC_GETFLAGS, FS_IOC_SETFLAGS } from "../../platform/abi/fs.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { FD_CLOEXEC } from "../kernel/fd_table.ts";
@@ -26,6 +27,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { changeFlags, hasFlags } from "../vfs/namei.ts";
 
 /** FASYNC: O_ASYNC of fcntl(2). */
 const O_ASYNC = 0o20000;
@@ -60,6 +62,12 @@ export function ioctl(t: Task, args: SyscallArguments): SyscallReturn {
         return hasCapability(t.creds, CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
       }
       break;
+    case FS_IOC_GETFLAGS:
+      if (!hasFlags(file.inode)) break;
+      return t.copyOutU32(arg, file.inode.flags);
+    case FS_IOC_SETFLAGS:
+      if (!hasFlags(file.inode)) break;
+      return setFlagsOf(t, file, arg);
     case FIONREAD:
       if ((file.inode.mode & S_IFMT) === S_IFREG) return putBytesLeft(t, file, arg);
       break;
@@ -96,6 +104,12 @@ function setAsync(t: Task, file: FileDescription, arg: number): number {
   if (err < 0) return err;
   const wanted = t.scratchView.getInt32(0, true) !== 0;
   return wanted === ((file.flags & O_ASYNC) !== 0) ? 0 : -ENOTTY;
+}
+
+/** FS_IOC_SETFLAGS: what chattr(1) does. */
+function setFlagsOf(t: Task, file: FileDescription, arg: number): number {
+  const err = t.copyIn(arg, t.scratch, 0, 4);
+  return err < 0 ? err : changeFlags(t.creds, file, t.scratchView.getUint32(0, true));
 }
 
 /** FIOQSIZE: the bytes a file's blocks take, of files that have some. */

@@ -96,6 +96,8 @@ export abstract class Inode {
   ctimeNsec = 0;
   btimeSec = 0;
   btimeNsec = 0;
+  /** FS_IMMUTABLE_FL, FS_APPEND_FL … as chattr(1) sets them. */
+  flags = 0;
   /** Dentries that hold it; owned by sentry/vfs/dentry.ts. */
   refs = 0;
   /** Files open for writing (> 0), or programs that deny writing (< 0). See sentry/vfs/open.ts. */
@@ -108,6 +110,8 @@ export abstract class Inode {
   get opensItself(): boolean {
     return false;
   }
+  /** Sets `flags`, where a file system keeps them; -EOPNOTSUPP for those it does not. */
+  setFlags?(flags: number): number;
   /** memfd seals: F_SEAL_*; -1 where fcntl(F_GET_SEALS) gives EINVAL. */
   get seals(): number {
     return -1;

@@ -1,7 +1,8 @@
 /** Changes of attributes (Linux: fs/attr.c, fs/open.c, fs/utimes.c): who may, and what else changes. */
-import { CAP_CHOWN, CAP_FSETID } from "../../platform/abi/capability.ts";
+import { CAP_CHOWN, CAP_FSETID, CAP_LINUX_IMMUTABLE } from "../../platform/abi/capability.ts";
 import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS } from "../../platform/abi/errno.ts";
 import { ETXTBSY } from "../../platform/abi/errno.ts";
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from "../../platform/abi/stat.ts";
 import { S_IXGRP } from "../../platform/abi/stat.ts";
 import { type Credentials, hasCapability, inGroup } from "../auth/credentials.ts";
@@ -12,7 +13,7 @@ import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID } from
 import type { Attributes, Inode } from "./inode.ts";
 import { breakLeases } from "./leases.ts";
 import type { PathRef } from "./mount.ts";
-import { inodePermission, isOwnerOrCapable, MAY_WRITE } from "./permission.ts";
+import { inodePermission, isFixed, isOwnerOrCapable, MAY_WRITE } from "./permission.ts";
 
 const scratch: Attributes = {
   mask: 0,
@@ -31,7 +32,7 @@ export function changeMode(creds: Credentials, p: PathRef, mode: number): number
   const inode = p.dentry.inode!;
   if (p.mount.isReadOnly) return -EROFS;
   if ((inode.mode & S_IFMT) === S_IFLNK) return -EOPNOTSUPP;
-  if (!isOwnerOrCapable(creds, inode)) return -EPERM;
+  if (isFixed(inode) || !isOwnerOrCapable(creds, inode)) return -EPERM;
   let bits = mode & 0o7777;
   if ((bits & S_ISGID) !== 0 && !inGroup(creds, inode.gid) && !hasCapability(creds, CAP_FSETID)) {
     bits &= ~S_ISGID;
@@ -45,6 +46,7 @@ export function changeMode(creds: Credentials, p: PathRef, mode: number): number
 export function changeOwner(creds: Credentials, p: PathRef, uid: number, gid: number): number {
   const inode = p.dentry.inode!;
   if (p.mount.isReadOnly) return -EROFS;
+  if (isFixed(inode)) return -EPERM;
   const isOwner = creds.fsuid === inode.uid;
   const isCapable = hasCapability(creds, CAP_CHOWN);
   if (uid !== -1 && !(isOwner && uid === inode.uid) && !isCapable) return -EPERM;
@@ -96,6 +98,8 @@ export function changeTimes(
   const inode = p.dentry.inode!;
   if (atimeNsec === TIME_OMIT && mtimeNsec === TIME_OMIT) return 0;
   if (p.mount.isReadOnly) return -EROFS;
+  const setsBothNow = atimeNsec === TIME_NOW && mtimeNsec === TIME_NOW;
+  if ((inode.flags & FS_IMMUTABLE_FL) !== 0 || (!setsBothNow && isFixed(inode))) return -EPERM;
   if (!isOwnerOrCapable(creds, inode)) {
     if (atimeNsec !== TIME_NOW || mtimeNsec !== TIME_NOW) return -EPERM;
     if (inodePermission(creds, inode, MAY_WRITE) < 0) return -EACCES;
@@ -124,6 +128,7 @@ export function truncatePath(creds: Credentials, p: PathRef, size: number): numb
   if (p.mount.isReadOnly) return -EROFS;
   const err = inodePermission(creds, inode, MAY_WRITE);
   if (err < 0) return err;
+  if (isFixed(inode)) return -EPERM;
   if (inode.writeCount < 0) return -ETXTBSY;
   const blocked = breakLeases(inode, true);
   if (blocked < 0) return blocked;
@@ -132,6 +137,7 @@ export function truncatePath(creds: Credentials, p: PathRef, size: number): numb
 
 /** ftruncate(2) after the checks of the descriptor: privileges go, then `impl.truncate`. */
 export function truncateFile(creds: Credentials, f: FileDescription, size: number): number {
+  if ((f.inode.flags & FS_APPEND_FL) !== 0) return -EPERM;
   const err = removePrivileges(creds, f);
   return err < 0 ? err : f.impl.truncate(f, size);
 }
@@ -175,4 +181,21 @@ function setAttributes(inode: Inode, creds: Credentials): number {
   const err = inode.setattr(scratch, creds);
   if (err === 0 && (inode.mode & S_IFMT) === S_IFDIR) invalidatePaths();
   return err;
+}
+
+/** Whether there are FS_*_FL to read and to set: of regular files and directories of some file systems. */
+export function hasFlags(inode: Inode): boolean {
+  const type = inode.mode & S_IFMT;
+  return inode.setFlags !== undefined && (type === S_IFREG || type === S_IFDIR);
+}
+
+/** FS_IOC_SETFLAGS, file_setattr(2): FS_*_FL. Returns 0, -EROFS, -EPERM, -EOPNOTSUPP. */
+export function changeFlags(creds: Credentials, p: PathRef, flags: number): number {
+  const inode = p.dentry.inode!;
+  if (!hasFlags(inode)) return -EOPNOTSUPP;
+  if (p.mount.isReadOnly) return -EROFS;
+  if (!isOwnerOrCapable(creds, inode)) return -EPERM;
+  const guarded = (flags ^ inode.flags) & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+  if (guarded !== 0 && !hasCapability(creds, CAP_LINUX_IMMUTABLE)) return -EPERM;
+  return inode.setFlags!(flags);
 }

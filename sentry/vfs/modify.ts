@@ -23,7 +23,14 @@ import { dropChildren, dropDentry, invalidatePaths, lookupDentry } from "./dentr
 import type { Inode } from "./inode.ts";
 import { isBelow } from "./dentry.ts";
 import { acquirePath, type PathRef, releasePath } from "./mount.ts";
-import { inodePermission, MAY_WRITE, mayCreate, mayDelete, newFileMode } from "./permission.ts";
+import {
+  inodePermission,
+  isFixed,
+  MAY_WRITE,
+  mayCreate,
+  mayDelete,
+  newFileMode,
+} from "./permission.ts";
 import { isDirectory, isLink, LAST_DOT, LAST_DOTDOT, LAST_NORMAL, type Parent } from "./walk.ts";
 import { walk, WALK_EMPTY, WALK_NOFOLLOW, type WalkContext, walkParent } from "./walk.ts";
 
@@ -127,7 +134,7 @@ function linkTo(ctx: WalkContext, old: PathRef, newStart: PathRef, newPath: stri
   if (typeof child === "number") return child;
   if (old.mount !== parent.mount || old.dentry.fs !== parent.dir.fs) return -EXDEV;
   const inode = old.dentry.inode!;
-  if (isDirectory(inode)) return -EPERM;
+  if (isDirectory(inode) || isFixed(inode)) return -EPERM;
   const err = parent.dir.inode!.link(child.name, inode);
   if (err < 0) return err;
   // A negative dentry's file system may see the new name as an object of its own.

@@ -10,8 +10,16 @@ import {
   ENOENT,
 } from "../../platform/abi/errno.ts";
 import { ENOTDIR, ENXIO, EPERM, EROFS, ETXTBSY } from "../../platform/abi/errno.ts";
-import { O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE } from "../../platform/abi/fcntl.ts";
+import {
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_LARGEFILE,
+} from "../../platform/abi/fcntl.ts";
 import { O_NOATIME, O_NOCTTY, O_NOFOLLOW, O_PATH, O_TRUNC } from "../../platform/abi/fcntl.ts";
+import { FS_APPEND_FL } from "../../platform/abi/fs.ts";
 import { MS_NODEV } from "../../platform/abi/mount.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT } from "../../platform/abi/stat.ts";
 import { S_IFREG, S_IFSOCK } from "../../platform/abi/stat.ts";
@@ -307,6 +315,9 @@ function mayOpen(creds: Credentials, mount: Mount, dentry: Dentry, flags: number
   }
   const err = inodePermission(creds, inode, want);
   if (err < 0) return err;
+  if ((inode.flags & FS_APPEND_FL) !== 0) {
+    if ((want & MAY_WRITE) !== 0 && (flags & (O_APPEND | O_TRUNC)) !== O_APPEND) return -EPERM;
+  }
   if ((flags & O_NOATIME) !== 0 && !isOwnerOrCapable(creds, inode)) return -EPERM;
   return 0;
 }

@@ -2,6 +2,7 @@
 import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH } from "../../platform/abi/capability.ts";
 import { CAP_FOWNER, CAP_FSETID } from "../../platform/abi/capability.ts";
 import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../../platform/abi/errno.ts";
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { MS_NOEXEC } from "../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX } from "../../platform/abi/stat.ts";
 import { S_IXGRP } from "../../platform/abi/stat.ts";
@@ -14,8 +15,12 @@ export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;
 export const MAY_READ = 4;
 
-/** Whether `creds` may do `want` (MAY_*) to the inode: 0 or -EACCES. Mount flags are not looked at. */
+/**
+ * Whether `creds` may do `want` (MAY_*) to the inode: 0, -EACCES, or -EPERM when it is immutable. Mount
+ * flags are not looked at.
+ */
 export function inodePermission(creds: Credentials, inode: Inode, want: number): number {
+  if ((want & MAY_WRITE) !== 0 && (inode.flags & FS_IMMUTABLE_FL) !== 0) return -EPERM;
   const mode = inode.mode;
   const everyone = mode & (mode >>> 3) & (mode >>> 6);
   if ((want & ~everyone & 7) === 0) return 0; // Nobody is refused this.
@@ -78,12 +83,18 @@ export function mayDelete(
 ): number {
   const err = inodePermission(creds, dir.inode!, MAY_WRITE | MAY_EXEC);
   if (err < 0) return err;
+  if ((dir.inode!.flags & FS_APPEND_FL) !== 0 || isFixed(victim.inode!)) return -EPERM;
   if (refusedBySticky(creds, dir.inode!, victim.inode!)) return -EPERM;
   const isDirectory = (victim.inode!.mode & S_IFMT) === S_IFDIR;
   if (wantsDirectory && !isDirectory) return -ENOTDIR;
   if (!wantsDirectory && isDirectory) return -EISDIR;
   if (victim.parent === null) return -EBUSY;
   return dir.unlinked ? -ENOENT : 0;
+}
+
+/** Immutable or append-only (chattr(1)): its names and attributes stay as they are. */
+export function isFixed(inode: Inode): boolean {
+  return (inode.flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0;
 }
 
 function refusedBySticky(creds: Credentials, dir: Inode, inode: Inode): boolean {

@@ -7,7 +7,7 @@ import { XATTR_TRUSTED_PREFIX, XATTR_USER_PREFIX } from "../../platform/abi/xatt
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import type { Inode } from "./inode.ts";
 import type { PathRef } from "./mount.ts";
-import { inodePermission, isOwnerOrCapable, MAY_READ, MAY_WRITE } from "./permission.ts";
+import { inodePermission, isFixed, isOwnerOrCapable, MAY_READ, MAY_WRITE } from "./permission.ts";
 
 function attributePermission(
   creds: Credentials,
@@ -15,6 +15,7 @@ function attributePermission(
   name: string,
   want: number,
 ): number {
+  if (want === MAY_WRITE && isFixed(inode)) return -EPERM;
   if (name.startsWith(XATTR_SECURITY_PREFIX)) {
     if (want === MAY_READ) return 0;
     const cap = name === XATTR_NAME_CAPS ? CAP_SETFCAP : CAP_SYS_ADMIN;

@@ -59,6 +59,7 @@ export class OverlayInode extends Inode {
     this.mode = real.mode;
     this.uid = real.uid;
     this.gid = real.gid;
+    this.flags = real.flags;
     this.rdev = real.rdev;
     this.size = real.size;
     this.blocks = real.blocks;
@@ -228,6 +229,14 @@ export class OverlayInode extends Inode {
   override getxattr(name: string): Uint8Array | number {
     if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -ENODATA;
     return (this.upper ?? this.lowers[0]).getxattr(name);
+  }
+
+  override setFlags(flags: number): number {
+    const err = this.copyUp();
+    if (err < 0) return err;
+    const set = this.upper!.setFlags?.(flags) ?? -EOPNOTSUPP;
+    this.sync();
+    return set;
   }
 
   override setxattr(name: string, value: Uint8Array, flags: number): number {

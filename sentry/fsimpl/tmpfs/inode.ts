@@ -1,5 +1,11 @@
 /** What all inodes of tmpfs share: owner, times, extended attributes; and links and special files. */
-import { EEXIST, ENODATA, ENOSPC, ENXIO } from "../../../platform/abi/errno.ts";
+import { EEXIST, ENODATA, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.ts";
+import {
+  FS_APPEND_FL,
+  FS_IMMUTABLE_FL,
+  FS_NOATIME_FL,
+  FS_NODUMP_FL,
+} from "../../../platform/abi/fs.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../../platform/abi/xattr.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { applyAttributes, touchChange } from "../../vfs/attributes.ts";
@@ -10,6 +16,8 @@ import type { Tmpfs } from "./filesystem.ts";
 
 /** Bytes of names and values that one inode's extended attributes may take. */
 const XATTRS_MAX = 128 * 1024;
+
+const KEPT_FLAGS = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL;
 
 export abstract class TmpfsInode extends Inode {
   #xattrs: Map<string, Uint8Array> | null = null;
@@ -39,6 +47,13 @@ export abstract class TmpfsInode extends Inode {
 
   override setattr(attr: Attributes, _creds: Credentials): number {
     applyAttributes(this, attr);
+    return 0;
+  }
+
+  override setFlags(flags: number): number {
+    if ((flags & ~KEPT_FLAGS) !== 0) return -EOPNOTSUPP;
+    this.flags = flags;
+    touchChange(this);
     return 0;
   }
 
