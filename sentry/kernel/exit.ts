@@ -87,8 +87,8 @@ function releaseResources(t: Task): void {
   bookMemoryUse(t);
   exitRobustList(t);
   exitPiStates(t);
-  clearChildTid(t);
   leaveRseq(t);
+  clearChildTid(t);
   t.vforkDone?.();
   t.vforkDone = null;
   t.signals.pending.flush(0xffffffff, 0xffffffff);
@@ -101,11 +101,15 @@ function releaseResources(t: Task): void {
   ctx?.release();
 }
 
-/** The host thread may serve another guest thread: its rseq area is not to be written any more. */
+/**
+ * The host thread lives on: its rseq area is not to be written any more. Now, not when the thread next
+ * runs: whoever joins may unmap the area at once, and the host kills a process whose area it cannot write.
+ */
 export function leaveRseq(t: Task): void {
-  if (t.rseqAddr === 0) return;
-  t.ctx?.queueCall(SYS_rseq, t.rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0);
+  const { rseqAddr } = t;
   t.rseqAddr = 0;
+  if (rseqAddr === 0 || t.mm.refs <= 1) return; // The last one takes its host process along.
+  t.ctx?.callNow(SYS_rseq, rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0);
 }
 
 /** CLONE_CHILD_CLEARTID: threads waiting in pthread_join(3) are woken here. */
