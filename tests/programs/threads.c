@@ -250,3 +250,27 @@ TEST(same_call_site, "four threads make the same call from the same instruction 
   for (int i = 0; i < 4; i++) threads[i] = start(same_site, &parent);
   for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
 }
+
+static void *return_at_once(void *argument) {
+  return argument;
+}
+
+TEST(memory_gone, "a joined thread's stack and thread area may be unmapped at once") {
+  size_t size = 256 * 1024;
+  for (int i = 0; i < 300; i++) {
+    pthread_t threads[3];
+    void *stacks[3];
+    for (int k = 0; k < 3; k++) {
+      stacks[k] = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      CHECK(stacks[k] != MAP_FAILED);
+      pthread_attr_t attributes;
+      pthread_attr_init(&attributes);
+      EQUAL(pthread_attr_setstack(&attributes, stacks[k], size), 0);
+      EQUAL(pthread_create(&threads[k], &attributes, return_at_once, NULL), 0);
+    }
+    for (int k = 0; k < 3; k++) {
+      EQUAL(pthread_join(threads[k], NULL), 0);
+      OK(munmap(stacks[k], size));
+    }
+  }
+}
