@@ -35,6 +35,7 @@ import {
   EVENT_SYSCALL,
   type Platform,
 } from "./platform.ts";
+import { ptraceLibrary } from "./ptrace/native.ts";
 import { PtracePlatform } from "./ptrace/ptrace.ts";
 import { SystrapPlatform } from "./systrap/systrap.ts";
 
@@ -59,6 +60,8 @@ const SET_XMM = [0x66, 0x48, 0x0f, 0x6e, 0xc7];
 const SHOW_XMM = [0x66, 0x48, 0x0f, 0x7e, 0xc6, 0x0f, 0x05, 0xeb, 0xf7];
 /** lock incl (%rdi); jmp to itself */
 const COUNT_IN_MEMORY = [0xf0, 0xff, 0x07, 0xeb, 0xfb];
+
+ptraceLibrary(); // Bound at its first use, which would count as a leak of the test that comes first.
 
 const platforms: Record<string, () => Platform> = {
   systrap: () => SystrapPlatform.start({ emptyRootFd: -1, namespaces: 0 }),
