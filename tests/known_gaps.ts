@@ -3,10 +3,6 @@
 const KNOWN_GAPS: Readonly<Record<string, string>> = {
   "bash: coprocesses, jobs, arrays, process substitution":
     "did not end once; 45 runs on a loaded machine all did",
-  "ptrace: a guest that writes noise into its control region while it makes calls (seed 1) loses itself alone":
-    "takes longer than its time under ptrace",
-  "ptrace: a guest that writes noise into its control region while it makes calls (seed 2) loses itself alone":
-    "takes longer than its time under ptrace",
 };
 
 /** Whether a behaviour (without the platform's name) is a known gap. */
