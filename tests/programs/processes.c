@@ -446,3 +446,28 @@ TEST(many, "five hundred children are born and reaped") {
     }
   }
 }
+
+#define CROWD 32
+
+TEST(exec_crowd, "many processes that exec at one moment all get there") {
+  int start[2];
+  char byte;
+  for (int round = 0; round < 3; round++) {
+    OK(pipe(start));
+    for (int i = 0; i < CROWD; i++) {
+      IN_CHILD(pid, {
+        close(start[1]);
+        read(start[0], &byte, 1); /* until the parent closes its end */
+        execl(self, self, "again-exit", "7", NULL);
+        _exit(99);
+      });
+    }
+    close(start[0]);
+    close(start[1]);
+    for (int i = 0; i < CROWD; i++) {
+      int status;
+      CHECK(wait(&status) > 0);
+      EQUAL(WEXITSTATUS(status), 7);
+    }
+  }
+}
