@@ -57,7 +57,7 @@ Deno.test("with a debug log the trace goes there and stderr stays the command's"
     const { stderr } = await dvisor("do", "--strace", "--debug-log", directory, "true");
     assertEquals(stderr, "");
     assertMatch(await Deno.readTextFile(`${directory}/strace.log`), /exited with 0 \+\+\+\n$/);
-    assertMatch(await Deno.readTextFile(`${directory}/cli.log`), /cloned the sandbox process/);
+    assertMatch(await Deno.readTextFile(`${directory}/cli.log`), /started the sandbox process/);
     const log = await Deno.readTextFile(`${directory}/sentry.log`);
     assertMatch(log, / sentry start: \["true"\] in /);
     assertMatch(log, / sentry platform (systrap|ptrace): /);

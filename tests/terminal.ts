@@ -32,10 +32,15 @@ export class Terminal {
     this.resize(rows, columns);
   }
 
-  /** Starts a command as the leader of a session on this terminal. */
+  /** Starts a command as the leader of a session on this terminal, with no signal ignored that we may ignore. */
   run(argv: string[], env: Record<string, string> = {}): Deno.ChildProcess {
     const child = new Deno.Command("sh", {
-      args: ["-c", 'exec setsid -c "$@" <>"$TTY_PATH" >&0 2>&0', "sh", ...argv],
+      args: [
+        "-c",
+        'exec env --default-signal setsid -c "$@" <>"$TTY_PATH" >&0 2>&0',
+        "sh",
+        ...argv,
+      ],
       env: { PS1: "@@ ", TERM: "dumb", LC_ALL: "C", ...env, TTY_PATH: this.#path },
       stdin: "null",
       stdout: "null",
