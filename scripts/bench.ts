@@ -177,13 +177,25 @@ function makeTar(work: string): void {
 }
 
 function makeRepository(path: string): void {
-  if (!existsSync(`${path}/.git/refs/heads/main`)) {
-    writeSmallFiles(path, 10_000);
+  if (!existsSync(path)) {
+    const unfinished = `${path}.new`;
+    must("rm", "-rf", unfinished);
+    writeSmallFiles(unfinished, 10_000);
     const git = (...args: string[]) =>
-      must("git", "-C", path, "-c", "user.name=bench", "-c", "user.email=bench@localhost", ...args);
+      must(
+        "git",
+        "-C",
+        unfinished,
+        "-c",
+        "user.name=bench",
+        "-c",
+        "user.email=bench@localhost",
+        ...args,
+      );
     git("init", "-q", "-b", "main");
     git("add", "-A");
     git("commit", "-q", "-m", "Ten thousand files");
+    Deno.renameSync(unfinished, path);
   }
   must("git", "-C", path, "status", "-s"); // An index that knows its files' times.
 }

@@ -72,9 +72,8 @@ class Round {
     if (row.way.kind !== "outside") return;
     const { script, prepare, nativeOnly } = row.way;
     if (nativeOnly && this.target.command.length > 0) return;
-    if (this.target.command.length === 0 && prepare !== undefined) {
-      await this.#run(["sh", "-c", prepare]);
-    }
+    // On the host, whatever the target: a sandbox begins with what is there.
+    if (prepare !== undefined) await this.#run(["sh", "-c", prepare]);
     const startMs = performance.now();
     const { why } = await this.#run([...this.target.command, "sh", "-c", script]);
     if (why !== undefined) return this.failed(row, why);
