@@ -25,7 +25,7 @@ const CHUNK = 4096;
  * Output goes to the host at once after a pause; in a stream of small writes it is gathered for so long,
  * or up to so many bytes.
  */
-const GATHER_NS = 1_000_000;
+const GATHER_NS = 100_000;
 const GATHER_BYTES = 1024;
 
 /** At most so much is written to a descriptor that may block although it is writable. */
