@@ -6,7 +6,14 @@ import { EAGAIN, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { RLIMIT_AS, RLIMIT_STACK } from "../../platform/abi/resource.ts";
 import { SEGV_MAPERR, SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
-import { getReg, REG_RIP, setReg } from "../../platform/arch/amd64/registers.ts";
+import {
+  getReg,
+  REG_ORIG_RAX,
+  REG_RAX,
+  REG_RCX,
+  REG_RIP,
+  setReg,
+} from "../../platform/arch/amd64/registers.ts";
 import {
   type Context,
   EVENT_CALL_FAILED,
@@ -26,6 +33,7 @@ import { KEEP_REGISTERS, type SyscallHandler, type SyscallRow } from "./syscall.
 import { type Task, TASK_RUNNING } from "./task.ts";
 
 const TABLE_SIZE = 512;
+const PAGE_SIZE = 4096;
 const DRAIN_ROUNDS = 5000;
 
 /** Something of ours that is looked at whenever the doorbell rang; returns how much it did. */
@@ -198,7 +206,22 @@ export class RunLoop {
     if (deliverSignals(t)) this.#resume(t);
   }
 
+  /**
+   * A trampoline jumped through GS, whose base the guest has cleared by loading a selector: what it was about
+   * to call is called the slow way, as all later calls are. It has the number in rax, where to return in rcx.
+   */
+  #callWithoutGs(t: Task, ctx: Context): void {
+    setReg(ctx.regs, REG_RIP, getReg(ctx.regs, REG_RCX));
+    ctx.callNumber = ctx.regs[2 * REG_RAX];
+    setReg(ctx.regs, REG_ORIG_RAX, ctx.callNumber);
+    t.mm.stopPatching(ctx);
+    this.#syscall(t, ctx);
+  }
+
   #fault(t: Task, ctx: Context): void {
+    if (ctx.faultSignal === SIGSEGV && ctx.faultAddr < PAGE_SIZE) {
+      if (t.mm.isTrampoline(getReg(ctx.regs, REG_RIP))) return this.#callWithoutGs(t, ctx);
+    }
     if (ctx.faultSignal === SIGSEGV && ctx.faultCode === SEGV_MAPERR) {
       const { cur } = t.tg.limits;
       if (t.mm.growDown(ctx, ctx.faultAddr, cur[RLIMIT_STACK], cur[RLIMIT_AS])) {

@@ -447,9 +447,15 @@ export class MemoryManager {
 
   /** A system call came the slow way from before `rip`: its site is patched if that is possible. */
   noteSlowCall(rip: number, number: number): void {
+    if (!this.#patching) return;
     const vma = this.vmas.at(rip - 2);
     if (vma === null || vma.image === null) return;
     vma.image.patch(rip - 2 - (vma.start - vma.imageOffset), number);
+  }
+
+  /** Whether `rip` is in a trampoline. */
+  isTrampoline(rip: number): boolean {
+    return this.vmas.at(rip)?.name === TRAMPOLINES;
   }
 
   /** The address behind the system call instruction, for a return address in a trampoline. */
