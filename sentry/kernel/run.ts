@@ -22,6 +22,7 @@ import {
   EVENT_LOST,
   EVENT_SYSCALL,
 } from "../../platform/platform.ts";
+import { PAGE_SIZE } from "../mm/memory_manager.ts";
 import { unmakeTask } from "./clone.ts";
 import { current } from "./current.ts";
 import { exitTask } from "./exit.ts";
@@ -33,7 +34,6 @@ import { KEEP_REGISTERS, type SyscallHandler, type SyscallRow } from "./syscall.
 import { type Task, TASK_RUNNING } from "./task.ts";
 
 const TABLE_SIZE = 512;
-const PAGE_SIZE = 4096;
 const DRAIN_ROUNDS = 5000;
 
 /** Something of ours that is looked at whenever the doorbell rang; returns how much it did. */

@@ -3,12 +3,11 @@
 // start; waits for its end.
 #define _GNU_SOURCE
 #include "../sandbox/start.h"
-#include "../sandbox/raw.h"
+#include "../sandbox/mounting.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <linux/mount.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,9 +20,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define UMOUNT_DETACH 2
-#define EMPTY_PATH 0x1000
 
 enum { MAX_MOUNTS = 64, MAX_FDS = MAX_MOUNTS + 16 };
 
@@ -128,20 +124,6 @@ static long note(struct mounts *m, const char *step, int index, long result) {
     long r_ = note(m, step, index, (call)); \
     if (r_ < 0) return r_; \
   } while (0)
-
-static long restrict_mount(int dirfd, const char *path, unsigned flags, uint64_t attributes) {
-  struct mount_attr attr = {.attr_set = attributes};
-  return CALL(SYS_mount_setattr, dirfd, path, flags, &attr, sizeof attr);
-}
-
-// A clone of the mount at `path`, not attached anywhere yet.
-static long clone_mount(int dirfd, const char *path, unsigned flags) {
-  return CALL(SYS_open_tree, dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
-}
-
-static long attach(int tree, int dirfd, const char *path) {
-  return CALL(SYS_move_mount, tree, "", dirfd, path, MOVE_MOUNT_F_EMPTY_PATH);
-}
 
 // The mounts of the host, as they may be used. Cloned by the sandbox's own right: what a user of its
 // namespace could not undo stays as it is.

@@ -9,13 +9,12 @@
 // prelude is the same code, linked into a segment without a loader.
 #define _GNU_SOURCE
 #include "start.h"
-#include "raw.h"
+#include "mounting.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
-#include <linux/mount.h>
 #include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
@@ -30,8 +29,6 @@
 #define MS_NODEV_ 4
 #define MS_REC_ 16384
 #define MS_PRIVATE_ (1 << 18)
-#define UMOUNT_DETACH 2
-#define EMPTY_PATH 0x1000
 
 // --- The child --------------------------------------------------------------------------------------
 
@@ -52,20 +49,6 @@ static _Noreturn void fail(struct sandbox *s, const char *step, long index, long
 static long must(struct sandbox *s, const char *step, long index, long result) {
   if (result < 0) fail(s, step, index, result);
   return result;
-}
-
-static long restrict_mount(int dirfd, const char *path, unsigned flags, uint64_t attributes) {
-  struct mount_attr attr = {.attr_set = attributes};
-  return CALL(SYS_mount_setattr, dirfd, path, flags, &attr, sizeof attr);
-}
-
-// A clone of the mount at `path`, not attached anywhere yet.
-static long clone_mount(int dirfd, const char *path) {
-  return CALL(SYS_open_tree, dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-}
-
-static long attach(int tree, int dirfd, const char *path) {
-  return CALL(SYS_move_mount, tree, "", dirfd, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
 // From now on the end of the command ends this process too, also if it ended just before.
@@ -110,10 +93,10 @@ static void build_root(struct sandbox *s) {
   int libraries[MAX_LIBRARIES];
   // All of the host that is wanted is cloned first: building starts by covering a part of it.
   for (int i = 0; i < s->library_count; i++)
-    libraries[i] = must(s, "libraries", i, clone_mount(AT_FDCWD, s->libraries[i]));
-  int exe = must(s, "executable", 0, clone_mount(AT_FDCWD, s->exe));
+    libraries[i] = must(s, "libraries", i, clone_mount(AT_FDCWD, s->libraries[i], 0));
+  int exe = must(s, "executable", 0, clone_mount(AT_FDCWD, s->exe, 0));
   // V8 takes its seeds (hashes, addresses of code) from here; without it, from the clock.
-  int random = must(s, "random", 0, clone_mount(AT_FDCWD, "/dev/urandom"));
+  int random = must(s, "random", 0, clone_mount(AT_FDCWD, "/dev/urandom", 0));
 
   // Any directory serves as the place where the new root is built; /proc is one that is there.
   const long flags = MS_NOSUID_ | MS_NODEV_;
