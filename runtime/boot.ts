@@ -2,7 +2,13 @@
  * The sandbox process, after exec: it starts the two Workers, the Gofer when it is needed, hands each
  * what it needs, and waits. Guest code, control messages and the end are the Sentry's business.
  */
-import type { ControlEvent, SandboxConfig, SentryStart, WorkerReady } from "../sentry/config.ts";
+import type {
+  ControlEvent,
+  SandboxConfig,
+  SentryCode,
+  SentryStart,
+  WorkerReady,
+} from "../sentry/config.ts";
 import type { GoferRoot, GoferStart } from "../gofer/protocol.ts";
 import { MAX_FDS, spawnLibrary } from "../platform/host/spawn.ts";
 import { CONFIG_HEADER_SIZE, CONTROL_FD, SENTRY_BUG_STATUS } from "./control.ts";
@@ -27,6 +33,7 @@ export function boot(): void {
     new URL("../sentry/worker.ts", import.meta.url),
     { type: "module", name: "sentry", deno: { permissions: PERMISSIONS } },
   );
+  postCode(sentry);
   const config = readConfig();
   if (config === null) Deno.exit(SENTRY_BUG_STATUS); // The command is gone.
   const channel = new MessageChannel();
@@ -41,6 +48,23 @@ export function boot(): void {
     startGofer(config, channel.port2);
   };
   watch("sentry", sentry);
+}
+
+/** Its source and V8's bytecode of it, which the build has put into this file. */
+function postCode(sentry: Worker): void {
+  const source = Deno.readFileSync(new URL("../sentry/sentry.code", import.meta.url));
+  const cache = embeddedCache();
+  const code: SentryCode = { source, cache };
+  sentry.postMessage(code, cache === null ? [source.buffer] : [source.buffer, cache.buffer]);
+}
+
+function embeddedCache(): Uint8Array<ArrayBuffer> | null {
+  try {
+    return Deno.readFileSync(new URL("../sentry/sentry.cache", import.meta.url));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
 /** It costs as much memory as the Sentry to begin with, and many commands read nothing that has to be waited for. */

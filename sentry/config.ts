@@ -95,9 +95,15 @@ export type ControlEvent =
   /** A bug of ours ended the sandbox; the report says where. Exit status 128. */
   | { type: "panic"; report: string };
 
+/** The first message from the main thread to the Sentry Worker: sentry.ts as one script, all ASCII. */
+export interface SentryCode {
+  source: Uint8Array<ArrayBuffer>;
+  /** What V8 had compiled of it when a sandbox of the build ended; null: nothing is known. */
+  cache: Uint8Array<ArrayBuffer> | null;
+}
+
 /**
- * The first and only message from the main thread to the Sentry Worker. The Gofer knows the root file
- * system as root 0 and volume i as root 1 + i.
+ * The second and last. The Gofer knows the root file system as root 0 and volume i as root 1 + i.
  */
 export interface SentryStart {
   config: SandboxConfig;
@@ -108,4 +114,16 @@ export interface SentryStart {
 export interface WorkerReady {
   /** "ready", once: it has loaded all it needs. "gofer": it waits for the Gofer, which is not started before. */
   type: "ready" | "gofer";
+}
+
+/** What the Sentry needs of the Worker that it runs in. */
+export interface WorkerScope {
+  post(message: WorkerReady): void;
+  /** receiveMessageOnPort of node:worker_threads: the next message that has come, without waiting. */
+  receive(port: MessagePort): { message: unknown } | undefined;
+  importModule(url: URL): Promise<unknown>;
+  /** V8 had bytecode of the Sentry's code and took it. */
+  precompiled: boolean;
+  /** The guest is gone; the command has not been told yet. */
+  ended?(): void;
 }

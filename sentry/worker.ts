@@ -1,16 +1,41 @@
-/** Entry of the Sentry Worker: it gets its configuration in one message, builds the kernel, and runs. */
-import { hostSyscall } from "../platform/host/host.ts";
-import { SYS_exit_group } from "../platform/abi/amd64/syscalls.ts";
-import { sandboxMain } from "./boot/main.ts";
-import type { SentryStart } from "./config.ts";
+/**
+ * Entry of the Sentry Worker. Its first message is the Sentry's code with V8's bytecode of it, since V8
+ * would take longer to read the text than all else takes at the start; the second starts a sandbox.
+ */
+import { Script } from "node:vm";
+import { receiveMessageOnPort } from "node:worker_threads";
+import type { SentryCode, SentryStart, WorkerScope } from "./config.ts";
+
+/** Replaced by the build: true in the binary whose only run tells V8 what a sandbox uses of the code. */
+declare const TRAINING: boolean;
 
 const worker = self as unknown as {
   onmessage: ((event: MessageEvent) => void) | null;
   postMessage(message: unknown): void;
 };
 
+const scope: WorkerScope = {
+  precompiled: false,
+  post: (message) => worker.postMessage(message),
+  receive: (port) => receiveMessageOnPort(port as never),
+  importModule: (url) => import(url.href),
+};
+
 worker.onmessage = (event) => {
-  worker.onmessage = null;
-  sandboxMain(event.data as SentryStart, (message) => worker.postMessage(message))
-    .then((status) => hostSyscall(SYS_exit_group, status));
+  const { source, cache } = event.data as SentryCode;
+  const script = new Script(new TextDecoder("latin1").decode(source), {
+    filename: "sentry.js",
+    cachedData: cache ?? undefined,
+  });
+  scope.precompiled = script.cachedDataRejected === false;
+  const sentry: typeof import("./sentry.ts") = script.runInThisContext()(import.meta.url);
+  worker.onmessage = (event) => {
+    worker.onmessage = null;
+    const start = event.data as SentryStart;
+    if (TRAINING) {
+      const out = sentry.duplicate(start.config.stdio[1]);
+      scope.ended = () => sentry.writeFile(out, script.createCachedData());
+    }
+    sentry.serve(start, scope);
+  };
 };

@@ -60,6 +60,7 @@ Deno.test("with a debug log the trace goes there and stderr stays the command's"
     assertMatch(await Deno.readTextFile(`${directory}/cli.log`), /started the sandbox process/);
     const log = await Deno.readTextFile(`${directory}/sentry.log`);
     assertMatch(log, / sentry start: \["true"\] in /);
+    assertMatch(log, / sentry code: precompiled\n/);
     assertMatch(log, / sentry platform (systrap|ptrace): /);
     assertMatch(log, / sentry end: init exited with 0\n/);
   } finally {

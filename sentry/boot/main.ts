@@ -6,7 +6,7 @@ import { preadFd, pwriteFd } from "../../platform/host/host.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { PtracePlatform } from "../../platform/ptrace/ptrace.ts";
 import { SystrapPlatform } from "../../platform/systrap/systrap.ts";
-import type { ControlRequest, SandboxConfig, SentryStart, WorkerReady } from "../config.ts";
+import type { ControlRequest, SandboxConfig, SentryStart, WorkerScope } from "../config.ts";
 import { GoferClient } from "../fsimpl/gofer/client.ts";
 import type { Console } from "../fsimpl/devpts/console.ts";
 import { hostInfoFrom, setHostInfo } from "../fsimpl/proc/mod.ts";
@@ -40,19 +40,16 @@ const SEAL_ALLOW_PTRACE = 1;
 const DRAIN_NS = 500_000_000;
 
 /** Returns the exit status of the sandbox process. */
-export async function sandboxMain(
-  start: SentryStart,
-  post: (message: WorkerReady) => void,
-): Promise<number> {
+export async function sandboxMain(start: SentryStart, worker: WorkerScope): Promise<number> {
   const { config } = start;
   const control = new ControlSocket(config.controlFd);
   const log = openLog(config);
   try {
     return await runSandbox(
       config,
-      new GoferClient(start.gofer, () => post({ type: "gofer" })),
+      new GoferClient(start.gofer, worker.receive, () => worker.post({ type: "gofer" })),
       control,
-      post,
+      worker,
       log,
     );
   } catch (error) {
@@ -76,7 +73,7 @@ async function runSandbox(
   config: SandboxConfig,
   gofer: GoferClient,
   control: ControlSocket,
-  post: (message: WorkerReady) => void,
+  worker: WorkerScope,
   log: LogLine,
 ): Promise<number> {
   setKernelHostIo({
@@ -89,6 +86,7 @@ async function runSandbox(
     minSigStackSize: native.dv_auxval(AT_MINSIGSTKSZ),
   });
   log(`start: ${describeConfig(config)}`);
+  log(`code: ${worker.precompiled ? "precompiled" : "compiled as it runs"}`);
   const platform = startPlatform(config, log);
   const kernel = new Kernel({ platform, hostname: config.hostname });
   // A trace shows every call, so then every call comes here.
@@ -100,9 +98,9 @@ async function runSandbox(
   setHostInfo(kernel, hostInfoFrom(config.cpuinfoFd));
   registerFilesystems(kernel);
   const mounts = buildMounts(kernel, config, gofer);
-  if (config.strace !== null) kernel.strace = await openTrace(config, config.strace);
+  if (config.strace !== null) kernel.strace = await openTrace(config, config.strace, worker);
   const { task, console } = await createInit(kernel, config, mounts);
-  post({ type: "ready" });
+  worker.post({ type: "ready" });
 
   const loop = new RunLoop(kernel, table);
   let status = 0;
@@ -131,6 +129,7 @@ async function runSandbox(
   drain(console, events);
   log(`end: init ${describeStatus(status)}`);
   logStubs(kernel, log);
+  worker.ended?.();
   control.send({ type: "exit", status });
   platform.shutdown();
   return (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff;
@@ -171,7 +170,11 @@ function startPlatform(config: SandboxConfig, log: LogLine): Platform {
   }
 }
 
-async function openTrace(config: SandboxConfig, names: string[]): Promise<Strace> {
+async function openTrace(
+  config: SandboxConfig,
+  names: string[],
+  worker: WorkerScope,
+): Promise<Strace> {
   const known = new Set(syscallNumbers().map(syscallName));
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined) {
@@ -179,7 +182,7 @@ async function openTrace(config: SandboxConfig, names: string[]): Promise<Strace
   }
   // By URL: an import that the bundler sees would turn constants of shared modules into variables.
   const url = new URL("../../sentry/strace/tracer.ts", import.meta.url);
-  const { Tracer }: typeof import("../strace/tracer.ts") = await import(url.href);
+  const { Tracer } = await worker.importModule(url) as typeof import("../strace/tracer.ts");
   // The host's terminal is raw while the guest has one of its own.
   const isRaw = config.console !== null && config.debugLogFd < 0 && config.stdioIsTerminal[2];
   const write = lineWriter(config.straceFd, isRaw ? "\r\n" : "\n");

@@ -3,7 +3,6 @@
  * under its tag; `poll` takes the replies that have come, after the doorbell rang, and settles them.
  * The run loop must drain microtasks after a `poll` that returned more than 0.
  */
-import { receiveMessageOnPort } from "node:worker_threads";
 import { EAGAIN, EIO, EMFILE, ETIMEDOUT } from "../../../platform/abi/errno.ts";
 import {
   type GoferReply,
@@ -23,6 +22,9 @@ import {
 /** Requests under way; more get EAGAIN. One task has one at a time. */
 const MAX_PENDING = 65_536;
 
+/** The next message that has come to a port, without waiting. */
+export type ReceiveMessage = (port: MessagePort) => { message: unknown } | undefined;
+
 export interface AttachedRoot {
   /** Owned by the receiver. */
   fd: number;
@@ -31,6 +33,7 @@ export interface AttachedRoot {
 
 export class GoferClient {
   readonly #port: MessagePort;
+  readonly #receive: ReceiveMessage;
   readonly #pending = new Map<number, (reply: GoferReply) => void>();
   #nextTag = 1;
   /** Numbers of adopted files not in use. */
@@ -43,8 +46,9 @@ export class GoferClient {
    * `port` is one end of a MessageChannel whose other end the Gofer is given; `wake` is called at the
    * first request, for who starts the Gofer when it is needed.
    */
-  constructor(port: MessagePort, wake: (() => void) | null = null) {
+  constructor(port: MessagePort, receive: ReceiveMessage, wake: (() => void) | null = null) {
     this.#port = port;
+    this.#receive = receive;
     this.#wake = wake;
   }
 
@@ -57,7 +61,7 @@ export class GoferClient {
   poll(): number {
     let n = 0;
     for (;;) {
-      const received = receiveMessageOnPort(this.#port as never);
+      const received = this.#receive(this.#port);
       if (received === undefined) return n;
       const reply = received.message as GoferReply;
       const settle = this.#pending.get(reply.tag);

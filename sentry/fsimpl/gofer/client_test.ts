@@ -1,3 +1,4 @@
+import { receiveMessageOnPort } from "node:worker_threads";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EBADF, ENOENT } from "../../../platform/abi/errno.ts";
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
@@ -30,7 +31,7 @@ async function withGofer(test: (f: Fixture) => Promise<void>): Promise<void> {
     { port: channel.port2, roots: [{ id: 0, fd, readonly: false }] },
     [channel.port2],
   );
-  const client = new GoferClient(channel.port1);
+  const client = new GoferClient(channel.port1, (port) => receiveMessageOnPort(port as never));
   const run = async <T>(promise: Promise<T>): Promise<T> => {
     let settled = false;
     promise.finally(() => settled = true);
