@@ -78,6 +78,32 @@ for (const { platform } of sandboxed()) {
     assertEquals({ output: running.output, code }, { output: "started\n1\n2\n3\n4\n5\n", code: 0 });
   });
 
+  Deno.test(`${platform}: when the host kills a process while it forks or execs, it dies of that alone`, async () => {
+    const script = 'echo started; trap "" CONT; read line; for i in {1..150}; do /bin/true; ' +
+      "echo $?; done 2>/dev/null; echo on";
+    const running = await startDo(["--platform", platform, "--", "bash", "-c", script], "piped");
+    const old = new Set(running.processes());
+    let done = false;
+    const ended = running.child.status.then(() => done = true);
+    await running.child.stdin.close();
+    const output = running.end("SIGCONT");
+    while (!done) {
+      for (const pid of running.processes()) if (!old.has(pid)) kill(pid);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await ended;
+    const { code } = await output;
+    const lines = running.output.trimEnd().split("\n");
+    const strange = lines.slice(1, -1).filter((status) => status !== "0" && status !== "137");
+    assertEquals({ code, last: lines.at(-1), count: lines.length, strange }, {
+      code: 0,
+      last: "on",
+      count: 152,
+      strange: [],
+    });
+    assert(lines.includes("137"), "nothing was killed");
+  });
+
   Deno.test(`${platform}: when the host kills the first stub, the sandbox ends with a report`, async () => {
     const running = await startDo([
       "--platform",
@@ -93,6 +119,13 @@ for (const { platform } of sandboxed()) {
     assertEquals(code, 128);
     await until("all are gone", () => !first.some(isAlive));
   });
+}
+
+/** It may have ended by itself. */
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch { /* gone */ }
 }
 
 function mapsFile(pid: number, ending: string): boolean {

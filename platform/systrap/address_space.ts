@@ -32,7 +32,6 @@ export class SystrapAddressSpace extends AddressSpace {
   override get hostPid(): number {
     if (this.#pid !== 0 || this.learnPid(GREETING_TIMEOUT_MS) !== 0) return this.#pid;
     this.died();
-    for (const ctx of this.contexts) ctx.lost = true;
     return this.#pid;
   }
 
@@ -40,25 +39,32 @@ export class SystrapAddressSpace extends AddressSpace {
     return this.#pid === DEAD;
   }
 
-  /** It was reaped: its pid may be another's by now. */
+  /** It was reaped, so that its pid may be another's by now, or never came to life. */
   died(): void {
     this.#pid = DEAD;
+    this.platform.lose(this);
   }
 
   override get threadCount(): number {
     return this.contexts.size;
   }
 
+  /**
+   * Takes the stub's greeting, for which it waits up to `timeoutMs`. Returns its pid; 0 when it has not
+   * greeted; below 0 when it is dead.
+   */
   learnPid(timeoutMs: number, isZygote = false): number {
     if (this.#pid !== 0) return this.#pid;
     const { sock } = this.region;
     const pid = isZygote
       ? native.dv_receive_zygote(sock, timeoutMs)
       : native.dv_receive_pid(sock, timeoutMs);
-    if (pid <= 0) return 0;
-    this.#pid = pid;
-    this.platform.byPid.set(pid, this);
-    return pid;
+    if (pid === -ESRCH) this.died();
+    else if (pid > 0) {
+      this.#pid = pid;
+      this.platform.byPid.set(pid, this);
+    }
+    return this.#pid;
   }
 
   override read(addr: number, dst: Uint8Array, start: number, end: number): number {
@@ -114,6 +120,7 @@ export class SystrapAddressSpace extends AddressSpace {
       return -EAGAIN;
     }
     inherit(from, child);
+    this.platform.expectBirth(space);
     from.queueChild(CMD_FORK, 0, child);
     from.fdsQueued++;
     return child;

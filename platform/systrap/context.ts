@@ -333,10 +333,12 @@ export class SystrapContext extends Context {
 
   /** Waits for the end of a batch. Returns its result as `flush` does. */
   flushed(): number {
-    if (native.dv_wait_slot(this.handle, this.addressSpace.learnPid(0), FLUSH_TIMEOUT_NS) < 0) {
+    const { addressSpace } = this;
+    const { sock } = addressSpace.region;
+    if (native.dv_wait_slot(this.handle, addressSpace.learnPid(0), sock, FLUSH_TIMEOUT_NS) < 0) {
       native.dv_slot_deactivate(this.handle);
       this.lost = true;
-      this.addressSpace.kill();
+      addressSpace.kill();
       return -ESRCH;
     }
     if (this.i32[I_EVENT] !== EVENT_CALL_FAILED) {

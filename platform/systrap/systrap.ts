@@ -42,6 +42,8 @@ export class SystrapPlatform implements Platform {
   #freeHandles: number[] = [];
   #regions: ControlRegion[] = [];
   #dying = new Set<SystrapAddressSpace>();
+  /** Stubs that have not greeted when last looked at. */
+  #newborn = new Set<SystrapAddressSpace>();
   #lost: SystrapContext[] = [];
   #zygote!: SystrapContext;
   #spares: SystrapContext[] = [];
@@ -99,6 +101,11 @@ export class SystrapPlatform implements Platform {
     local[SYS_sched_yield] = on ? LOCAL_CALL : 0;
     IDENTITY_CALLS.forEach((nr, i) => local[nr] = on ? LOCAL_WORD + i : 0);
     return on;
+  }
+
+  /** A stub is about to be made. */
+  expectBirth(space: SystrapAddressSpace): void {
+    this.#newborn.add(space);
   }
 
   takeRegion(): ControlRegion | number {
@@ -195,28 +202,34 @@ export class SystrapPlatform implements Platform {
 
   #reap(): void {
     this.#sinceReap = 0;
+    // One that ends without a greeting is known by its socket alone, perhaps after it was reaped.
+    this.#meetNewborn();
     for (;;) {
       const pid = native.dv_reap(this.#status);
       if (pid === 0) return;
-      let space = this.byPid.get(pid);
-      if (space === undefined) {
-        for (const ctx of this.#contexts) ctx?.addressSpace.learnPid(0);
-        for (const dying of this.#dying) dying.learnPid(0);
-        space = this.byPid.get(pid);
-        if (space === undefined) continue;
-      }
+      if (!this.byPid.has(pid)) this.#meetNewborn();
+      const space = this.byPid.get(pid);
+      if (space === undefined) continue;
       this.byPid.delete(pid);
       space.died();
       if (space === this.#zygote.addressSpace) {
         throw new Error(`the first stub process ended (wait status ${this.#status[0]})`);
       }
-      for (const ctx of space.contexts) {
-        native.dv_slot_deactivate(ctx.handle);
-        ctx.lost = true;
-        this.#lost.push(ctx);
-      }
-      if (this.#dying.delete(space)) this.giveRegion(space.region);
     }
+  }
+
+  #meetNewborn(): void {
+    for (const space of this.#newborn) if (space.learnPid(0) !== 0) this.#newborn.delete(space);
+  }
+
+  /** The stub of `space` is dead: its contexts are lost, its region may be used again. */
+  lose(space: SystrapAddressSpace): void {
+    for (const ctx of space.contexts) {
+      native.dv_slot_deactivate(ctx.handle);
+      ctx.lost = true;
+      this.#lost.push(ctx);
+    }
+    if (this.#dying.delete(space)) this.giveRegion(space.region);
   }
 
   shutdown(): void {

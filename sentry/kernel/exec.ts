@@ -1,5 +1,5 @@
 /** execve(2) and execveat(2) (Linux: fs/exec.c). */
-import { E2BIG, EAGAIN, EFAULT, EINTR, ENOMEM } from "../../platform/abi/errno.ts";
+import { E2BIG, EAGAIN, EFAULT, EINTR, ENOMEM, ESRCH } from "../../platform/abi/errno.ts";
 import {
   AT_BASE,
   AT_CLKTCK,
@@ -26,6 +26,7 @@ import {
 } from "../../platform/abi/elf.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import { RLIM_INFINITY, RLIMIT_STACK } from "../../platform/abi/resource.ts";
+import { SIGKILL } from "../../platform/abi/signal.ts";
 import {
   REG_COUNT,
   REG_RFLAGS,
@@ -52,6 +53,7 @@ import { sampleCpuTime } from "./cpu_time.ts";
 import { killOtherThreads } from "./de_thread.ts";
 import { credentialsForExec } from "./exec_credentials.ts";
 import { releaseOldMemory, resetForExec } from "./exec_state.ts";
+import { startGroupExit } from "./signal.ts";
 import type { Task } from "./task.ts";
 
 /** Linux's MAX_ARG_STRLEN; the whole may take a quarter of the stack limit, at most 6 MiB. */
@@ -90,7 +92,7 @@ export function setMachineInfo(info: MachineInfo): void {
 /**
  * Replaces the program of `t`. `file` is opened for execution and owned by this call; `path` is the
  * name that scripts and AT_EXECFN get. Returns -errno while the old program can still go on; after the
- * point of no return a failure kills the process.
+ * point of no return a failure kills the process, as -ESRCH does: the host has killed the new one.
  */
 export async function execProgram(
   t: Task,
@@ -121,6 +123,8 @@ export async function execProgram(
   if (typeof start === "number") {
     mm.release();
     ctx.release();
+    // To whoever killed the new host process, on the host, this is one process: it dies of that.
+    if (start === -ESRCH) startGroupExit(t.tg, SIGKILL);
     return dropProgram(program, start);
   }
   mm.exeFile = program.file.acquire();
@@ -198,7 +202,7 @@ function setUp(
   ctx.queueCopyOut(stack.sp, stack.bytes, 0, stack.bytes.length);
   // A failure here is found before the old program is gone.
   const err = ctx.flush();
-  if (err < 0) return err === -EFAULT ? err : -ENOMEM;
+  if (err < 0) return err === -EFAULT || err === -ESRCH ? err : -ENOMEM;
   return { entry: interp?.entry ?? main.entry, sp: stack.sp };
 }
 

@@ -199,9 +199,10 @@ int dv_spawn_zygote_traced(int sock, int empty_root, int flags) {
 
 // --- Sockets ----------------------------------------------------------------------------------------
 
-// out[0] the Sentry's end, which learns the sender's pid from the kernel; out[1] the stub's.
+// out[0] the Sentry's end, which learns the sender's pid from the kernel; out[1] the stub's. A pair that is
+// connected: when a stub is gone, so is the last copy of its end, and the other hangs up.
 int dv_socketpair(int *out) {
-  if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, out) < 0) return -errno;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out) < 0) return -errno;
   int on = 1;
   setsockopt(out[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
   return 0;
@@ -222,16 +223,24 @@ int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1) {
   return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-// The pid of the stub at the other end, vouched for by the kernel; -errno when none came in time.
+static int hung_up(int sock) {
+  struct pollfd p = {sock, 0, 0};
+  return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+// The pid of the stub at the other end, vouched for by the kernel; -ESRCH when it ended without a greeting,
+// another -errno when none came in time.
 int dv_receive_pid(int sock, int timeout_ms) {
   struct pollfd p = {sock, POLLIN, 0};
   int r = poll(&p, 1, timeout_ms);
   if (r <= 0) return r < 0 ? -errno : -ETIMEDOUT;
+  if (!(p.revents & POLLIN)) return -ESRCH;
   char hello;
   struct iovec iov = {&hello, 1};
   union { char bytes[CMSG_SPACE(sizeof(struct ucred))]; struct cmsghdr align; } control;
   struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  if (recvmsg(sock, &msg, MSG_DONTWAIT) < 0) return -errno;
+  ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT);
+  if (n <= 0) return n < 0 ? -errno : -ESRCH;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
     if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
       return ((struct ucred *)CMSG_DATA(c))->pid;
@@ -606,9 +615,14 @@ int dv_wait(double timeout_ns) {
   }
 }
 
-// Waits for one slot alone (a command batch) of process `pid` (0: not known yet), at most timeout_ns.
-// 0, -ESRCH when it died, or -ETIMEDOUT.
-int dv_wait_slot(int handle, int pid, double timeout_ns) {
+static int has_ended(int pid) {
+  siginfo_t info = {0};
+  return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 || info.si_pid == pid;
+}
+
+// Waits for one slot alone (a command batch) of process `pid` (0: not known yet), whose socket is `sock`, at
+// most timeout_ns. 0, -ESRCH when it died, or -ETIMEDOUT.
+int dv_wait_slot(int handle, int pid, int sock, double timeout_ns) {
   struct slot *s = slots[handle];
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
   long start = now_ns(), last = start, waited = 0;
@@ -627,9 +641,7 @@ int dv_wait_slot(int handle, int pid, double timeout_ns) {
       return 0;
     }
     if (now - start < spin) continue;
-    siginfo_t info = {0};
-    int dead = pid > 0 && waited > 0 &&
-               (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 || info.si_pid == pid);
+    int dead = waited > 0 && (pid > 0 ? has_ended(pid) : hung_up(sock));
     // The clock runs on while a whole sandbox is stopped; a nap that took longer counts as a short one.
     waited += now - last < 2000000 ? now - last : 2000000;
     last = now;

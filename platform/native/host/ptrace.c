@@ -363,7 +363,7 @@ double dv_pt_mmap_fd(int handle, double addr, double length, int prot, int flags
   long r = inject(t, &receive, 0);
   // A message that was not taken must not be found by another guest.
   char drop[8];
-  while (recv(sock_peer, drop, sizeof drop, MSG_DONTWAIT) >= 0) r = -EBADF;
+  while (recv(sock_peer, drop, sizeof drop, MSG_DONTWAIT) > 0) r = -EBADF;
   if (r < 0) return r;
   struct call map = {SYS_mmap, {word(addr), word(length), (uint32_t)prot, (uint32_t)flags, FD_RECEIVED, word(offset)}};
   r = inject(t, &map, 0);
@@ -379,18 +379,23 @@ int dv_pt_clone(int handle, int thread) {
   struct call c = {SYS_clone, {thread ? THREAD_FLAGS : FORK_FLAGS}};
   claiming = 1;
   long r = inject(t, &c, &child);
-  if (r > 0 && child && await_stop(child) == 0) {
+  if (r > 0 && child) {
+    int killed = await_stop(child) < 0;
     claiming = 0;
     child->pid = thread ? t->pid : child->tid;
     child->user = t->user;
     memcpy(child->regs, t->regs, sizeof child->regs);
     child->full = 1;
-    set_state(child, SENTRY);
+    set_state(child, killed ? DEAD : SENTRY);
+    if (killed) {
+      by_tid[child->tid] = 0;
+      push_ready(child, EVENT_LOST);
+    }
     return child - threads;
   }
   claiming = 0;
-  // The parent or the child was killed half-way, so that there may be a child without a claim; one
-  // that has not been seen yet is killed by pump.
+  // The parent was killed half-way, so that there may be a child without a claim; one that has not been
+  // seen yet is killed by pump.
   for (int i = 0; r > 0 || r == -ESRCH ? i < used : 0; i++) {
     struct thread *n = &threads[i];
     if (n->state == DEAD && by_tid[n->tid] == i + 1) {
