@@ -2,7 +2,9 @@
  * Host system calls for Sentry and Gofer: plain functions that return n or -errno. Paths are latin1
  * strings (one char, one byte). Nothing here may be called with guest-controlled descriptors.
  */
+import { SYS_mmap } from "../abi/amd64/syscalls.ts";
 import { EFAULT, ENAMETOOLONG, ENOMEM } from "../abi/errno.ts";
+import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
 import { addressOf, native, viewMemory } from "./ffi.ts";
 
 const SYS_CLOSE = 3;
@@ -120,6 +122,14 @@ export function mapShared(fd: number, offset: number, length: number): Uint8Arra
   const buffer = viewMemory(pointer, length);
   mappings.set(buffer, { pointer, length });
   return new Uint8Array(buffer);
+}
+
+/** Puts `fd`'s memory from `offset` on where `mapped`, of mapShared, lies. Returns 0 or -errno. */
+export function remapShared(mapped: Uint8Array, fd: number, offset: number): number {
+  const flags = MAP_SHARED | MAP_FIXED;
+  const at = mappingAddr(mapped);
+  const r = hostSyscall(SYS_mmap, at, mapped.length, PROT_READ | PROT_WRITE, flags, fd, offset);
+  return r < 0 ? r : 0;
 }
 
 /** The address of a mapping made by mapShared, for hostSyscall. */

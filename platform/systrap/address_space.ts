@@ -13,6 +13,8 @@ import type { SystrapPlatform } from "./systrap.ts";
 
 /** Host threads kept for reuse in one address space. */
 const PARKED_MAX = 16;
+/** Regions kept for the children to come of one process. */
+const CHILD_REGIONS_MAX = 16;
 /** A fork's child greets within microseconds of its start; the host may be slow. */
 const GREETING_TIMEOUT_MS = 5000;
 /** For the pid of a process that is no more: nothing is done to it. */
@@ -20,12 +22,28 @@ const DEAD = -1;
 
 export class SystrapAddressSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
+  /** It was forked while it ran guest code. */
+  hasForked = false;
+  /** Regions that its children have left: it knows them, and no other guest does. */
+  readonly childRegions: ControlRegion[] = [];
   #pid = 0;
   /** Slots of host threads that wait for another guest thread. */
   #parked: Slot[] = [];
 
-  constructor(readonly platform: SystrapPlatform, readonly region: ControlRegion) {
+  /** `maker`: the guest process that is forked for it; null for the zygote, which runs none. */
+  constructor(
+    readonly platform: SystrapPlatform,
+    readonly region: ControlRegion,
+    readonly maker: SystrapAddressSpace | null,
+  ) {
     super();
+  }
+
+  /** Takes a child's region for the next child, if there is to be one. */
+  keepForChildren(region: ControlRegion): boolean {
+    const keeps = !this.dead && this.childRegions.length < CHILD_REGIONS_MAX;
+    if (keeps) this.childRegions.push(region);
+    return keeps;
   }
 
   /** The stub's pid, which the kernel vouches for; below 0 when it is dead or never came to life. */
@@ -102,21 +120,26 @@ export class SystrapAddressSpace extends AddressSpace {
   }
 
   override fork(parent: Context): Context | number {
-    const from = parent as SystrapContext;
-    const region = this.platform.takeRegion();
+    this.hasForked = true;
+    return this.makeChild(parent as SystrapContext, this);
+  }
+
+  /** Has `from`'s thread fork its process; `maker` as in the constructor. As `fork`. */
+  makeChild(from: SystrapContext, maker: SystrapAddressSpace | null): SystrapContext | number {
+    const region = this.platform.takeRegion(maker);
     if (typeof region === "number") return -ENOMEM;
+    const space = new SystrapAddressSpace(this.platform, region, maker);
     const stubEnd = region.connect();
     if (stubEnd < 0) {
-      this.platform.giveRegion(region);
+      this.platform.giveRegion(space);
       return -EAGAIN;
     }
     from.roomForFds();
     const sent = native.dv_send_fds(this.region.sock, from.slot.index, region.fd, stubEnd);
     closeFd(stubEnd);
-    const space = new SystrapAddressSpace(this.platform, region);
     const child = sent < 0 ? -EAGAIN : space.addContext();
     if (typeof child === "number") {
-      this.platform.giveRegion(region);
+      this.platform.giveRegion(space);
       return -EAGAIN;
     }
     inherit(from, child);

@@ -1,30 +1,65 @@
-/** What only systrap has: stubs that greet. What every platform does is tested by platform_test.ts. */
+/** What only systrap has: stubs that greet, and control memory. What every platform does is tested by platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
-import { closeFd } from "../host/host.ts";
+import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
+import type { SystrapContext } from "./context.ts";
 import { SystrapPlatform } from "./systrap.ts";
 
 /** Longer than any test may take. */
 const FOREVER_MS = 1_000_000;
 
-Deno.test("a stub that ends before it greets is known to be dead, and its thread is lost", () => {
-  const platform = SystrapPlatform.start({ emptyRootFd: -1, namespaces: 0 });
-  try {
-    const region = platform.takeRegion();
+function withPlatform(fn: (p: SystrapPlatform) => void): () => void {
+  return () => {
+    const p = SystrapPlatform.start({ emptyRootFd: -1, namespaces: 0 });
+    try {
+      fn(p);
+    } finally {
+      p.shutdown();
+    }
+  };
+}
+
+Deno.test(
+  "a stub that ends before it greets is known to be dead, and its thread is lost",
+  withPlatform((p) => {
+    const region = p.takeRegion(null);
     assert(typeof region !== "number");
     const stubEnd = region.connect();
     assert(stubEnd >= 0);
-    const space = new SystrapAddressSpace(platform, region);
+    const space = new SystrapAddressSpace(p, region, null);
     const ctx = space.addContext();
     assert(typeof ctx !== "number");
     assertEquals(space.learnPid(0), 0, "it may greet yet");
     closeFd(stubEnd);
     assert(space.learnPid(FOREVER_MS) < 0);
-    assertEquals(platform.wait(0), ctx);
+    assertEquals(p.wait(0), ctx);
     assertEquals(ctx.event, EVENT_LOST);
     ctx.release();
-  } finally {
-    platform.shutdown();
-  }
-});
+  }),
+);
+
+Deno.test(
+  "control memory that a process could have kept beyond its end is not another's later",
+  withPlatform((p) => {
+    const seen = new Set<number | null>();
+    for (let round = 0; round < 8; round++) {
+      const parent = p.newAddressSpace() as SystrapContext;
+      // It runs guest code, so it could keep its own memory in its child, and the child's in another.
+      const child = parent.addressSpace.fork(parent) as SystrapContext;
+      assertEquals(parent.flush(), 0);
+      const spaces = [parent.addressSpace, child.addressSpace];
+      for (const { region } of spaces) {
+        const { ino } = Deno.statSync(`/proc/self/fd/${region.fd}`);
+        assert(!seen.has(ino), "this memory was another's");
+        seen.add(ino);
+      }
+      for (const ctx of round % 2 ? [parent, child] : [child, parent]) ctx.release();
+      const deadline = monoNs() + 10e9;
+      while (!spaces.every((space) => space.dead)) {
+        assert(monoNs() < deadline, "they live on");
+        p.wait(1e6);
+      }
+    }
+  }),
+);

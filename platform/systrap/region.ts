@@ -4,7 +4,14 @@
  */
 import { EMFILE } from "../abi/errno.ts";
 import { native } from "../host/ffi.ts";
-import { closeFd, ftruncate, hostSyscall, mapShared, memfdCreate } from "../host/host.ts";
+import {
+  closeFd,
+  ftruncate,
+  hostSyscall,
+  mapShared,
+  memfdCreate,
+  remapShared,
+} from "../host/host.ts";
 import { SYS_fallocate } from "../abi/amd64/syscalls.ts";
 import {
   CONTROL_SIZE,
@@ -42,6 +49,14 @@ export class Slot {
   }
 }
 
+/** A memfd of CONTROL_SIZE bytes, or -errno. */
+function controlMemory(): number {
+  const fd = memfdCreate("dvisor-control");
+  const err = fd < 0 ? fd : ftruncate(fd, CONTROL_SIZE);
+  if (err < 0 && fd >= 0) closeFd(fd);
+  return err < 0 ? err : fd;
+}
+
 /** FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE */
 const PUNCH_HOLE = 3;
 const pair = new Int32Array(2);
@@ -53,17 +68,20 @@ export class ControlRegion {
   #free: number[] = [];
   #next = 0;
 
-  private constructor(readonly fd: number) {}
+  #fd: number;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
 
   static create(): ControlRegion | number {
-    const fd = memfdCreate("dvisor-control");
-    if (fd < 0) return fd;
-    const err = ftruncate(fd, CONTROL_SIZE);
-    if (err < 0) {
-      closeFd(fd);
-      return err;
-    }
-    return new ControlRegion(fd);
+    const fd = controlMemory();
+    return fd < 0 ? fd : new ControlRegion(fd);
+  }
+
+  /** Its memory; sent to the stub. */
+  get fd(): number {
+    return this.#fd;
   }
 
   /** Opens a fresh socketpair. Returns the stub's end, which the caller sends and closes, or -errno. */
@@ -109,6 +127,21 @@ export class ControlRegion {
 
   free(slot: Slot): void {
     this.#free.push(slot.index);
+  }
+
+  /**
+   * Replaces its memory, which others than the stub may have mapped. Its slots stay where they are. False
+   * when the host has none to give: then the region is of no more use.
+   */
+  renew(): boolean {
+    closeFd(this.#fd);
+    this.#fd = controlMemory();
+    if (this.#fd < 0) return false;
+    for (const [index, slot] of this.#slots.entries()) {
+      const err = remapShared(slot!.u8, this.#fd, slotOffset(index));
+      if (err < 0) return false;
+    }
+    return true;
   }
 
   /** Its stub is dead: everything may be used again. */

@@ -67,13 +67,13 @@ export class SystrapPlatform implements Platform {
     const page = new Int32Array(viewMemory(shared, SHARED_SIZE));
     this.#local = new Uint8Array(page.buffer, SHARED_LOCAL, 512);
     page.set(prefetchTable(), SHARED_PREFETCH / 4);
-    const region = this.takeRegion();
+    const region = this.takeRegion(null);
     if (typeof region === "number") {
       throw new Error(`cannot make control memory (errno ${-region})`);
     }
     const stubEnd = region.connect();
     if (stubEnd < 0) throw new Error(`socketpair failed (errno ${-stubEnd})`);
-    const space = new SystrapAddressSpace(this, region);
+    const space = new SystrapAddressSpace(this, region, null);
     const zygote = space.addContext();
     if (typeof zygote === "number") throw new Error("no slot for the zygote");
     const pid = native.dv_spawn_zygote(
@@ -108,13 +108,22 @@ export class SystrapPlatform implements Platform {
     this.#newborn.add(space);
   }
 
-  takeRegion(): ControlRegion | number {
-    return this.#regions.pop() ?? ControlRegion.create();
+  /** Null for one that only we and the zygote make stubs with. */
+  takeRegion(maker: SystrapAddressSpace | null): ControlRegion | number {
+    return maker?.childRegions.pop() ?? this.#regions.pop() ?? ControlRegion.create();
   }
 
-  giveRegion(region: ControlRegion): void {
+  /**
+   * Takes back the region of a stub that is dead or was never made. A guest process that forked may have
+   * left a mapping of its region in a child, and one that was forked by a guest was handed its region by
+   * it: such memory is not another's any more.
+   */
+  giveRegion(space: SystrapAddressSpace): void {
+    const { region, maker } = space;
     region.recycle();
-    this.#regions.push(region);
+    if (maker === null && !space.hasForked) this.#regions.push(region);
+    else if (maker !== null && !space.hasForked && maker.keepForChildren(region)) return;
+    else if (region.renew()) this.#regions.push(region);
   }
 
   newContext(space: SystrapAddressSpace, slot: Slot): SystrapContext | number {
@@ -134,9 +143,9 @@ export class SystrapPlatform implements Platform {
   /** Has the zygote fork a spare stub, so that exec finds one ready; it goes on by itself. */
   #startSpare(): void {
     if (this.#coming !== null) return;
-    const spare = this.#zygote.addressSpace.fork(this.#zygote);
+    const spare = this.#zygote.addressSpace.makeChild(this.#zygote, null);
     if (typeof spare === "number") return;
-    this.#coming = spare as SystrapContext;
+    this.#coming = spare;
     this.#zygote.startFlush();
   }
 
@@ -196,7 +205,7 @@ export class SystrapPlatform implements Platform {
 
   /** All contexts of it are gone; its region returns to the pool when the host process is dead. */
   expectDeath(space: SystrapAddressSpace): void {
-    if (space.dead) this.giveRegion(space.region);
+    if (space.dead) this.giveRegion(space);
     else this.#dying.add(space);
   }
 
@@ -229,7 +238,9 @@ export class SystrapPlatform implements Platform {
       ctx.lost = true;
       this.#lost.push(ctx);
     }
-    if (this.#dying.delete(space)) this.giveRegion(space.region);
+    for (const region of space.childRegions) if (region.renew()) this.#regions.push(region);
+    space.childRegions.length = 0;
+    if (this.#dying.delete(space)) this.giveRegion(space);
   }
 
   shutdown(): void {
