@@ -84,7 +84,16 @@ fault("a limit on a user's processes stops its fork bomb", async (start) => {
   const script = `echo started
     prlimit --nproc=60:60 setpriv --reuid 12345 --clear-groups "$0" forks; /bin/echo standing`;
   assertEquals(await ended(await start([], script, TROUBLE)), {
-    output: "started\nfork ended with EAGAIN\nand works again\nstanding\n",
+    output: "started\nfork ended with EAGAIN\nagain: works\nstanding\n",
+    code: 0,
+  });
+});
+
+fault("a sandbox has 4096 tasks at most, and goes on there", async (start) => {
+  const script = 'echo started; "$0" threads; /bin/echo standing';
+  const threads = 4096 - 2; // bash, and the first thread
+  assertEquals(await ended(await start([], script, TROUBLE)), {
+    output: `started\n${threads} threads: EAGAIN\nfork: EAGAIN\njoined, fork: works\nstanding\n`,
     code: 0,
   });
 });
@@ -179,24 +188,47 @@ for (const [how, result] of [["touch", "status 135\n"], ["call", "EFAULT\nstatus
   );
 }
 
+/** Mounts a tmpfs of 1 MiB on `directory` for `body`; needs root. */
+async function onSmallFilesystem(directory: string, body: () => Promise<void>): Promise<void> {
+  const succeeds = (...argv: string[]) =>
+    new Deno.Command(argv[0], { args: argv.slice(1) }).outputSync().success;
+  assert(succeeds("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory));
+  try {
+    await body();
+  } finally {
+    assert(succeeds("umount", directory));
+  }
+}
+
+/** Fills the file system of the current directory, and makes room again. */
+const FILL = `dd if=/dev/zero of=f bs=64k count=100 2>&1 | grep -o "No space.*"
+  rm f; echo fits >f && cat f`;
+const FILLED = "No space left on device\nfits\n";
+
 fault(
-  "a full host file system is ENOSPC to the guest",
+  "a full host file system is ENOSPC to the guest, in a writable volume",
   async (start, _platform, _command, directory) => {
-    const mount = (...args: string[]) =>
-      new Deno.Command(args[0], { args: args.slice(1) }).outputSync();
-    assert(mount("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory).success);
-    try {
-      const script =
-        `echo started; dd if=/dev/zero of=/mnt/f bs=64k count=100 2>&1 | grep -o 'No space.*'
-      rm /mnt/f; echo fits >/mnt/f && cat /mnt/f`;
-      const running = await start(["--volume", `${directory}:/mnt:rw`], script);
-      assertEquals(await ended(running), {
-        output: "started\nNo space left on device\nfits\n",
+    await onSmallFilesystem(directory, async () => {
+      const flags = ["--volume", `${directory}:/mnt:rw`, "--cwd", "/mnt"];
+      const running = await start(flags, `echo started; ${FILL}`);
+      assertEquals(await ended(running), { output: `started\n${FILLED}`, code: 0 });
+    });
+  },
+  Deno.uid() !== 0,
+);
+
+fault(
+  "a full host file system is ENOSPC to the guest, in a writable current directory",
+  async (_start, platform, _command, directory) => {
+    await onSmallFilesystem(directory, async () => {
+      const command = [DVISOR, "do", "--platform", platform, "--rw", "--", "bash", "-c", FILL];
+      const { stdout, code } = await run(command, { cwd: directory });
+      assertEquals({ stdout, code, left: Deno.readTextFileSync(`${directory}/f`) }, {
+        stdout: FILLED,
         code: 0,
+        left: "fits\n",
       });
-    } finally {
-      assert(mount("umount", directory).success);
-    }
+    });
   },
   Deno.uid() !== 0,
 );

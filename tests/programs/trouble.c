@@ -1,6 +1,8 @@
+// build: -pthread
 /* Guests that use up what there is, for faults_test.ts.
  *
  *   trouble forks            forks sleepers until it cannot, kills them, forks once more
+ *   trouble threads          starts threads until it cannot, tries to fork, joins them, forks once more
  *   trouble files            opens files until it cannot, closes them, opens once more
  *   trouble run FILE...      executes each, five seconds at most, and says how that went
  *   trouble touch FILE       reads the last byte of a mapping of FILE for ever
@@ -9,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +24,13 @@
 
 #define MOST 200000
 
+static void fork_once(void) {
+  pid_t pid = fork();
+  if (pid == 0) _exit(0);
+  if (pid < 0) puts(strerrorname_np(errno));
+  else puts(waitpid(pid, NULL, 0) == pid ? "works" : "is lost");
+}
+
 static void forks(void) {
   static pid_t pids[MOST];
   int count = 0;
@@ -31,9 +41,32 @@ static void forks(void) {
   printf("fork ended with %s\n", count < MOST ? strerrorname_np(errno) : "nothing");
   for (int i = 0; i < count; i++) kill(pids[i], SIGKILL);
   for (int i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
-  pid_t again = fork();
-  if (again == 0) _exit(0);
-  puts(again > 0 && waitpid(again, NULL, 0) == again ? "and works again" : "and is lost");
+  printf("again: ");
+  fork_once();
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void *wait_at_gate(void *argument) {
+  pthread_mutex_lock(&gate);
+  pthread_mutex_unlock(&gate);
+  return argument;
+}
+
+static void threads(void) {
+  static pthread_t started[MOST];
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 32 << 10);
+  pthread_mutex_lock(&gate);
+  int count = 0, err = 0;
+  while (count < MOST && (err = pthread_create(&started[count], &small, wait_at_gate, NULL)) == 0) count++;
+  printf("%d threads: %s\nfork: ", count, strerrorname_np(err));
+  fork_once();
+  pthread_mutex_unlock(&gate);
+  for (int i = 0; i < count; i++) pthread_join(started[i], NULL);
+  printf("joined, fork: ");
+  fork_once();
 }
 
 static void files(void) {
@@ -93,6 +126,7 @@ int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   const char *mode = argc > 1 ? argv[1] : "";
   if (strcmp(mode, "forks") == 0) forks();
+  else if (strcmp(mode, "threads") == 0) threads();
   else if (strcmp(mode, "files") == 0) files();
   else if (strcmp(mode, "run") == 0) run(argv + 2);
   else if (strcmp(mode, "touch") == 0 && argc > 2) mapping(argv[2], 0);
