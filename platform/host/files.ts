@@ -13,6 +13,7 @@ import {
   O_CLOEXEC,
   OPEN_HOW_SIZE,
 } from "../abi/fcntl.ts";
+import { latin1 } from "../abi/latin1.ts";
 import { DIRENT64_OFF_NAME, DIRENT64_OFF_RECLEN, DIRENT64_OFF_TYPE } from "../abi/dirent.ts";
 import { STATFS_SIZE } from "../abi/mount.ts";
 import { STATX_BASIC_STATS, STATX_BTIME, STATX_SIZE } from "../abi/stat.ts";
@@ -83,16 +84,6 @@ function putName(name: string, at: number): boolean {
   for (let i = 0; i < n; i++) u8[at + i] = name.charCodeAt(i);
   u8[at + n] = 0;
   return true;
-}
-
-/** Bytes [start, end) of `bytes` as a latin1 string. */
-export function latin1(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= 4096) {
-    return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
-  }
-  let s = "";
-  for (let at = start; at < end; at += 4096) s += latin1(bytes, at, Math.min(at + 4096, end));
-  return s;
 }
 
 /** openat2(2); O_CLOEXEC is added. Returns an fd. */

@@ -1,5 +1,6 @@
 /** Starting the sandbox's first process. */
 import { EACCES, ENOENT, ENOTDIR, errnoName } from "../../platform/abi/errno.ts";
+import { latin1Bytes } from "../../platform/abi/latin1.ts";
 import { O_RDONLY, O_RDWR, O_WRONLY } from "../../platform/abi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
 import { initialCredentials } from "../auth/credentials.ts";
@@ -132,7 +133,9 @@ async function execFirst(task: Task, config: SandboxConfig): Promise<void> {
       if (file !== -ENOENT && file !== -ENOTDIR) failure = file;
       continue;
     }
-    const err = await execProgram(task, file, path, config.argv, config.env, open);
+    const argv = config.argv.map(latin1Bytes);
+    const envp = config.env.map(latin1Bytes);
+    const err = await execProgram(task, file, path, argv, envp, open);
     if (err === 0) return;
     failure = err;
     break;

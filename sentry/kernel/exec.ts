@@ -98,8 +98,8 @@ export async function execProgram(
   t: Task,
   file: FileDescription,
   path: string,
-  argv: string[],
-  envp: string[],
+  argv: Uint8Array[],
+  envp: Uint8Array[],
   open: ExecOpener,
 ): Promise<number> {
   const { platform } = t.kernel;
@@ -162,7 +162,7 @@ function setUp(
   program: Program,
   creds: Credentials,
   secure: boolean,
-  envp: string[],
+  envp: Uint8Array[],
   path: string,
   stackLimit: number,
 ): Start | number {

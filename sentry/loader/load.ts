@@ -1,11 +1,12 @@
 /** Finds out what a file is, follows #! lines, and maps an ELF image (Linux: fs/exec.c, binfmt_*). */
 import { EACCES, EINVAL, ELIBBAD, ELOOP, ENOEXEC, ENOMEM } from "../../platform/abi/errno.ts";
 import { ET_DYN } from "../../platform/abi/elf.ts";
+import { latin1, latin1Bytes } from "../../platform/abi/latin1.ts";
 import { MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { KernelDst } from "../vfs/kernel_io.ts";
-import { latin1, type MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
+import { type MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { type ElfImage, isElf, parseElf, programHeaders } from "./elf.ts";
 
 /** Linux's BINPRM_BUF_SIZE and its limit of nested interpreters. */
@@ -23,7 +24,7 @@ export interface Program {
   interpFile: FileDescription | null;
   interpImage: ElfImage | null;
   /** Rewritten by #! lines. */
-  argv: string[];
+  argv: Uint8Array[];
 }
 
 /** Reads exactly `length` bytes or up to the end of the file. Returns the count or -errno. */
@@ -50,7 +51,7 @@ export async function readAt(
 export async function loadProgram(
   file: FileDescription,
   path: string,
-  argv: string[],
+  argv: Uint8Array[],
   open: ExecOpener,
   taskSize: number,
 ): Promise<Program | number> {
@@ -64,8 +65,8 @@ export async function loadProgram(
     const line = parseScriptLine(head, n);
     if (line === null) return close(file, -ENOEXEC);
     file.release();
-    argv = [line.interpreter, ...(line.argument === null ? [] : [line.argument]), path]
-      .concat(argv.slice(1));
+    const before = [line.interpreter, ...(line.argument === null ? [] : [line.argument]), path];
+    argv = [...before.map(latin1Bytes), ...argv.slice(1)];
     path = line.interpreter;
     const next = open(path);
     if (typeof next === "number") return next;
@@ -105,7 +106,7 @@ async function loadElfProgram(
   file: FileDescription,
   head: Uint8Array,
   headLength: number,
-  argv: string[],
+  argv: Uint8Array[],
   open: ExecOpener,
   taskSize: number,
 ): Promise<Program | number> {

@@ -1,5 +1,6 @@
 /** The initial stack: argument and environment strings, auxiliary vector (Linux: create_elf_tables). */
 import { setU64 } from "../../platform/abi/bytes.ts";
+import { latin1Bytes } from "../../platform/abi/latin1.ts";
 
 export interface InitialStack {
   /** Bytes from `sp` up to the stack's top. */
@@ -15,8 +16,8 @@ export interface InitialStack {
 /** An auxv entry's value, or a string or bytes that are put on the stack and pointed to. */
 export type AuxEntry = [number, number | string | Uint8Array];
 
-/** Bytes that argv and envp will need, strings and pointers; for the limit of execve(2). */
-export function argumentBytes(argv: string[], envp: string[]): number {
+/** Bytes that argv and envp will need, strings (here without their NUL) and pointers; for the limit of execve(2). */
+export function argumentBytes(argv: Uint8Array[], envp: Uint8Array[]): number {
   let n = 0;
   for (const s of argv) n += s.length + 9;
   for (const s of envp) n += s.length + 9;
@@ -26,8 +27,8 @@ export function argumentBytes(argv: string[], envp: string[]): number {
 /** Lays the stack out below `top` (page-aligned). `execfn` is AT_EXECFN's string. */
 export function buildStack(
   top: number,
-  argv: string[],
-  envp: string[],
+  argv: Uint8Array[],
+  envp: Uint8Array[],
   aux: AuxEntry[],
   execfn: string,
 ): InitialStack {
@@ -40,17 +41,17 @@ export function buildStack(
   const view = new DataView(bytes.buffer);
   const base = top - size;
   let at = size - 8;
-  const put = (s: string | Uint8Array): number => {
-    if (typeof s === "string") {
-      at -= s.length + 1;
-      for (let i = 0; i < s.length; i++) bytes[at + i] = s.charCodeAt(i);
-    } else {
-      at = (at - s.length) & ~15;
-      bytes.set(s, at);
-    }
+  const put = (s: Uint8Array): number => {
+    at -= s.length + 1;
+    bytes.set(s, at);
     return base + at;
   };
-  const execfnAddr = put(execfn);
+  const putAligned = (s: Uint8Array): number => {
+    at = (at - s.length) & ~15;
+    bytes.set(s, at);
+    return base + at;
+  };
+  const execfnAddr = put(latin1Bytes(execfn));
   const envEnd = base + at;
   const envAddrs: number[] = new Array(envp.length);
   for (let i = envp.length - 1; i >= 0; i--) envAddrs[i] = put(envp[i]);
@@ -60,7 +61,11 @@ export function buildStack(
   const argStart = base + at;
   const auxWords: number[] = [];
   for (const [type, value] of aux) {
-    auxWords.push(type, typeof value === "number" ? value : put(value));
+    const isString = typeof value === "string";
+    auxWords.push(
+      type,
+      typeof value === "number" ? value : isString ? put(latin1Bytes(value)) : putAligned(value),
+    );
   }
   auxWords.push(31, /* AT_EXECFN */ execfnAddr, 0, 0);
   const words = 1 + argv.length + 1 + envp.length + 1 + auxWords.length;

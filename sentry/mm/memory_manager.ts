@@ -12,6 +12,7 @@ import {
   ENOMEM,
   EPERM,
 } from "../../platform/abi/errno.ts";
+import { latin1 } from "../../platform/abi/latin1.ts";
 import {
   MAP_32BIT,
   MAP_ANONYMOUS,
@@ -733,23 +734,6 @@ export class MemoryManager {
     });
   }
 }
-
-/** Bytes as a latin1 string. */
-export function latin1(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start > 64) return decoder.decode(bytes.slice(start, end));
-  let s = "";
-  for (let i = start; i < end; i++) s += String.fromCharCode(bytes[i]);
-  return s;
-}
-const decoder = {
-  decode(bytes: Uint8Array): string {
-    let s = "";
-    for (let i = 0; i < bytes.length; i += 4096) {
-      s += String.fromCharCode(...bytes.subarray(i, i + 4096));
-    }
-    return s;
-  },
-};
 
 /** F_SEAL_WRITE or F_SEAL_FUTURE_WRITE: no new mapping may ever be written. */
 function isSealedAgainstWrites(file: FileDescription): boolean {

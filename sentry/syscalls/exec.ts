@@ -1,5 +1,6 @@
 /** execve(2), execveat(2). */
 import { SYS_execve, SYS_execveat } from "../../platform/abi/amd64/syscalls.ts";
+import { getU64 } from "../../platform/abi/bytes.ts";
 import { E2BIG, EBADF, EFAULT, EINVAL, ENOENT } from "../../platform/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../platform/abi/fcntl.ts";
 import { PATH_MAX } from "../../platform/abi/limits.ts";
@@ -11,7 +12,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { execProgram } from "../kernel/exec.ts";
-import { latin1, PAGE_SIZE } from "../mm/memory_manager.ts";
+import { PAGE_SIZE } from "../mm/memory_manager.ts";
 import { openForExec } from "../vfs/namei.ts";
 import type { PathRef } from "../vfs/mount.ts";
 
@@ -47,7 +48,7 @@ function doExec(
   const envp = reader.vector(envpAddr);
   if (typeof envp === "number") return envp;
   // Linux gives a program without arguments an empty first one.
-  if (argv.length === 0) argv.push("");
+  if (argv.length === 0) argv.push(new Uint8Array(0));
   const ctx = t.fs.walkContext(t.creds);
   const file = openForExec(ctx, start, path, (flags & AT_SYMLINK_NOFOLLOW) !== 0, empty);
   if (typeof file === "number") return file;
@@ -69,61 +70,81 @@ class StringReader {
   #page = -1;
   #length = 0;
   readonly #bytes = new Uint8Array(PAGE_SIZE);
+  readonly #view = new DataView(this.#bytes.buffer);
   #total = 0;
 
   constructor(readonly t: Task) {}
 
-  /** The part of memory at `addr` that is at hand: [index in #bytes, bytes], or -EFAULT. */
+  /** Where in #bytes the memory at `addr` is, all that could be read of its page; or -EFAULT. */
   #at(addr: number): number {
     const page = addr - addr % PAGE_SIZE;
-    if (page === this.#page && addr - page < this.#length) return addr - page;
-    const { mm, ctx } = this.t;
-    const n = addr < mm.taskSize ? mm.copyInSome(ctx!, page, this.#bytes, 0, PAGE_SIZE) : -EFAULT;
-    this.#page = page;
-    this.#length = Math.max(n, 0);
+    if (page !== this.#page || addr - page >= this.#length) {
+      const { mm, ctx } = this.t;
+      const n = addr < mm.taskSize ? mm.copyInSome(ctx!, page, this.#bytes, 0, PAGE_SIZE) : -EFAULT;
+      this.#page = page;
+      this.#length = Math.max(n, 0);
+    }
     return addr - page < this.#length ? addr - page : -EFAULT;
   }
 
-  vector(addr: number): string[] | number {
-    const out: string[] = [];
-    if (addr === 0) return out;
+  /** The pointer at `addr`, or -EFAULT. */
+  #pointer(addr: number): number {
+    const at = this.#at(addr);
+    if (at < 0) return at;
+    if (at + 8 <= this.#length) return getU64(this.#view, at);
+    const word = new DataView(new ArrayBuffer(8)); // Across two pages.
+    for (let i = 0; i < 8; i++) {
+      const at = this.#at(addr + i);
+      if (at < 0) return at;
+      word.setUint8(i, this.#bytes[at]);
+    }
+    return getU64(word, 0);
+  }
+
+  /** The strings without their NULs, or -errno. */
+  vector(addr: number): Uint8Array[] | number {
+    if (addr === 0) return [];
     const pointers: number[] = [];
-    const word = new Uint8Array(8);
-    const view = new DataView(word.buffer);
     for (;; addr += 8) {
-      for (let i = 0; i < 8; i++) {
-        const at = this.#at(addr + i);
-        if (at < 0) return -EFAULT;
-        word[i] = this.#bytes[at];
-      }
-      const p = view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000;
-      if (p === 0) break;
-      pointers.push(p);
+      const pointer = this.#pointer(addr);
+      if (pointer < 0) return pointer;
+      if (pointer === 0) break;
+      pointers.push(pointer);
       this.#total += 8;
       if (this.#total > ARGS_MAX) return -E2BIG;
     }
-    for (const p of pointers) {
-      const s = this.string(p);
+    const strings: Uint8Array[] = [];
+    for (const pointer of pointers) {
+      const s = this.#string(pointer);
       if (typeof s === "number") return s;
-      out.push(s);
+      strings.push(s);
     }
-    return out;
+    return strings;
   }
 
-  string(addr: number): string | number {
-    let text = "";
+  #string(addr: number): Uint8Array | number {
+    let before: Uint8Array | null = null;
     for (;;) {
       const at = this.#at(addr);
-      if (at < 0) return -EFAULT;
+      if (at < 0) return at;
       const end = this.#bytes.indexOf(0, at);
       const stop = end >= 0 && end < this.#length ? end : this.#length;
-      text += latin1(this.#bytes, at, stop);
-      this.#total += stop - at + 1;
+      const piece = this.#bytes.slice(at, stop);
+      const text: Uint8Array = before === null ? piece : joined(before, piece);
+      this.#total += piece.length + 1;
       if (text.length >= ARG_STRING_MAX || this.#total > ARGS_MAX) return -E2BIG;
       if (stop === end) return text;
-      addr += stop - at;
+      addr += piece.length;
+      before = text;
     }
   }
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 export const rows: SyscallRow[] = [

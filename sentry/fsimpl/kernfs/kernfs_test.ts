@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { EINVAL, EIO, ENOENT } from "../../../platform/abi/errno.ts";
+import { latin1, latin1Bytes } from "../../../platform/abi/latin1.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { PseudoFilesystem } from "../../vfs/anon.ts";
 import { newRootDentry } from "../../vfs/dentry.ts";
@@ -9,7 +10,7 @@ import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
 import { KernDir } from "./dir.ts";
 import { KernFilesystem } from "./inode.ts";
 import { KernSymlink } from "./link.ts";
-import { KernText, latin1Bytes, latin1Text, parseInteger } from "./text.ts";
+import { KernText, parseInteger } from "./text.ts";
 
 class TestFs extends KernFilesystem {
   override readonly typeName = "test";
@@ -29,7 +30,7 @@ function open(fs: KernFilesystem, inode: Inode): FileDescription {
 function read(file: FileDescription, n: number): string | number {
   const dst = new KernelDst(new Uint8Array(n));
   const got = file.read(dst) as number;
-  return got < 0 ? got : latin1Text(dst.buf, 0, got);
+  return got < 0 ? got : latin1(dst.buf, 0, got);
 }
 function names(file: FileDescription, max: number): string[] {
   const found: string[] = [];

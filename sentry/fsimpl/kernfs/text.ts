@@ -1,5 +1,6 @@
 /** Files whose text is generated when it is read (Linux: seq_file), and stored value by value. */
 import { EINVAL, EIO, ENOTTY } from "../../../platform/abi/errno.ts";
+import { latin1, latin1Bytes } from "../../../platform/abi/latin1.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { S_IFREG } from "../../../platform/abi/stat.ts";
 import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
@@ -10,20 +11,6 @@ import { type KernFilesystem, KernInode } from "./inode.ts";
 export type Generate = (file: FileDescription) => string | Uint8Array | number;
 /** Takes one written value. Returns 0 (all of it was taken) or -errno. */
 export type Store = (value: string, file: FileDescription) => number;
-
-export function latin1Bytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
-export function latin1Text(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  let text = "";
-  for (let i = start; i < end; i += 8192) {
-    text += String.fromCharCode(...bytes.subarray(i, Math.min(end, i + 8192)));
-  }
-  return text;
-}
 
 export class KernText extends KernInode {
   constructor(
@@ -77,7 +64,7 @@ class TextFile extends FileDescriptionImpl {
     const bytes = new Uint8Array(n);
     const taken = src.take(bytes, 0, n);
     if (taken < 0) return taken;
-    const err = store(latin1Text(bytes, 0, taken), f);
+    const err = store(latin1(bytes, 0, taken), f);
     return err < 0 ? err : taken;
   }
 

@@ -4,7 +4,7 @@
  */
 import { preadFd } from "../../../platform/host/host.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { latin1Text } from "../kernfs/text.ts";
+import { latin1 } from "../../../platform/abi/latin1.ts";
 
 const CPUINFO_MAX = 1 << 20;
 
@@ -32,7 +32,7 @@ function readWhole(fd: number): string {
   while (text.length < CPUINFO_MAX) {
     const n = preadFd(fd, chunk, 0, chunk.length, text.length);
     if (n <= 0) break;
-    text += latin1Text(chunk, 0, n);
+    text += latin1(chunk, 0, n);
   }
   return text;
 }

@@ -27,7 +27,7 @@ import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Vma } from "../../mm/vma.ts";
 import type { IoctlCaller } from "../../vfs/file.ts";
 import { fileText } from "../../vfs/path_text.ts";
-import { latin1Bytes } from "../kernfs/text.ts";
+import { latin1Bytes } from "../../../platform/abi/latin1.ts";
 import { liveMemory } from "./access.ts";
 import { readerRoot } from "./task_maps.ts";
 
