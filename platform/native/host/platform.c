@@ -389,6 +389,7 @@ static long open_home(void) {
     return LONG_MAX;
   }
   long now = now_ns();
+  if (busy_threads() >= cpus) idle_since = now - IDLE_NS;
   if (idle_since == 0) idle_since = now;
   if (now - idle_since < IDLE_NS) return IDLE_NS;
   for (int i = 0; i < nactive; i++)
@@ -401,15 +402,15 @@ static long open_home(void) {
 #define QUICK_CALLS 16
 static void came_back(int handle) {
   idle_since = 0;
-  if (home < 0 || !wide[handle]) return;
+  if (home < 0 || !wide[handle] || busy_threads() >= cpus - 1) return;
   if (__builtin_ia32_rdtsc() - resumed[handle] > QUICK_TSC) quick[handle] = 0;
   else if (++quick[handle] >= QUICK_CALLS) allow(handle, 0);
 }
 
-// A spare is taken: it may run where guests may.
+// A spare is taken, for a new program: it begins with call after call. Where others are busy, the scheduler
+// decides.
 void dv_foreground(int handle) {
-  pid_t tid = slots[handle]->host_tid;
-  if (home >= 0 && tid > 0) sched_setaffinity(tid, sizeof everywhere, &everywhere);
+  if (home >= 0) allow(handle, busy_threads() < cpus - 1 ? 0 : 2);
 }
 
 int dv_slot_register(int handle, struct slot *s) {
