@@ -6,6 +6,7 @@
  *   trouble files            opens files until it cannot, closes them, opens once more
  *   trouble run FILE...      executes each, five seconds at most, and says how that went
  *   trouble touch FILE       reads the last byte of a mapping of FILE for ever
+ *   trouble call-number N    makes system call N with the arguments 1 to 6
  *   trouble call FILE        makes a system call on that byte for ever, until EFAULT
  */
 #define _GNU_SOURCE
@@ -129,6 +130,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "threads") == 0) threads();
   else if (strcmp(mode, "files") == 0) files();
   else if (strcmp(mode, "run") == 0) run(argv + 2);
+  else if (strcmp(mode, "call-number") == 0 && argc > 2) syscall(atoi(argv[2]), 1, 2, 3, 4, 5, 6);
   else if (strcmp(mode, "touch") == 0 && argc > 2) mapping(argv[2], 0);
   else if (strcmp(mode, "call") == 0 && argc > 2) mapping(argv[2], 1);
   else return 2;
