@@ -33,7 +33,8 @@ for (const { platform } of sandboxed()) {
 
   Deno.test(`${platform}: an exception in a system call is reported with the call, the task and a stack`, async () => {
     const got = await report(platform, among(`${TROUBLE} call-number ${SYS_getpriority}`));
-    const call = /^dvisor: .*, in getpriority\(0x1, 0x2, 0x3, 0x4, 0x5, 0x6\) of trouble\[\d+\]: (.*)$/;
+    const call =
+      /^dvisor: .*, in getpriority\(0x1, 0x2, 0x3, 0x4, 0x5, 0x6\) of trouble\[\d+\]: (.*)$/;
     assertEquals({ ...got, first: call.exec(got.first)?.[1] ?? got.first }, {
       code: 128,
       stdout: "",
