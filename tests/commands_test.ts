@@ -4,7 +4,6 @@ import { assertEquals } from "@std/assert";
 import { existsSync } from "@std/fs";
 import { makeFixtures } from "./commands/fixtures.ts";
 import { type Row, ROWS } from "./commands/list.ts";
-import { isKnownGap } from "./known_gaps.ts";
 import { type Result, run, sandboxed } from "./runs.ts";
 import { PLAIN_PATH } from "./workloads.ts";
 
@@ -24,8 +23,7 @@ const INTERPRETERS: Record<string, string> = {
 makeFixtures(FIXTURES);
 for (const row of ROWS) {
   const [name, , needs = ""] = row;
-  const ignore = isKnownGap(name) ||
-    !needs.split(" ").every((program) => program === "" || isInstalled(program));
+  const ignore = !needs.split(" ").every((program) => program === "" || isInstalled(program));
   let native: Promise<Result> | undefined;
   for (const { platform, command } of sandboxed()) {
     Deno.test({

@@ -3,7 +3,6 @@
 // $DVISOR_PLATFORMS names the platforms, "systrap,ptrace" if it is not set.
 import { assertEquals } from "@std/assert";
 import { walkSync } from "@std/fs";
-import { isKnownGap } from "./known_gaps.ts";
 import { type Result, run, sandboxed } from "./runs.ts";
 import { programPath } from "./sandbox.ts";
 
@@ -24,10 +23,8 @@ for (const program of programs) {
     result: runOnce(() => run([...command, path])),
   }));
   for (const name of names) {
-    const ignore = isKnownGap(name);
     Deno.test({
       name: `${program}, natively: ${name}`,
-      ignore,
       async fn() {
         const verdict = verdictOn(name, await native());
         if (!verdict.startsWith("skip ")) assertEquals(verdict, `ok ${name}`);
@@ -36,7 +33,6 @@ for (const program of programs) {
     for (const { platform, result } of platforms) {
       Deno.test({
         name: `${program}, ${platform}: ${name}`,
-        ignore,
         async fn() {
           if (verdictOn(name, await native()).startsWith("skip ")) return;
           assertEquals(verdictOn(name, await result()), `ok ${name}`);
