@@ -25,12 +25,15 @@ import {
 } from "../platform/abi/fcntl.ts";
 import { S_IFBLK, S_IFCHR, S_IFMT } from "../platform/abi/stat.ts";
 import { RWF_APPEND } from "../platform/abi/uio.ts";
-import { closeFd, hostAlloc, preadv2, pwritev2 } from "../platform/host/host.ts";
+import { hostAlloc } from "../platform/host/host.ts";
 import {
+  hostClose,
   hostDup,
   hostFstatx,
   hostFsync,
   hostOpenat2,
+  hostPread,
+  hostPwrite,
   hostReadlinkat,
   statxWords,
 } from "../platform/host/files.ts";
@@ -93,7 +96,7 @@ export class GoferServer {
 
   /** Closes adopted files; the roots are its maker's. */
   close(): void {
-    for (const fd of this.#files.values()) closeFd(fd);
+    for (const fd of this.#files.values()) hostClose(fd);
     this.#files.clear();
   }
 
@@ -149,7 +152,7 @@ export class GoferServer {
     const fd = this.#file(request);
     if (fd < 0) return fd;
     this.#files.delete(request.file as number);
-    return closeFd(fd);
+    return hostClose(fd);
   }
 
   #pread(request: Fields, reply: GoferReply): number {
@@ -158,7 +161,7 @@ export class GoferServer {
     if (fd < 0) return fd;
     if (!isInteger(offset, 0, MAX_OFFSET) || !isInteger(length, 0, MAX_IO)) return -EINVAL;
     const buffer = this.#ioBuffer();
-    const n = preadv2(fd, buffer.addr, length, offset, 0);
+    const n = hostPread(fd, buffer.addr, length, offset, 0);
     if (n >= 0) reply.data = buffer.u8.slice(0, n);
     return n;
   }
@@ -172,7 +175,7 @@ export class GoferServer {
     const buffer = this.#ioBuffer();
     buffer.u8.set(data);
     const append = offset < 0;
-    return pwritev2(fd, buffer.addr, data.length, append ? 0 : offset, append ? RWF_APPEND : 0);
+    return hostPwrite(fd, buffer.addr, data.length, append ? 0 : offset, append ? RWF_APPEND : 0);
   }
 
   #fsync(request: Fields): number {
@@ -192,13 +195,13 @@ export class GoferServer {
       const place = openBelow(root, path, O_PATH | (flags & O_NOFOLLOW));
       if (place < 0) return place;
       const refused = refuseDevice(place);
-      closeFd(place);
+      hostClose(place);
       if (refused < 0) return refused;
     }
     const fd = openBelow(root, path, flags | O_NONBLOCK);
     if (fd < 0) return fd;
     const refused = (flags & O_PATH) === 0 ? refuseDevice(fd) : 0;
-    if (refused < 0) closeFd(fd);
+    if (refused < 0) hostClose(fd);
     else reply.fd = fd;
     return refused;
   }
@@ -207,7 +210,7 @@ export class GoferServer {
     const fd = this.#openPath(request, O_PATH);
     if (fd < 0) return fd;
     const err = hostFstatx(fd);
-    closeFd(fd);
+    hostClose(fd);
     if (err < 0) return err;
     reply.data = new Uint8Array(
       statxWords.buffer.slice(
@@ -222,7 +225,7 @@ export class GoferServer {
     const fd = this.#openPath(request, O_PATH | O_NOFOLLOW);
     if (fd < 0) return fd;
     const target = hostReadlinkat(fd, "");
-    closeFd(fd);
+    hostClose(fd);
     if (typeof target === "number") return target;
     reply.target = target;
     return 0;

@@ -65,6 +65,24 @@ for (const { platform } of sandboxed()) {
     });
   }
 
+  Deno.test(`${platform}: a guest that the host stops and continues waits on`, async () => {
+    const running = await startDo(["--platform", platform, "--", programPath("timed_wait")]);
+    let done = false;
+    running.child.status.then(() => done = true);
+    const output = running.end("SIGCONT");
+    while (!done) {
+      for (const signal of ["SIGSTOP", "SIGCONT"] as const) {
+        for (const pid of running.processes().slice(1)) send(pid, signal);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }
+    const { code } = await output;
+    assertEquals({ output: running.output, code }, {
+      output: "started\n" + "-1 ETIMEDOUT\n".repeat(3),
+      code: 0,
+    });
+  });
+
   Deno.test(`${platform}: when the host kills stubs without a guest, others take their place`, async () => {
     const script = "echo started; read line; for i in 1 2 3 4 5; do /bin/echo $i; done";
     const running = await startDo(["--platform", platform, "--", "bash", "-c", script], "piped");
@@ -88,7 +106,7 @@ for (const { platform } of sandboxed()) {
     await running.child.stdin.close();
     const output = running.end("SIGCONT");
     while (!done) {
-      for (const pid of running.processes()) if (!old.has(pid)) kill(pid);
+      for (const pid of running.processes()) if (!old.has(pid)) send(pid, "SIGKILL");
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await ended;
@@ -121,10 +139,10 @@ for (const { platform } of sandboxed()) {
   });
 }
 
-/** It may have ended by itself. */
-function kill(pid: number): void {
+/** Sends a signal to a process that may have ended by itself. */
+function send(pid: number, signal: Deno.Signal): void {
   try {
-    Deno.kill(pid, "SIGKILL");
+    Deno.kill(pid, signal);
   } catch { /* gone */ }
 }
 

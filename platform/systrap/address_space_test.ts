@@ -2,7 +2,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
-import { withPlatform } from "../fixture_test.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import type { SystrapContext } from "./context.ts";
 import { SystrapPlatform } from "./systrap.ts";
@@ -10,9 +9,20 @@ import { SystrapPlatform } from "./systrap.ts";
 /** Longer than any test may take. */
 const FOREVER_MS = 1_000_000;
 
+function withPlatform(fn: (p: SystrapPlatform) => void): () => void {
+  return () => {
+    const p = SystrapPlatform.start({ emptyRootFd: -1, namespaces: 0 });
+    try {
+      fn(p);
+    } finally {
+      p.shutdown();
+    }
+  };
+}
+
 Deno.test(
   "a stub that ends before it greets is known to be dead, and its thread is lost",
-  withPlatform(SystrapPlatform.start, (p) => {
+  withPlatform((p) => {
     const region = p.takeRegion(null);
     assert(typeof region !== "number");
     const stubEnd = region.connect();
@@ -31,7 +41,7 @@ Deno.test(
 
 Deno.test(
   "control memory that a process could have kept beyond its end is not another's later",
-  withPlatform(SystrapPlatform.start, (p) => {
+  withPlatform((p) => {
     const seen = new Set<number | null>();
     for (let round = 0; round < 8; round++) {
       const parent = p.newAddressSpace() as SystrapContext;
@@ -51,5 +61,22 @@ Deno.test(
         p.wait(1e6);
       }
     }
+  }),
+);
+
+Deno.test(
+  "a greeting is not waited for while the whole sandbox is stopped",
+  withPlatform((p) => {
+    const region = p.takeRegion(null);
+    assert(typeof region !== "number");
+    const stubEnd = region.connect();
+    const space = new SystrapAddressSpace(p, region, null);
+    const start = monoNs();
+    const stop = `kill -STOP ${Deno.pid}; sleep 2.5; kill -CONT ${Deno.pid}`;
+    new Deno.Command("sh", { args: ["-c", stop], stdin: "null" }).spawn().unref();
+    assertEquals(space.learnPid(2000), 0, "nobody greets");
+    assert(monoNs() - start > 4e9, "the time in which it was stopped has been counted");
+    closeFd(stubEnd);
+    p.giveRegion(space);
   }),
 );

@@ -2,7 +2,6 @@
 // It knows slots and descriptors; what the events mean is the Sentry's business.
 #define _GNU_SOURCE
 #include "../stub/slot.h"
-#include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -333,8 +332,16 @@ int dv_receive_zygote(int sock, int timeout_ms) {
   if (gate < 0) return -EPROTO;
   // The answer runs on the asker's processor at once, where the kernel knows how (6.6).
   ioctl(gate, _IOW('!', 4, uint64_t), 1UL);
-  int err = start_thread(keep_gate);
-  return err < 0 ? err : pid;
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_t thread;
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, 64 << 10);
+  int err = pthread_create(&thread, &attr, keep_gate, 0);
+  pthread_sigmask(SIG_SETMASK, &old, 0);
+  return err ? -err : pid;
 }
 
 // --- Hand-off ---------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 #ifndef DVISOR_START_H
 #define DVISOR_START_H
 
-#include <limits.h>
 #include <link.h>
 #include <stdint.h>
 
@@ -33,7 +32,7 @@ struct sandbox {
   int child_control, parent;
   const char *libraries[MAX_LIBRARIES], *loader;
   int library_count;
-  char exe_path[PATH_MAX];
+  char exe_path[4096];
   struct sandbox *next;
   char stack[START_STACK_SIZE] __attribute__((aligned(16)));
 };

@@ -46,7 +46,7 @@ enum {
   SYS_rt_sigreturn = 15, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
   SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
   SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
-  SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
+  SYS_restart_syscall = 219, SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
   SYS_futex_waitv = 449,
 };
 // A host signal came before the gate saw the clone.
@@ -541,6 +541,8 @@ static int lock_down(int gated) {
       IS(SYS_exit), IS(SYS_exit_group), IS(SYS_gettid), IS(SYS_rseq), IS(SYS_membarrier),
       IS(SYS_arch_prctl), IS(SYS_sigaltstack), IS(SYS_close), IS(SYS_futex_waitv),
       IS(SYS_getrusage),
+      // How the host goes on with a timed wait for a futex after it has stopped and continued the process.
+      IS(SYS_restart_syscall),
       // Only the socket: messages to and from the Sentry, and its replacement in a fork's child.
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_recvmsg, 1, 0),
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 3),
