@@ -25,15 +25,12 @@ import {
 } from "../platform/abi/fcntl.ts";
 import { S_IFBLK, S_IFCHR, S_IFMT } from "../platform/abi/stat.ts";
 import { RWF_APPEND } from "../platform/abi/uio.ts";
-import { hostAlloc } from "../platform/host/host.ts";
+import { closeFd, hostAlloc, preadv2, pwritev2 } from "../platform/host/host.ts";
 import {
-  hostClose,
   hostDup,
   hostFstatx,
   hostFsync,
   hostOpenat2,
-  hostPread,
-  hostPwrite,
   hostReadlinkat,
   statxWords,
 } from "../platform/host/files.ts";
@@ -96,7 +93,7 @@ export class GoferServer {
 
   /** Closes adopted files; the roots are its maker's. */
   close(): void {
-    for (const fd of this.#files.values()) hostClose(fd);
+    for (const fd of this.#files.values()) closeFd(fd);
     this.#files.clear();
   }
 
@@ -152,7 +149,7 @@ export class GoferServer {
     const fd = this.#file(request);
     if (fd < 0) return fd;
     this.#files.delete(request.file as number);
-    return hostClose(fd);
+    return closeFd(fd);
   }
 
   #pread(request: Fields, reply: GoferReply): number {
@@ -161,7 +158,7 @@ export class GoferServer {
     if (fd < 0) return fd;
     if (!isInteger(offset, 0, MAX_OFFSET) || !isInteger(length, 0, MAX_IO)) return -EINVAL;
     const buffer = this.#ioBuffer();
-    const n = hostPread(fd, buffer.addr, length, offset, 0);
+    const n = preadv2(fd, buffer.addr, length, offset, 0);
     if (n >= 0) reply.data = buffer.u8.slice(0, n);
     return n;
   }
@@ -175,7 +172,7 @@ export class GoferServer {
     const buffer = this.#ioBuffer();
     buffer.u8.set(data);
     const append = offset < 0;
-    return hostPwrite(fd, buffer.addr, data.length, append ? 0 : offset, append ? RWF_APPEND : 0);
+    return pwritev2(fd, buffer.addr, data.length, append ? 0 : offset, append ? RWF_APPEND : 0);
   }
 
   #fsync(request: Fields): number {
@@ -195,13 +192,13 @@ export class GoferServer {
       const place = openBelow(root, path, O_PATH | (flags & O_NOFOLLOW));
       if (place < 0) return place;
       const refused = refuseDevice(place);
-      hostClose(place);
+      closeFd(place);
       if (refused < 0) return refused;
     }
     const fd = openBelow(root, path, flags | O_NONBLOCK);
     if (fd < 0) return fd;
     const refused = (flags & O_PATH) === 0 ? refuseDevice(fd) : 0;
-    if (refused < 0) hostClose(fd);
+    if (refused < 0) closeFd(fd);
     else reply.fd = fd;
     return refused;
   }
@@ -210,7 +207,7 @@ export class GoferServer {
     const fd = this.#openPath(request, O_PATH);
     if (fd < 0) return fd;
     const err = hostFstatx(fd);
-    hostClose(fd);
+    closeFd(fd);
     if (err < 0) return err;
     reply.data = new Uint8Array(
       statxWords.buffer.slice(
@@ -225,7 +222,7 @@ export class GoferServer {
     const fd = this.#openPath(request, O_PATH | O_NOFOLLOW);
     if (fd < 0) return fd;
     const target = hostReadlinkat(fd, "");
-    hostClose(fd);
+    closeFd(fd);
     if (typeof target === "number") return target;
     reply.target = target;
     return 0;

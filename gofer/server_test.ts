@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { EBADF, EEXIST, EINVAL, EMFILE, ENOENT, EPERM, EROFS } from "../platform/abi/errno.ts";
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from "../platform/abi/fcntl.ts";
-import { hostClose, hostOpenat2, hostPreadData } from "../platform/host/files.ts";
+import { hostOpenat2, hostPreadData } from "../platform/host/files.ts";
+import { closeFd } from "../platform/host/host.ts";
 import {
   type GoferReply,
   MAX_FILES,
@@ -46,7 +47,7 @@ function withServer(run: (f: Fixture) => void): void {
     run({ server, dir, ask });
   } finally {
     server.close();
-    hostClose(fd);
+    closeFd(fd);
     Deno.removeSync(dir, { recursive: true });
   }
 }
@@ -57,8 +58,8 @@ Deno.test("attach donates an fd of the root and says whether it is read only", (
     assertEquals([reply.result, reply.readonly], [0, true]);
     const file = hostOpenat2(reply.fd!, "file", O_RDONLY, 0, 0);
     assert(file >= 0);
-    hostClose(file);
-    hostClose(reply.fd!);
+    closeFd(file);
+    closeFd(reply.fd!);
     for (const root of [0, 3, -1, "1", null, undefined, {}]) {
       assertEquals(ask({ op: OP_ATTACH, root }).result, -ENOENT);
     }
@@ -97,7 +98,7 @@ Deno.test("an adopted file is read, written and synced under its number until it
     assertEquals(ask({ op: OP_ADOPT, file: 7, fd }).result, -EEXIST);
     assertEquals(ask({ op: OP_ADOPT, file: 0, fd }).result, -EMFILE);
     assertEquals(ask({ op: OP_ADOPT, file: MAX_FILES + 1, fd }).result, -EMFILE);
-    hostClose(fd!); // The Gofer has its own.
+    closeFd(fd!); // The Gofer has its own.
     const read = ask({ op: OP_PREAD, file: 7, offset: 3, length: 4 });
     assertEquals(new TextDecoder().decode(read.data), "3456");
     const data = new TextEncoder().encode("abc");
@@ -198,10 +199,10 @@ Deno.test("random messages get an error or an answer, and never an fd outside th
       if (reply.fd !== undefined) {
         const got = hostPreadData(reply.fd, 6, 0, 0);
         assert(got !== 6 || reply.result === 0);
-        hostClose(reply.fd);
+        closeFd(reply.fd);
       }
     }
-    hostClose(probe);
+    closeFd(probe);
     assertEquals(Deno.readTextFileSync(`${dir}/outside`), "secret");
   });
 });

@@ -201,6 +201,14 @@ export abstract class AddressSpace {
   abstract kill(): void;
 }
 
+/** How a platform is started. */
+export interface PlatformOptions {
+  /** Directory fd of an empty directory that becomes the stubs' root; -1 keeps the current one. */
+  emptyRootFd: number;
+  /** CLONE_NEW* flags for the zygote. */
+  namespaces: number;
+}
+
 export interface Platform {
   readonly name: "systrap" | "ptrace";
   /** Bytes of the XSAVE image that queueSaveFp writes. */

@@ -1,8 +1,8 @@
 /** What the contract of platform.ts promises, on every platform. Guest code is assembled by hand. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { EFAULT, EPERM } from "./abi/errno.ts";
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from "./abi/mman.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "./abi/mman.ts";
+import { MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from "./abi/mman.ts";
+import { PROT_READ } from "./abi/mman.ts";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "./abi/signal.ts";
 import { SYS_arch_prctl } from "./abi/amd64/syscalls.ts";
 import { ARCH_SET_GS } from "./abi/prctl.ts";
@@ -22,9 +22,22 @@ import {
   REG_RFLAGS,
   REG_RIP,
   REG_RSI,
-  REG_RSP,
   setReg,
 } from "./arch/amd64/registers.ts";
+import {
+  ANON,
+  back,
+  CODE,
+  COUNT_LOOP,
+  DATA,
+  guest,
+  next,
+  PAGE,
+  run,
+  RW,
+  SYSCALL_LOOP,
+  withPlatform,
+} from "./fixture_test.ts";
 import { clockNs, closeFd, ftruncate, memfdCreate, monoNs, pwriteFd, ring } from "./host/host.ts";
 import {
   type Context,
@@ -34,26 +47,18 @@ import {
   EVENT_LOST,
   EVENT_SYSCALL,
   type Platform,
+  type PlatformOptions,
 } from "./platform.ts";
 import { ptraceLibrary } from "./ptrace/native.ts";
 import { PtracePlatform } from "./ptrace/ptrace.ts";
 import { SystrapPlatform } from "./systrap/systrap.ts";
 
-const CODE = 0x40_0000;
-const DATA = 0x50_0000;
-const PAGE = 4096;
-const ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-const RW = PROT_READ | PROT_WRITE;
 const SYS_MUNMAP = 11;
 const SYS_MPROTECT = 10;
 const SYS_MREMAP = 25;
 
 /** again: mov %eax,%edi; mov $39,%eax; syscall; jmp again */
 const GETPID_LOOP = [0x89, 0xc7, 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf5];
-/** again: inc %rbx; jmp again */
-const COUNT_LOOP = [0x48, 0xff, 0xc3, 0xeb, 0xfb];
-/** again: syscall; jmp again */
-const SYSCALL_LOOP = [0x0f, 0x05, 0xeb, 0xfc];
 /** again: movq %rdi,%xmm0; then as the next */
 const SET_XMM = [0x66, 0x48, 0x0f, 0x6e, 0xc7];
 /** again: movq %xmm0,%rsi; syscall; jmp again */
@@ -63,59 +68,15 @@ const COUNT_IN_MEMORY = [0xf0, 0xff, 0x07, 0xeb, 0xfb];
 
 ptraceLibrary(); // Bound at its first use, which would count as a leak of the test that comes first.
 
-const platforms: Record<string, () => Platform> = {
-  systrap: () => SystrapPlatform.start({ emptyRootFd: -1, namespaces: 0 }),
-  ptrace: () => PtracePlatform.start({ emptyRootFd: -1, namespaces: 0 }),
+const platforms: Record<string, (options: PlatformOptions) => Platform> = {
+  systrap: SystrapPlatform.start,
+  ptrace: PtracePlatform.start,
 };
 
 function onEveryPlatform(name: string, fn: (p: Platform) => void): void {
   for (const [kind, start] of Object.entries(platforms)) {
-    Deno.test(`${kind}: ${name}`, () => {
-      const p = start();
-      try {
-        fn(p);
-      } finally {
-        p.shutdown();
-      }
-    });
+    Deno.test(`${kind}: ${name}`, withPlatform(start, fn));
   }
-}
-
-/** A fresh address space that will run `code` at CODE; a page of data at DATA. */
-function guest(p: Platform, code: number[]): Context {
-  const ctx = p.newAddressSpace();
-  assert(typeof ctx !== "number");
-  ctx.queueMmap(CODE, PAGE, RW | PROT_EXEC, ANON, -1, 0);
-  ctx.queueMmap(DATA, PAGE, RW, ANON, -1, 0);
-  ctx.queueCopyOut(CODE, Uint8Array.from(code), 0, code.length);
-  assertEquals(ctx.flush(), 0);
-  ctx.regs.fill(0);
-  setReg(ctx.regs, REG_RIP, CODE);
-  setReg(ctx.regs, REG_RSP, DATA + PAGE);
-  setReg(ctx.regs, REG_RFLAGS, 0x202);
-  ctx.setFullRegisters();
-  return ctx;
-}
-
-/** Waits for `ctx`, which was resumed. Fails at another context or after seconds. */
-function back(p: Platform, ctx: Context): number {
-  const got = next(p);
-  assert(got === ctx, "another context came back");
-  return ctx.event;
-}
-
-function next(p: Platform): Context {
-  const deadline = monoNs() + 5e9;
-  while (monoNs() < deadline) {
-    const ctx = p.wait(1e9);
-    if (ctx !== null) return ctx;
-  }
-  throw new Error("no context came back");
-}
-
-function run(p: Platform, ctx: Context): number {
-  ctx.resume();
-  return back(p, ctx);
 }
 
 function peek(ctx: Context, addr: number): number {

@@ -3,7 +3,8 @@ import { commandHelp, parseFlags, UsageError } from "./flags.ts";
 import { DO } from "./commands.ts";
 import { makeOptions } from "./do_options.ts";
 import { SandboxError } from "./errors.ts";
-import { exitNow, Sandbox, type SandboxOptions } from "./sandbox.ts";
+import { exitNow } from "./process.ts";
+import { Sandbox, type SandboxOptions } from "./sandbox.ts";
 import type { Log } from "./log.ts";
 import type { Terminal } from "./terminal.ts";
 

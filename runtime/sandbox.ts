@@ -4,13 +4,34 @@
  * The sandbox process is started before anything else happens (in the command by the prelude, before
  * this code runs); its mounts and its configuration follow while it boots.
  */
+import { SYS_open } from "../platform/abi/amd64/syscalls.ts";
+import { ESRCH } from "../platform/abi/errno.ts";
+import {
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from "../platform/abi/fcntl.ts";
 import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
 import { toLatin1 } from "./bytes.ts";
 import { libraryFile } from "../platform/host/library.ts";
-import { MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
+import { bufferAddr, hostCall, MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
 import { CONTROL_FD, ControlConnection, EMPTY_ROOT_FD, SENTRY_BUG_STATUS } from "./control.ts";
 import { SandboxError } from "./errors.ts";
 import type { Log } from "./log.ts";
+import {
+  closeFd,
+  openHost,
+  openPipe,
+  ownGroups,
+  ownLimits,
+  ownUmask,
+  readMemfd,
+} from "./process.ts";
 
 /** A directory or file of the host that the guest sees at `target`. */
 export interface Volume {
@@ -69,6 +90,8 @@ export interface SandboxStatus {
 
 const SIGCONT = 18;
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** Of the name that dv_sandbox_mount gives what failed. */
+const STEP_SIZE = 32;
 /** What host files of unmapped owners show as (/proc/sys/kernel/overflowuid). */
 const OVERFLOW_ID = 65534;
 
@@ -278,7 +301,7 @@ function openFiles(options: SandboxOptions): Files {
     if (options.strace) files.strace = openLog(`${options.debugLog}/strace.log`, files);
   } else if (options.strace) files.strace = files.extra.push(2) - 1;
   const path = new TextEncoder().encode("/proc/cpuinfo\0");
-  const cpuinfo = host(SYS_open, addressOf(path), O_RDONLY | O_CLOEXEC, 0);
+  const cpuinfo = hostCall(SYS_open, bufferAddr(path), O_RDONLY | O_CLOEXEC, 0);
   if (cpuinfo >= 0) {
     files.close.push(cpuinfo);
     files.cpuinfo = files.extra.push(cpuinfo) - 1;
@@ -294,7 +317,7 @@ function reopenTerminal(files: Files): void {
   for (const i of [0, 1]) {
     const mode = (i === 0 ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     const path = new TextEncoder().encode(`/proc/self/fd/${files.stdio[i]}\0`);
-    const fd = host(SYS_open, addressOf(path), mode, 0);
+    const fd = hostCall(SYS_open, bufferAddr(path), mode, 0);
     if (fd < 0) continue;
     files.extra[i] = fd;
     files.close.push(fd);
@@ -411,95 +434,4 @@ function isDirectory(path: string): boolean {
   } catch {
     return true;
   }
-}
-
-// --- Host calls -------------------------------------------------------------------------------------
-
-const SYS_read = 0;
-const SYS_open = 2;
-const SYS_close = 3;
-const SYS_lseek = 8;
-const SYS_umask = 95;
-const SYS_getgroups = 115;
-const SYS_exit_group = 231;
-const SYS_pipe2 = 293;
-const SYS_prlimit64 = 302;
-const RLIM_NLIMITS = 16;
-const O_RDONLY = 0;
-const O_WRONLY = 1;
-const O_RDWR = 2;
-const O_CREAT = 0o100;
-const O_APPEND = 0o2000;
-const O_NOCTTY = 0o400;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
-const MAX_GROUPS = 1024;
-const DIAGNOSTICS_SIZE = 16384;
-/** Of the name that dv_sandbox_mount gives what failed. */
-const STEP_SIZE = 32;
-const ESRCH = 3;
-
-function host(nr: number, a0: number, a1 = 0, a2 = 0, a3 = 0): number {
-  return spawnLibrary().dv_syscall(nr, a0, a1, a2, a3, 0, 0);
-}
-
-/** Ends this process as exit_group(2) does: nothing of the runtime is put away first, which takes 10 ms. */
-export function exitNow(code: number): never {
-  host(SYS_exit_group, code);
-  throw new Error("exit_group returned");
-}
-
-function addressOf(buffer: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>): number {
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
-}
-
-function openHost(path: string, flags: number): number {
-  const bytes = new TextEncoder().encode(path + "\0");
-  const fd = host(SYS_open, addressOf(bytes), flags | O_CLOEXEC, 0o644);
-  if (fd < 0) throw new SandboxError(`cannot open ${path} (errno ${-fd})`, 2);
-  return fd;
-}
-
-/** What was written to a memfd; its end, if that is much. */
-function readMemfd(fd: number): string {
-  const size = host(SYS_lseek, fd, 0, 2);
-  host(SYS_lseek, fd, Math.max(0, size - DIAGNOSTICS_SIZE), 0);
-  const bytes = new Uint8Array(DIAGNOSTICS_SIZE);
-  const n = host(SYS_read, fd, addressOf(bytes), bytes.length);
-  return n <= 0 ? "" : new TextDecoder().decode(bytes.subarray(0, n)).trim();
-}
-
-function openPipe(): [number, number] {
-  const fds = new Int32Array(2);
-  const err = host(SYS_pipe2, addressOf(fds), O_CLOEXEC, 0);
-  if (err < 0) throw new SandboxError(`cannot make a pipe (errno ${-err})`, 125);
-  return [fds[0], fds[1]];
-}
-
-function closeFd(fd: number): void {
-  host(SYS_close, fd, 0, 0);
-}
-
-function ownUmask(): number {
-  const umask = host(SYS_umask, 0);
-  host(SYS_umask, umask);
-  return umask;
-}
-
-/** Soft and hard limits by RLIMIT_*, -1 for none. */
-function ownLimits(): [number, number][] {
-  const pair = new Int32Array(4);
-  const limit = (at: number) => pair[at + 1] < 0 ? -1 : (pair[at] >>> 0) + pair[at + 1] * 2 ** 32;
-  const limits: [number, number][] = [];
-  for (let resource = 0; resource < RLIM_NLIMITS; resource++) {
-    if (host(SYS_prlimit64, 0, resource, 0, addressOf(pair)) < 0) return [];
-    limits.push([limit(0), limit(2)]);
-  }
-  return limits;
-}
-
-function ownGroups(): number[] {
-  const groups = new Int32Array(MAX_GROUPS);
-  const n = host(SYS_getgroups, MAX_GROUPS, addressOf(groups), 0);
-  return n < 0 ? [] : Array.from(groups.subarray(0, n));
 }

@@ -6,7 +6,7 @@ import {
   SYS_rt_sigaction,
   SYS_tgkill,
 } from "../platform/abi/amd64/syscalls.ts";
-import { spawnLibrary } from "../platform/host/spawn.ts";
+import { bufferAddr, hostCall } from "../platform/host/spawn.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -99,17 +99,16 @@ function isForegroundJob(): boolean {
  * the guest's terminal has told it, where without a sandbox theirs would have told all.
  */
 function stopSelf(signal: number, group: boolean): void {
-  const host = spawnLibrary().dv_syscall;
   const action = (to: Uint8Array<ArrayBuffer>, old: Uint8Array<ArrayBuffer> | null) =>
-    host(SYS_rt_sigaction, signal, addressOf(to), old === null ? 0 : addressOf(old), 8, 0, 0);
+    hostCall(SYS_rt_sigaction, signal, bufferAddr(to), old === null ? 0 : bufferAddr(old), 8);
   const ours = new Uint8Array(SIGACTION_SIZE);
   if (group) {
     action(IGNORE, ours);
-    host(SYS_kill, 0, signal, 0, 0, 0, 0);
+    hostCall(SYS_kill, 0, signal);
     action(DEFAULT, null);
   } else action(DEFAULT, ours);
-  const [pid, thread] = [SYS_getpid, SYS_gettid].map((nr) => host(nr, 0, 0, 0, 0, 0, 0));
-  host(SYS_tgkill, pid, thread, signal, 0, 0, 0);
+  const [pid, thread] = [SYS_getpid, SYS_gettid].map((nr) => hostCall(nr));
+  hostCall(SYS_tgkill, pid, thread, signal);
   action(ours, null);
 }
 
@@ -118,7 +117,3 @@ const SIGACTION_SIZE = 32;
 const DEFAULT = new Uint8Array(SIGACTION_SIZE);
 const IGNORE = new Uint8Array(SIGACTION_SIZE);
 IGNORE[0] = 1;
-
-function addressOf(buffer: Uint8Array<ArrayBuffer>): number {
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
-}

@@ -2,7 +2,7 @@
  * The command's terminal while it is the guest's: raw, so that the guest's line discipline sees every byte.
  * It is so only while the command is the foreground job of the shell that started it.
  */
-import { spawnLibrary } from "../platform/host/spawn.ts";
+import { hostCall, hostIoctl, spawnLibrary } from "../platform/host/spawn.ts";
 import {
   BRKINT,
   CS8,
@@ -26,7 +26,7 @@ import {
   VTIME,
 } from "../platform/abi/termios.ts";
 import { TCGETS, TCSETSW, TIOCGPGRP } from "../platform/abi/ioctl.ts";
-import { SYS_getpgid, SYS_ioctl } from "../platform/abi/amd64/syscalls.ts";
+import { SYS_getpgid } from "../platform/abi/amd64/syscalls.ts";
 
 export class Terminal {
   readonly #fd: number;
@@ -41,8 +41,8 @@ export class Terminal {
   /** Whether what is typed is for this process. A terminal that controls no session is for all. */
   get isForeground(): boolean {
     const group = new Uint8Array(4);
-    if (ioctl(this.#fd, TIOCGPGRP, group) < 0) return true;
-    const own = spawnLibrary().dv_syscall(SYS_getpgid, 0, 0, 0, 0, 0, 0);
+    if (hostIoctl(this.#fd, TIOCGPGRP, group) < 0) return true;
+    const own = hostCall(SYS_getpgid);
     return new DataView(group.buffer).getInt32(0, true) === own;
   }
 
@@ -57,11 +57,11 @@ export class Terminal {
 
   /** Raw, until `leave`; also if the command is killed it is put back. */
   enter(): void {
-    if (this.#isRaw || ioctl(this.#fd, TCGETS, this.#found) < 0) return;
+    if (this.#isRaw || hostIoctl(this.#fd, TCGETS, this.#found) < 0) return;
     const raw = this.#found.slice();
     cfmakeraw(new DataView(raw.buffer));
     spawnLibrary().dv_terminal_guard(this.#fd, this.#found, raw);
-    ioctl(this.#fd, TCSETSW, raw);
+    hostIoctl(this.#fd, TCSETSW, raw);
     this.#isRaw = true;
   }
 
@@ -69,7 +69,7 @@ export class Terminal {
   leave(): void {
     if (!this.#isRaw) return;
     this.#isRaw = false;
-    ioctl(this.#fd, TCSETSW, this.#found);
+    hostIoctl(this.#fd, TCSETSW, this.#found);
   }
 
   /** To be called before the command ends. */
@@ -89,9 +89,4 @@ function cfmakeraw(t: DataView): void {
   clear(12, ECHO | ECHONL | ICANON | ISIG | IEXTEN);
   t.setUint8(17 + VMIN, 1);
   t.setUint8(17 + VTIME, 0);
-}
-
-function ioctl(fd: number, request: number, buffer: Uint8Array<ArrayBuffer>): number {
-  const addr = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
-  return spawnLibrary().dv_syscall(SYS_ioctl, fd, request, addr, 0, 0, 0);
 }

@@ -2,14 +2,12 @@
 import { TCGETS, TIOCGPTN, TIOCSPTLCK, TIOCSWINSZ } from "../platform/abi/ioctl.ts";
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../platform/abi/fcntl.ts";
 import { TERMIOS_SIZE } from "../platform/abi/termios.ts";
-import { SYS_close, SYS_ioctl, SYS_open, SYS_write } from "../platform/abi/amd64/syscalls.ts";
-import { spawnLibrary } from "../platform/host/spawn.ts";
+import { SYS_close, SYS_open, SYS_write } from "../platform/abi/amd64/syscalls.ts";
+import { bufferAddr, hostCall, hostIoctl, spawnLibrary } from "../platform/host/spawn.ts";
 
 const POLL_MS = 2;
 /** Looks for what is expected to be shown, before the test has failed: some 20 s, without the time of a machine's pause. */
 const PATIENCE_POLLS = 8_000;
-
-type Bytes = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** The window's side (the master) of a pseudo terminal. */
 export class Terminal {
@@ -53,7 +51,7 @@ export class Terminal {
   /** Types text. Control characters are what the keys send: "\x03" is Ctrl-C. */
   type(text: string): void {
     const bytes = new TextEncoder().encode(text);
-    const n = host(SYS_write, this.#master, addressOf(bytes), bytes.length);
+    const n = hostCall(SYS_write, this.#master, bufferAddr(bytes), bytes.length);
     if (n !== bytes.length) throw new Error(`the terminal takes no input (${n})`);
   }
 
@@ -97,8 +95,8 @@ export class Terminal {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    host(SYS_close, this.#slave);
-    host(SYS_close, this.#master);
+    hostCall(SYS_close, this.#slave);
+    hostCall(SYS_close, this.#master);
   }
 
   /** Closes it and ends what was started. */
@@ -122,30 +120,14 @@ function find(text: string, what: string | RegExp): { start: number; end: number
   return match === null ? null : { start: match.index, end: match.index + match[0].length };
 }
 
-function host(nr: number, a0: number, a1 = 0, a2 = 0): number {
-  return spawnLibrary().dv_syscall(nr, a0, a1, a2, 0, 0, 0);
-}
-
 function open(path: string): number {
   const name = new TextEncoder().encode(path + "\0");
-  const fd = spawnLibrary().dv_syscall(
-    SYS_open,
-    addressOf(name),
-    O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC,
-    0,
-    0,
-    0,
-    0,
-  );
+  const fd = hostCall(SYS_open, bufferAddr(name), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw new Error(`cannot open ${path} (${fd})`);
   return fd;
 }
 
-function ioctl(fd: number, request: number, buffer: Bytes): void {
-  const err = host(SYS_ioctl, fd, request, addressOf(buffer));
+function ioctl(fd: number, request: number, buffer: ArrayBufferView<ArrayBuffer>): void {
+  const err = hostIoctl(fd, request, buffer);
   if (err < 0) throw new Error(`ioctl ${request.toString(16)}: ${err}`);
-}
-
-function addressOf(buffer: Bytes): number {
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
 }

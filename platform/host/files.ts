@@ -18,7 +18,6 @@ import { DIRENT64_OFF_NAME, DIRENT64_OFF_RECLEN, DIRENT64_OFF_TYPE } from "../ab
 import { STATFS_SIZE } from "../abi/mount.ts";
 import { STATX_BASIC_STATS, STATX_BTIME, STATX_SIZE } from "../abi/stat.ts";
 import {
-  SYS_close,
   SYS_copy_file_range,
   SYS_fallocate,
   SYS_fchmod,
@@ -33,15 +32,12 @@ import {
   SYS_fsetxattr,
   SYS_fstatfs,
   SYS_fsync,
-  SYS_ftruncate,
   SYS_getdents64,
   SYS_linkat,
   SYS_lseek,
   SYS_mkdirat,
   SYS_mknodat,
   SYS_openat2,
-  SYS_preadv2,
-  SYS_pwritev2,
   SYS_readlinkat,
   SYS_renameat2,
   SYS_sendfile,
@@ -51,15 +47,14 @@ import {
   SYS_unlinkat,
   SYS_utimensat,
 } from "../abi/amd64/syscalls.ts";
-import { hostAlloc, hostSyscall } from "./host.ts";
+import { hostAlloc, hostSyscall, preadv2, pwritev2 } from "./host.ts";
 
 /** Longest path or symlink target that is passed on, with its NUL. */
 const PATH_SPACE = 4096;
 const PATH_B = PATH_SPACE;
 const HOW = 2 * PATH_SPACE;
 const STATX = HOW + 64;
-const IOV = STATX + STATX_SIZE;
-const TIMES = IOV + 64;
+const TIMES = STATX + STATX_SIZE;
 const STATFS = TIMES + 64;
 const DATA = 3 * PATH_SPACE;
 /** Bytes that getdents, readlink, xattr and small reads can move at once. */
@@ -134,69 +129,23 @@ export function hostFstatx(fd: number): number {
   );
 }
 
-export function hostClose(fd: number): number {
-  return hostSyscall(SYS_close, fd, 0, 0, 0, 0, 0);
-}
-
 /** A duplicate with close-on-exec. */
 export function hostDup(fd: number): number {
   return hostSyscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
 }
 
-/** preadv2(2) into memory at `addr`, which the caller keeps in place. */
-export function hostPread(
-  fd: number,
-  addr: number,
-  length: number,
-  offset: number,
-  rwf: number,
-): number {
-  return vectored(SYS_preadv2, fd, addr, length, offset, rwf);
-}
-
-/** pwritev2(2) from memory at `addr`. */
-export function hostPwrite(
-  fd: number,
-  addr: number,
-  length: number,
-  offset: number,
-  rwf: number,
-): number {
-  return vectored(SYS_pwritev2, fd, addr, length, offset, rwf);
-}
-
-function vectored(
-  nr: number,
-  fd: number,
-  addr: number,
-  length: number,
-  offset: number,
-  rwf: number,
-): number {
-  view.setUint32(IOV, addr, true);
-  view.setUint32(IOV + 4, Math.floor(addr / 0x1_0000_0000), true);
-  view.setUint32(IOV + 8, length, true);
-  view.setUint32(IOV + 12, Math.floor(length / 0x1_0000_0000), true);
-  // On 64-bit hosts the whole offset is in its low half (pos_l); pos_h is shifted out.
-  return hostSyscall(nr, fd, base + IOV, 1, offset, 0, rwf);
-}
-
 /** Reads up to HOST_DATA_SIZE bytes into `hostData`. */
 export function hostPreadData(fd: number, length: number, offset: number, rwf: number): number {
-  return hostPread(fd, base + DATA, Math.min(length, HOST_DATA_SIZE), offset, rwf);
+  return preadv2(fd, base + DATA, Math.min(length, HOST_DATA_SIZE), offset, rwf);
 }
 
 /** Writes hostData[0..length). */
 export function hostPwriteData(fd: number, length: number, offset: number, rwf: number): number {
-  return hostPwrite(fd, base + DATA, length, offset, rwf);
+  return pwritev2(fd, base + DATA, length, offset, rwf);
 }
 
 export function hostFsync(fd: number, dataOnly: boolean): number {
   return hostSyscall(dataOnly ? SYS_fdatasync : SYS_fsync, fd, 0, 0, 0, 0, 0);
-}
-
-export function hostFtruncate(fd: number, size: number): number {
-  return hostSyscall(SYS_ftruncate, fd, size, 0, 0, 0, 0);
 }
 
 export function hostFallocate(fd: number, mode: number, offset: number, length: number): number {

@@ -2,19 +2,18 @@
  * Host system calls for Sentry and Gofer: plain functions that return n or -errno. Paths are latin1
  * strings (one char, one byte). Nothing here may be called with guest-controlled descriptors.
  */
-import { SYS_mmap } from "../abi/amd64/syscalls.ts";
+import {
+  SYS_close,
+  SYS_ftruncate,
+  SYS_memfd_create,
+  SYS_mmap,
+  SYS_preadv2,
+  SYS_pwritev2,
+} from "../abi/amd64/syscalls.ts";
 import { EFAULT, ENAMETOOLONG, ENOMEM } from "../abi/errno.ts";
 import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
+import { IOVEC_SIZE } from "../abi/uio.ts";
 import { addressOf, native, viewMemory } from "./ffi.ts";
-
-const SYS_CLOSE = 3;
-const SYS_FTRUNCATE = 77;
-const SYS_READLINKAT = 267;
-const SYS_MEMFD_CREATE = 319;
-const SYS_PREADV2 = 327;
-const SYS_PWRITEV2 = 328;
-const SYS_STATX = 332;
-const SYS_OPENAT2 = 437;
 
 /** Any host system call; numbers are exact up to 2^53. Returns n or -errno. */
 export function hostSyscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): number {
@@ -37,76 +36,30 @@ export function hostAlloc(size: number): HostBuffer {
 }
 
 const PATH_SIZE = 4352;
-const path = hostAlloc(2 * PATH_SIZE);
-const how = hostAlloc(4096);
-const IOVEC = 64;
+const path = hostAlloc(PATH_SIZE);
+const vector = hostAlloc(IOVEC_SIZE);
 
-/** Writes a NUL-terminated path to scratch `slot` (0 or 1). Returns its address or -ENAMETOOLONG. */
-export function hostPath(s: string, slot = 0): number {
+/** Writes a NUL-terminated path to `path`. Returns its address or -ENAMETOOLONG. */
+function hostPath(s: string): number {
   if (s.length > 4096) return -ENAMETOOLONG;
-  const at = slot * PATH_SIZE;
-  for (let i = 0; i < s.length; i++) path.u8[at + i] = s.charCodeAt(i);
-  path.u8[at + s.length] = 0;
-  return path.addr + at;
+  for (let i = 0; i < s.length; i++) path.u8[i] = s.charCodeAt(i);
+  path.u8[s.length] = 0;
+  return path.addr;
 }
 
 export function closeFd(fd: number): number {
-  return native.dv_syscall(SYS_CLOSE, fd, 0, 0, 0, 0, 0);
-}
-
-/** openat2(2) with exactly these restrictions. */
-export function openat2(
-  dirFd: number,
-  name: string,
-  flags: number,
-  mode: number,
-  resolve: number,
-): number {
-  const addr = hostPath(name);
-  if (addr < 0) return addr;
-  how.view.setUint32(0, flags, true);
-  how.view.setUint32(4, 0, true);
-  how.view.setUint32(8, mode, true);
-  how.view.setUint32(12, 0, true);
-  how.view.setUint32(16, resolve, true);
-  how.view.setUint32(20, 0, true);
-  return native.dv_syscall(SYS_OPENAT2, dirFd, addr, how.addr, 24, 0, 0);
-}
-
-/** statx(2) into `out` (256 bytes). `name` "" with AT_EMPTY_PATH for the descriptor itself. */
-export function statx(
-  dirFd: number,
-  name: string,
-  flags: number,
-  mask: number,
-  out: HostBuffer,
-): number {
-  const addr = hostPath(name);
-  if (addr < 0) return addr;
-  return native.dv_syscall(SYS_STATX, dirFd, addr, flags, mask, out.addr, 0);
-}
-
-const LINK_AT = 512;
-
-export function readlinkat(dirFd: number, name: string): string | number {
-  const addr = hostPath(name);
-  if (addr < 0) return addr;
-  const n = native.dv_syscall(SYS_READLINKAT, dirFd, addr, how.addr + LINK_AT, 3584, 0, 0);
-  if (n < 0) return n;
-  let s = "";
-  for (let i = 0; i < n; i++) s += String.fromCharCode(how.u8[LINK_AT + i]);
-  return s;
+  return native.dv_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 /** A close-on-exec memfd of size 0; flags are MFD_* (MFD_CLOEXEC is added). */
 export function memfdCreate(name: string, flags = 0): number {
   const addr = hostPath(name);
   if (addr < 0) return addr;
-  return native.dv_syscall(SYS_MEMFD_CREATE, addr, flags | 1, 0, 0, 0, 0);
+  return native.dv_syscall(SYS_memfd_create, addr, flags | 1, 0, 0, 0, 0);
 }
 
 export function ftruncate(fd: number, size: number): number {
-  return native.dv_syscall(SYS_FTRUNCATE, fd, size, 0, 0, 0, 0);
+  return native.dv_syscall(SYS_ftruncate, fd, size, 0, 0, 0, 0);
 }
 
 interface Mapping {
@@ -176,7 +129,7 @@ export function preadv2(
   rwf: number,
 ): number {
   iovec(addr, length);
-  return native.dv_syscall(SYS_PREADV2, fd, how.addr + IOVEC, 1, offset, 0, rwf);
+  return native.dv_syscall(SYS_preadv2, fd, vector.addr, 1, offset, 0, rwf);
 }
 
 export function pwritev2(
@@ -187,14 +140,14 @@ export function pwritev2(
   rwf: number,
 ): number {
   iovec(addr, length);
-  return native.dv_syscall(SYS_PWRITEV2, fd, how.addr + IOVEC, 1, offset, 0, rwf);
+  return native.dv_syscall(SYS_pwritev2, fd, vector.addr, 1, offset, 0, rwf);
 }
 
 function iovec(addr: number, length: number): void {
-  how.view.setUint32(IOVEC, addr >>> 0, true);
-  how.view.setUint32(IOVEC + 4, Math.floor(addr / 0x1_0000_0000), true);
-  how.view.setUint32(IOVEC + 8, length >>> 0, true);
-  how.view.setUint32(IOVEC + 12, Math.floor(length / 0x1_0000_0000), true);
+  vector.view.setUint32(0, addr >>> 0, true);
+  vector.view.setUint32(4, Math.floor(addr / 0x1_0000_0000), true);
+  vector.view.setUint32(8, length >>> 0, true);
+  vector.view.setUint32(12, Math.floor(length / 0x1_0000_0000), true);
 }
 
 /** CLOCK_MONOTONIC in nanoseconds. */

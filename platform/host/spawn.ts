@@ -1,4 +1,5 @@
 /** What the runtime calls of libplatform.so: the start and the end of sandbox processes, its terminal. */
+import { SYS_ioctl } from "../abi/amd64/syscalls.ts";
 import { openLibrary } from "./library.ts";
 
 const symbols = {
@@ -27,4 +28,23 @@ let library: SpawnLibrary | null = null;
 /** Loaded at the first call. */
 export function spawnLibrary(): SpawnLibrary {
   return library ??= openLibrary(symbols);
+}
+
+/** Any host system call; numbers are exact up to 2^53. Returns n or -errno. */
+export function hostCall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0): number {
+  return spawnLibrary().dv_syscall(nr, a0, a1, a2, a3, 0, 0);
+}
+
+/** Where the bytes of a buffer lie, for a host call: they stay there while it is made. */
+export function bufferAddr(buffer: ArrayBufferView<ArrayBuffer>): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
+}
+
+/** ioctl(2) with a buffer as argument. Returns n or -errno. */
+export function hostIoctl(
+  fd: number,
+  request: number,
+  buffer: ArrayBufferView<ArrayBuffer>,
+): number {
+  return hostCall(SYS_ioctl, fd, request, bufferAddr(buffer));
 }

@@ -1,7 +1,13 @@
 /** The ptrace platform: simple and complete, slower than systrap. See README.md. */
 import { native, viewMemory } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
-import { type Context, EVENT_CALL_FAILED, EVENT_LOST, type Platform } from "../platform.ts";
+import {
+  type Context,
+  EVENT_CALL_FAILED,
+  EVENT_LOST,
+  type Platform,
+  type PlatformOptions,
+} from "../platform.ts";
 import { PtraceAddressSpace } from "./address_space.ts";
 import { PtraceContext } from "./context.ts";
 import { R_PID, RECORD_SIZE } from "./record.ts";
@@ -11,13 +17,6 @@ import { ptraceLibrary } from "./native.ts";
 const SCRATCH_BASE = 1;
 const TASK_SIZE_GUEST = 2;
 const GREETING_TIMEOUT_MS = 5000;
-
-export interface PtraceOptions {
-  /** Directory fd of an empty directory that becomes the stubs' root; -1 keeps the current one. */
-  emptyRootFd: number;
-  /** CLONE_NEW* flags for the zygote. */
-  namespaces: number;
-}
 
 export class PtracePlatform implements Platform {
   readonly name = "ptrace";
@@ -30,13 +29,13 @@ export class PtracePlatform implements Platform {
   #sockets = new Int32Array(2);
 
   /** Starts the zygote. Throws with a clear message when the host forbids it. */
-  static start(options: PtraceOptions): PtracePlatform {
+  static start(options: PlatformOptions): PtracePlatform {
     const platform = new PtracePlatform();
     platform.#startZygote(options);
     return platform;
   }
 
-  #startZygote(options: PtraceOptions): void {
+  #startZygote(options: PlatformOptions): void {
     if (native.dv_shared_page() === null) {
       throw new Error("cannot make the doorbell (memfd_create)");
     }

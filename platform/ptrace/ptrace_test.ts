@@ -1,8 +1,7 @@
 /** What is ptrace's own. What every platform does is tested by platform/platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
 import { ENOSYS, ESRCH } from "../abi/errno.ts";
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ } from "../abi/mman.ts";
-import { PROT_WRITE } from "../abi/mman.ts";
+import { MAP_FIXED, MAP_PRIVATE, PROT_READ } from "../abi/mman.ts";
 import { SIGSTOP, SIGTERM, SIGTRAP, SIGUSR1 } from "../abi/signal.ts";
 import {
   getReg,
@@ -11,9 +10,7 @@ import {
   REG_RBX,
   REG_RDI,
   REG_RDX,
-  REG_RFLAGS,
   REG_RIP,
-  REG_RSP,
   setReg,
 } from "../arch/amd64/registers.ts";
 import { closeFd, ftruncate, hostSyscall, memfdCreate, monoNs, pwriteFd } from "../host/host.ts";
@@ -24,66 +21,26 @@ import {
   EVENT_LOST,
   EVENT_SYSCALL,
 } from "../platform.ts";
+import {
+  back,
+  CODE,
+  COUNT_LOOP,
+  DATA,
+  guest,
+  PAGE,
+  run,
+  RW,
+  SYSCALL_LOOP,
+  withPlatform,
+} from "../fixture_test.ts";
 import { PtracePlatform } from "./ptrace.ts";
 import { ptraceLibrary } from "./native.ts";
 
-const CODE = 0x40_0000;
-const DATA = 0x50_0000;
-const PAGE = 4096;
-const ANON = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-const RW = PROT_READ | PROT_WRITE;
 const INJECT = ptraceLibrary().dv_pt_address(0);
 const SCRATCH = ptraceLibrary().dv_pt_address(1);
 const SYS_GETPID = 39;
 const SYS_MPROTECT = 10;
 const SYS_KILL = 62;
-
-/** again: syscall; jmp again */
-const SYSCALL_LOOP = [0x0f, 0x05, 0xeb, 0xfc];
-/** again: inc %rbx; jmp again */
-const COUNT_LOOP = [0x48, 0xff, 0xc3, 0xeb, 0xfb];
-
-function withPlatform(fn: (p: PtracePlatform) => void): () => void {
-  return () => {
-    const p = PtracePlatform.start({ emptyRootFd: -1, namespaces: 0 });
-    try {
-      fn(p);
-    } finally {
-      p.shutdown();
-    }
-  };
-}
-
-function guest(p: PtracePlatform, code: number[]): Context {
-  const ctx = p.newAddressSpace();
-  assert(typeof ctx !== "number");
-  ctx.queueMmap(CODE, PAGE, RW | PROT_EXEC, ANON, -1, 0);
-  ctx.queueMmap(DATA, PAGE, RW, ANON, -1, 0);
-  ctx.queueCopyOut(CODE, Uint8Array.from(code), 0, code.length);
-  assertEquals(ctx.flush(), 0);
-  ctx.regs.fill(0);
-  setReg(ctx.regs, REG_RIP, CODE);
-  setReg(ctx.regs, REG_RSP, DATA + PAGE);
-  setReg(ctx.regs, REG_RFLAGS, 0x202);
-  ctx.setFullRegisters();
-  return ctx;
-}
-
-function back(p: PtracePlatform, ctx: Context): number {
-  const deadline = monoNs() + 5e9;
-  while (monoNs() < deadline) {
-    const got = p.wait(1e9);
-    if (got === null) continue;
-    assert(got === ctx, "another context came back");
-    return ctx.event;
-  }
-  throw new Error("the context did not come back");
-}
-
-function run(p: PtracePlatform, ctx: Context): number {
-  ctx.resume();
-  return back(p, ctx);
-}
 
 /** Until the host process is not there, or a zombie that nobody will reap. */
 function awaitGone(pid: number): void {
@@ -100,7 +57,7 @@ function awaitGone(pid: number): void {
 
 Deno.test(
   "a stub holds its socket and nothing else",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     const ctx = guest(p, SYSCALL_LOOP);
     const fd = memfdCreate("file");
     ftruncate(fd, PAGE);
@@ -115,7 +72,7 @@ Deno.test(
 
 Deno.test(
   "calls that the stub's filter forbids are not made",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     const ctx = guest(p, SYSCALL_LOOP);
     assertEquals(ctx.callNow(SYS_GETPID, 0, 0, 0, 0, 0), -ENOSYS);
     ctx.queueCall(SYS_KILL, ctx.addressSpace.hostPid, 9, 0, 0, 0);
@@ -126,7 +83,7 @@ Deno.test(
 
 Deno.test(
   "the guest's own use of the injection point is no host call",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     const ctx = guest(p, SYSCALL_LOOP);
     setReg(ctx.regs, REG_RIP, INJECT);
     setReg(ctx.regs, REG_RAX, SYS_GETPID);
@@ -139,7 +96,7 @@ Deno.test(
 
 Deno.test(
   "signals from the host do not reach the guest",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     const ctx = guest(p, COUNT_LOOP);
     ctx.resume();
     for (const signal of [SIGTERM, SIGSTOP, SIGUSR1, SIGTRAP]) {
@@ -161,7 +118,7 @@ Deno.test(
 
 Deno.test(
   "host calls are made for a guest in 32-bit mode, and a full load leads out of it",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     // pushq $0x23; pushq $to; lretq; to, in 32-bit mode: mov $1,%eax; int $0x80; mov %eax,%edx; jmp .
     const to = CODE + 9;
     const code = [0x6a, 0x23, 0x68, to & 255, to >> 8 & 255, to >> 16 & 255, to >> 24, 0x48, 0xcb];
@@ -187,7 +144,7 @@ Deno.test(
 
 Deno.test(
   "a guest that scribbles on the scratch page gets no other guest's file",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     const ctx = guest(p, [
       ...SYSCALL_LOOP,
       // again: mov %rbx,(%rdi); add $8,%rbx; mov %rbx,0x38(%rdi); jmp again
@@ -229,7 +186,7 @@ Deno.test(
 
 Deno.test(
   "a process killed under the Sentry's hands fails its calls and is lost once",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     for (let i = 0; i < 20; i++) {
       const ctx = guest(p, SYSCALL_LOOP);
       const thread = ctx.addressSpace.newThread(ctx);
@@ -255,7 +212,7 @@ Deno.test(
 
 Deno.test(
   "released threads and processes are gone on the host, running ones too",
-  withPlatform((p) => {
+  withPlatform(PtracePlatform.start, (p) => {
     const ctx = guest(p, COUNT_LOOP);
     const thread = ctx.addressSpace.newThread(ctx);
     assert(typeof thread !== "number");

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
+import { withPlatform } from "../fixture_test.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import type { SystrapContext } from "./context.ts";
 import { SystrapPlatform } from "./systrap.ts";
@@ -9,20 +10,9 @@ import { SystrapPlatform } from "./systrap.ts";
 /** Longer than any test may take. */
 const FOREVER_MS = 1_000_000;
 
-function withPlatform(fn: (p: SystrapPlatform) => void): () => void {
-  return () => {
-    const p = SystrapPlatform.start({ emptyRootFd: -1, namespaces: 0 });
-    try {
-      fn(p);
-    } finally {
-      p.shutdown();
-    }
-  };
-}
-
 Deno.test(
   "a stub that ends before it greets is known to be dead, and its thread is lost",
-  withPlatform((p) => {
+  withPlatform(SystrapPlatform.start, (p) => {
     const region = p.takeRegion(null);
     assert(typeof region !== "number");
     const stubEnd = region.connect();
@@ -41,7 +31,7 @@ Deno.test(
 
 Deno.test(
   "control memory that a process could have kept beyond its end is not another's later",
-  withPlatform((p) => {
+  withPlatform(SystrapPlatform.start, (p) => {
     const seen = new Set<number | null>();
     for (let round = 0; round < 8; round++) {
       const parent = p.newAddressSpace() as SystrapContext;
@@ -66,7 +56,7 @@ Deno.test(
 
 Deno.test(
   "a greeting is not waited for while the whole sandbox is stopped",
-  withPlatform((p) => {
+  withPlatform(SystrapPlatform.start, (p) => {
     const region = p.takeRegion(null);
     assert(typeof region !== "number");
     const stubEnd = region.connect();

@@ -3,7 +3,13 @@ import { SYS_futex, SYS_futex_waitv, SYS_sched_yield } from "../abi/amd64/syscal
 import { EAGAIN } from "../abi/errno.ts";
 import { native, viewMemory } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
-import { type Context, EVENT_LOST, IDENTITY_CALLS, type Platform } from "../platform.ts";
+import {
+  type Context,
+  EVENT_LOST,
+  IDENTITY_CALLS,
+  type Platform,
+  type PlatformOptions,
+} from "../platform.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import { SystrapContext } from "./context.ts";
 import { ControlRegion, type Slot } from "./region.ts";
@@ -24,13 +30,6 @@ import { prefetchTable } from "./prefetch.ts";
 const HANDLE_MAX = 16384;
 const SPARE_MIN = 2;
 const ZYGOTE_TIMEOUT_MS = 10_000;
-
-export interface SystrapOptions {
-  /** Directory fd of an empty directory that becomes the stubs' root; -1 keeps the current one. */
-  emptyRootFd: number;
-  /** CLONE_NEW* flags for the zygote. */
-  namespaces: number;
-}
 
 export class SystrapPlatform implements Platform {
   readonly name = "systrap";
@@ -54,13 +53,13 @@ export class SystrapPlatform implements Platform {
   #local = new Uint8Array(512);
 
   /** Starts the zygote. Throws with a clear message when the host forbids it. */
-  static start(options: SystrapOptions): SystrapPlatform {
+  static start(options: PlatformOptions): SystrapPlatform {
     const platform = new SystrapPlatform();
     platform.#startZygote(options);
     return platform;
   }
 
-  #startZygote(options: SystrapOptions): void {
+  #startZygote(options: PlatformOptions): void {
     const shared = native.dv_shared_page();
     if (shared === null) throw new Error("cannot make the shared page (memfd_create)");
     native.dv_place();

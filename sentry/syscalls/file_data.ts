@@ -31,7 +31,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import { removePrivileges, truncateFile, truncatePath } from "../vfs/namei.ts";
 import { withLeaseBreak } from "./lease.ts";
 import { fileArg, walkArg } from "./path_args.ts";
-import { fileTooBig } from "./rw.ts";
+import { fileTooBig, settle } from "./rw.ts";
 
 /** truncate(2). */
 export function truncate(t: Task, args: SyscallArguments): SyscallReturn {
@@ -123,20 +123,7 @@ function doSync(t: Task, fd: number, dataOnly: boolean): SyscallReturn {
   const file = fileArg(t, fd);
   if (typeof file === "number") return file;
   const done = file.impl.fsync(file, dataOnly);
-  return typeof done === "number" ? done : awaitSync(t, file, done);
-}
-
-async function awaitSync(
-  t: Task,
-  file: FileDescription,
-  pending: Promise<number>,
-): Promise<number> {
-  file.acquire();
-  try {
-    return await t.blocking.awaitHost(pending);
-  } finally {
-    file.release();
-  }
+  return typeof done === "number" ? done : settle(t, file, done);
 }
 
 /** sync(2): the Sentry holds no dirty data of the host's files. */
@@ -164,7 +151,7 @@ export function syncFileRange(t: Task, args: SyscallArguments): SyscallReturn {
   if (type !== S_IFREG && type !== S_IFBLK && type !== S_IFDIR && type !== S_IFLNK) return -ESPIPE;
   if (flags === 0 || type !== S_IFREG) return 0;
   const done = file.impl.fsync(file, true);
-  return typeof done === "number" ? done : awaitSync(t, file, done);
+  return typeof done === "number" ? done : settle(t, file, done);
 }
 
 /** posix_fadvise(2): advice is checked and not taken. */

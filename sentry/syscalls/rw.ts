@@ -130,6 +130,8 @@ export function lseek(t: Task, args: SyscallArguments): SyscallReturn {
   return to;
 }
 
+const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_DONTCACHE;
+
 /** What may be moved of `count` bytes at `addr`: at most MAX_RW_COUNT; -EFAULT. */
 function checkRange(addr: number, count: number): number {
   if (addr + count > TASK_SIZE_MAX) return -EFAULT;
@@ -144,15 +146,11 @@ function doReadv(
   offset: number,
   rwf: number,
 ): SyscallReturn {
-  const file = t.fdTable.get(fd);
-  if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
-  if (offset >= 0 && !file.impl.seekable) return -ESPIPE;
-  if (!file.readable) return -EBADF;
-  if (count > IOV_MAX) return -EINVAL;
+  const file = vectorFile(t, fd, count, offset, (f) => f.readable);
+  if (typeof file === "number") return file;
   const dst = t.userDstIov(iovAddr, count);
   if (typeof dst === "number") return dst;
-  const known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_DONTCACHE;
-  if ((rwf & ~known) !== 0) return -EOPNOTSUPP;
+  if ((rwf & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
   return doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0);
 }
 
@@ -164,16 +162,27 @@ function doWritev(
   offset: number,
   rwf: number,
 ): SyscallReturn {
+  const file = vectorFile(t, fd, count, offset, (f) => f.writable);
+  if (typeof file === "number") return file;
+  const src = t.userSrcIov(iovAddr, count);
+  if (typeof src === "number") return src;
+  if ((rwf & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  return doWrite(t, file, src, offset, rwf);
+}
+
+/** The file that `count` buffers are to be read from or written to, or -errno in Linux's order of checks. */
+function vectorFile(
+  t: Task,
+  fd: number,
+  count: number,
+  offset: number,
+  allows: (file: FileDescription) => boolean,
+): FileDescription | number {
   const file = t.fdTable.get(fd);
   if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
   if (offset >= 0 && !file.impl.seekable) return -ESPIPE;
-  if (!file.writable) return -EBADF;
-  if (count > IOV_MAX) return -EINVAL;
-  const src = t.userSrcIov(iovAddr, count);
-  if (typeof src === "number") return src;
-  const known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_DONTCACHE;
-  if ((rwf & ~known) !== 0) return -EOPNOTSUPP;
-  return doWrite(t, file, src, offset, rwf);
+  if (!allows(file)) return -EBADF;
+  return count > IOV_MAX ? -EINVAL : file;
 }
 
 /** `offset` AT_OFFSET: the file's own. `noWait`: -EAGAIN rather than blocking (RWF_NOWAIT). */
@@ -194,7 +203,7 @@ function doRead(
 }
 
 /** Awaits an answer of the host for a file that must not go away meanwhile. */
-async function settle(
+export async function settle(
   t: Task,
   file: FileDescription,
   pending: Promise<number>,

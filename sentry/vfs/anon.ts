@@ -8,7 +8,7 @@ import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC } from "../../platform/
 import { readClock } from "./clock.ts";
 import { newRootDentry } from "./dentry.ts";
 import { FileDescription, type FileDescriptionImpl } from "./file.ts";
-import { type Attributes, type Filesystem, Inode, type StatFs } from "./inode.ts";
+import { type Attributes, type Filesystem, Inode, type StatFs, statNoBlocks } from "./inode.ts";
 import { type Mount, newMount } from "./mount.ts";
 import { applyAttributes } from "./attributes.ts";
 
@@ -73,15 +73,7 @@ export class PseudoFilesystem implements Filesystem {
   }
 
   statfs(out: StatFs): number {
-    out.bsize = 4096;
-    out.blocks =
-      out.bfree =
-      out.bavail =
-      out.files =
-      out.ffree =
-        0;
-    out.namelen = 255;
-    return 0;
+    return statNoBlocks(out);
   }
   release(): void {}
 }

@@ -7,6 +7,7 @@
  * Names are JS strings in which every char is one byte (latin1), so that any byte sequence survives.
  */
 import { EINVAL, ENODATA, ENOTDIR, EOPNOTSUPP, EPERM } from "../../platform/abi/errno.ts";
+import { NAME_MAX, PAGE_SIZE } from "../../platform/abi/limits.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { FileDescription } from "./file.ts";
 import type { InodeLocks } from "./locks.ts";
@@ -41,6 +42,19 @@ export interface StatFs {
   namelen: number;
 }
 
+/** What statfs(2) says of a file system without blocks. */
+export function statNoBlocks(out: StatFs): number {
+  out.bsize = PAGE_SIZE;
+  out.blocks =
+    out.bfree =
+    out.bavail =
+    out.files =
+    out.ffree =
+      0;
+  out.namelen = NAME_MAX;
+  return 0;
+}
+
 /** A mountable type: `mount -t NAME`. An embedder registers its own the same way. */
 export interface FilesystemType {
   readonly name: string;
@@ -66,6 +80,21 @@ export interface Attributes {
   atimeNsec: number;
   mtimeSec: number;
   mtimeNsec: number;
+}
+
+/** Attributes of which none is to change. */
+export function noAttributes(): Attributes {
+  return {
+    mask: 0,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    atimeSec: 0,
+    atimeNsec: 0,
+    mtimeSec: 0,
+    mtimeNsec: 0,
+  };
 }
 
 export interface DirEntry {

@@ -10,22 +10,12 @@ import { readClock } from "./clock.ts";
 import { invalidatePaths } from "./dentry.ts";
 import type { FileDescription } from "./file.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID } from "./inode.ts";
-import type { Attributes, Inode } from "./inode.ts";
+import { type Inode, noAttributes } from "./inode.ts";
 import { breakLeases } from "./leases.ts";
 import type { PathRef } from "./mount.ts";
 import { inodePermission, isFixed, isOwnerOrCapable, MAY_WRITE } from "./permission.ts";
 
-const scratch: Attributes = {
-  mask: 0,
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  atimeSec: 0,
-  atimeNsec: 0,
-  mtimeSec: 0,
-  mtimeNsec: 0,
-};
+const scratch = noAttributes();
 
 /** chmod(2) on what was found. Returns 0, -EPERM, -EROFS, -EOPNOTSUPP for a symbolic link. */
 export function changeMode(creds: Credentials, p: PathRef, mode: number): number {

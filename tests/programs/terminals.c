@@ -17,12 +17,19 @@ static int open_master(void) {
   return master;
 }
 
-static void raw(int fd) {
+static int open_slave(int master) { return OK(open(slave_name(master), O_RDWR | O_NOCTTY)); }
+
+/* Raw; a read returns after `minimum` bytes, or `tenths` of a second (see termios(3)). */
+static void raw_with(int fd, int minimum, int tenths) {
   struct termios t;
   OK(tcgetattr(fd, &t));
   cfmakeraw(&t);
+  t.c_cc[VMIN] = minimum;
+  t.c_cc[VTIME] = tenths;
   OK(tcsetattr(fd, TCSANOW, &t));
 }
+
+static void raw(int fd) { raw_with(fd, 1, 0); }
 
 static int readable(int fd, int timeout_ms) {
   struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -54,7 +61,7 @@ TEST(locked, "a slave cannot be opened before unlockpt") {
 
 TEST(names, "the slave's name, number and device agree") {
   int master = open_master(), number;
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   struct stat st;
   char name[64], expected[64];
   OK(ioctl(master, TIOCGPTN, &number));
@@ -95,20 +102,16 @@ TEST(line, "a line is edited, echoed and read as a whole") {
 
 TEST(output, "a newline written to the slave is shown as carriage return and newline") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   EQUAL(write(slave, "a\nb", 3), 3);
   expect(master, "a\r\nb");
 }
 
 TEST(minimum, "VMIN makes a read wait for that many bytes") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
-  struct termios t;
+  int slave = open_slave(master);
   char b[16];
-  raw(slave);
-  OK(tcgetattr(slave, &t));
-  t.c_cc[VMIN] = 3;
-  OK(tcsetattr(slave, TCSANOW, &t));
+  raw_with(slave, 3, 0);
   IN_CHILD(reader, EQUAL(read(slave, b, sizeof b), 3));
   until_asleep(reader);
   type(master, "a");
@@ -119,20 +122,14 @@ TEST(minimum, "VMIN makes a read wait for that many bytes") {
 
 TEST(time_alone, "VTIME without VMIN ends a read after that time") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
-  struct termios t;
+  int slave = open_slave(master);
   char b[16];
-  raw(slave);
-  OK(tcgetattr(slave, &t));
-  t.c_cc[VMIN] = 0;
-  t.c_cc[VTIME] = 2;
-  OK(tcsetattr(slave, TCSANOW, &t));
+  raw_with(slave, 0, 2);
   double begin = monotonic_ms();
   EQUAL(read(slave, b, sizeof b), 0);
   double took = monotonic_ms() - begin;
   CHECK(took >= 190 && took < 5000);
-  t.c_cc[VTIME] = 0;
-  OK(tcsetattr(slave, TCSANOW, &t));
+  raw_with(slave, 0, 0);
   EQUAL(read(slave, b, sizeof b), 0);
   type(master, "ab");
   expect(slave, "ab");
@@ -140,14 +137,9 @@ TEST(time_alone, "VTIME without VMIN ends a read after that time") {
 
 TEST(time_between, "VTIME with VMIN ends a read when no byte follows the last") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
-  struct termios t;
+  int slave = open_slave(master);
   char b[16];
-  raw(slave);
-  OK(tcgetattr(slave, &t));
-  t.c_cc[VMIN] = 10;
-  t.c_cc[VTIME] = 2;
-  OK(tcsetattr(slave, TCSANOW, &t));
+  raw_with(slave, 10, 2);
   IN_CHILD(reader, EQUAL(read(slave, b, sizeof b), 2));
   until_asleep(reader);
   type(master, "ab");
@@ -350,7 +342,7 @@ TEST(blocked_hangup, "closing the master ends a blocked read of the slave with E
 
 TEST(slave_closed, "the master reads EIO when the last slave is closed, after what was written") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   char b[8];
   EQUAL(write(slave, "end", 3), 3);
   close(slave);
@@ -365,7 +357,7 @@ TEST(slave_closed, "the master reads EIO when the last slave is closed, after wh
 
 TEST(packet, "packet mode tells of flushes and marks data") {
   int master = open_master(), on = 1;
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   char b[16];
   OK(ioctl(master, TIOCPKT, &on));
   EQUAL(write(slave, "hi", 2), 2);
@@ -398,7 +390,7 @@ TEST(injected, "TIOCSTI types a byte into one's own terminal") {
 
 TEST(queues, "FIONREAD counts whole lines, tcflush drops them") {
   int master = open_master(), n = -1;
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   type(master, "one\ntwo");
   CHECK(readable(slave, 5000));
   OK(ioctl(slave, FIONREAD, &n));
@@ -423,7 +415,7 @@ TEST(flow, "tcflow stops output and starts it again") {
 
 TEST(full, "a writer of the slave blocks while nobody reads the master") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   raw(slave);
   static char block[100000];
   memset(block, 'x', sizeof block);
@@ -440,7 +432,7 @@ TEST(full, "a writer of the slave blocks while nobody reads the master") {
 
 TEST(exclusive, "TIOCEXCL keeps others out") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   SKIP_UNLESS(geteuid() == 0, "needs root, to become an ordinary user");
   OK(ioctl(slave, TIOCEXCL));
   OK(fchmod(slave, 0666));
@@ -455,7 +447,7 @@ TEST(exclusive, "TIOCEXCL keeps others out") {
 
 TEST(attributes, "attributes survive all three layouts") {
   int master = open_master();
-  int slave = OK(open(slave_name(master), O_RDWR | O_NOCTTY));
+  int slave = open_slave(master);
   struct termios t;
   OK(tcgetattr(slave, &t));
   EQUAL(cfgetospeed(&t), B38400);

@@ -2,6 +2,7 @@
 // It knows slots and descriptors; what the events mean is the Sentry's business.
 #define _GNU_SOURCE
 #include "../stub/slot.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -228,11 +229,22 @@ static int hung_up(int sock) {
   return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
 }
 
+// poll(2) of one descriptor in short naps: the clock runs on while a whole sandbox is stopped, and a nap that took
+// longer counts as a short one.
+static int poll_awake(struct pollfd *p, int timeout_ms) {
+  for (;;) {
+    int nap = timeout_ms < 50 ? timeout_ms : 50;
+    int r = poll(p, 1, nap);
+    timeout_ms -= nap;
+    if (r != 0 || timeout_ms <= 0) return r;
+  }
+}
+
 // The pid of the stub at the other end, vouched for by the kernel; -ESRCH when it ended without a greeting,
 // another -errno when none came in time.
 int dv_receive_pid(int sock, int timeout_ms) {
   struct pollfd p = {sock, POLLIN, 0};
-  int r = poll(&p, 1, timeout_ms);
+  int r = poll_awake(&p, timeout_ms);
   if (r <= 0) return r < 0 ? -errno : -ETIMEDOUT;
   if (!(p.revents & POLLIN)) return -ESRCH;
   char hello;
@@ -332,16 +344,8 @@ int dv_receive_zygote(int sock, int timeout_ms) {
   if (gate < 0) return -EPROTO;
   // The answer runs on the asker's processor at once, where the kernel knows how (6.6).
   ioctl(gate, _IOW('!', 4, uint64_t), 1UL);
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  pthread_t thread;
-  pthread_attr_t attr;
-  pthread_attr_init(&attr);
-  pthread_attr_setstacksize(&attr, 64 << 10);
-  int err = pthread_create(&thread, &attr, keep_gate, 0);
-  pthread_sigmask(SIG_SETMASK, &old, 0);
-  return err ? -err : pid;
+  int err = start_thread(keep_gate);
+  return err < 0 ? err : pid;
 }
 
 // --- Hand-off ---------------------------------------------------------------------------------------

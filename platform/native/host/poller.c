@@ -1,12 +1,12 @@
 // The poller thread: turns readiness of host descriptors into entries of a ring and a doorbell, so
 // that the Sentry waits in one place. Watches are one-shot; the Sentry arms them again.
 #define _GNU_SOURCE
+#include "thread.h"
+
 #include <errno.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <signal.h>
 #include <unistd.h>
 
 void dv_ring(void);
@@ -37,16 +37,7 @@ int dv_poller_start(void) {
   if (epfd >= 0) return 0;
   epfd = epoll_create1(EPOLL_CLOEXEC);
   if (epfd < 0) return -errno;
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  pthread_t thread;
-  pthread_attr_t attr;
-  pthread_attr_init(&attr);
-  pthread_attr_setstacksize(&attr, 64 << 10);
-  int err = pthread_create(&thread, &attr, poller, 0);
-  pthread_sigmask(SIG_SETMASK, &old, 0);
-  return -err;
+  return start_thread(poller);
 }
 
 // Arms (or re-arms) a one-shot watch. id is the caller's word for it.

@@ -6,6 +6,7 @@
 // guest cannot change; the int3 brings the thread back.
 #define _GNU_SOURCE
 #include "../stub/slot.h"
+#include "thread.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <linux/futex.h>
 #include <linux/ptrace.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -510,7 +510,6 @@ void dv_pt_release(int handle, int whole) {
 // The kernel cannot wait for children and for a futex at once. So before the tracer sleeps on the
 // doorbell's futex it arms this thread, which looks for a child's report without taking it.
 static uint32_t armed, seen;
-static pthread_t watcher_thread;
 static int watcher_runs;
 
 static long futex(uint32_t *addr, int op, uint32_t value, const struct timespec *timeout) {
@@ -537,16 +536,9 @@ static void *watcher(void *unused) {
 
 static int start_watcher(void) {
   if (watcher_runs) return 0;
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  pthread_attr_t attr;
-  pthread_attr_init(&attr);
-  pthread_attr_setstacksize(&attr, 64 << 10);
-  int err = pthread_create(&watcher_thread, &attr, watcher, 0);
-  pthread_sigmask(SIG_SETMASK, &old, 0);
+  int err = start_thread(watcher);
   watcher_runs = err == 0;
-  return -err;
+  return err;
 }
 
 static void arm_watcher(void) {

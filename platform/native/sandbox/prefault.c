@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 
 #define POPULATE_WRITE 23
-#define PAGE 4096ul
 // V8 works in pages of 256 KiB, which it aligns in a mapping of nearly two, and gives back the rest.
 #define V8_PAGE (256ul << 10)
 #define V8_MAPPING (2 * V8_PAGE - PAGE)

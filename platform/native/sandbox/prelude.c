@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 
 // The first page of the segment; scripts/prelude.ts fills in the numbers.
-__attribute__((section(".header"), aligned(4096))) struct prelude prelude_header = {PRELUDE_MAGIC, 0, 0, 0, 0, 0, 0};
+__attribute__((section(".header"), aligned(PAGE))) struct prelude prelude_header = {PRELUDE_MAGIC, 0, 0, 0, 0, 0, 0};
 
 // What malloc uses until the program is up, in the command and in the sandbox process.
 enum { COMMAND_HEAP = 4 << 20, SANDBOX_HEAP = 10 << 20 };
@@ -90,7 +90,7 @@ __attribute__((used)) static uintptr_t prelude_main(long *sp) {
   char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
   while (*envp) envp++;
   const struct link_map *loaded = loaded_objects((const ElfW(auxv_t) *)(envp + 1));
-  if (loaded && CALL(SYS_mprotect, &prelude_header, 4096, PROT_READ | PROT_WRITE) == 0) {
+  if (loaded && CALL(SYS_mprotect, &prelude_header, PAGE, PROT_READ | PROT_WRITE) == 0) {
     start(*sp, argv, loaded);
     prefault(loaded, *sp > 1 && same(argv[1], "boot") ? SANDBOX_HEAP : COMMAND_HEAP);
   }

@@ -5,6 +5,10 @@
 
 #include <sys/syscall.h>
 
+#define PAGE 4096ul
+// What a failed call returns is -1 to -MAX_ERRNO.
+#define MAX_ERRNO 4095
+
 static inline long raw_call(long nr, long a, long b, long c, long d, long e, long f) {
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = e;

@@ -232,6 +232,9 @@ static int write_file(int pid, const char *name, const char *text, const char *e
   return n < 0 ? n : 0;
 }
 
+// Room for the text of an id map; the kernel takes no more than a page.
+#define MAP_TEXT PAGE
+
 // The next number of a map's text; 0 at its end.
 static int next_number(const char **at, long *n) {
   while (**at == ' ' || **at == '\n') ++*at;
@@ -242,7 +245,7 @@ static int next_number(const char **at, long *n) {
 
 // Every id that this process has, onto itself: the text of a map. Empty where that cannot be told.
 static char *own_ids(char *out, const char *end, const char *name) {
-  char text[4096], path[32], *p = append(append(path, "/proc/self/"), name);
+  char text[MAP_TEXT], path[32], *p = append(append(path, "/proc/self/"), name);
   *p = 0;
   long fd = CALL(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return out;
@@ -262,7 +265,7 @@ static char *own_ids(char *out, const char *end, const char *name) {
 
 // Maps every id that this process has when it may (root); only its own otherwise.
 static int write_map(int pid, const char *name, long own, int root, int *whole) {
-  char text[4096], *end = text;
+  char text[MAP_TEXT], *end = text;
   if (root) end = own_ids(text, text + sizeof text, name);
   *whole = end > text && write_file(pid, name, text, end) == 0;
   if (*whole) return 0;
@@ -285,7 +288,7 @@ static int write_maps(struct sandbox *s) {
 
 struct sandbox *sandbox_new(void) {
   long p = CALL(SYS_mmap, 0, sizeof(struct sandbox), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p < 0 && p > -4096) return 0;
+  if (p < 0 && p >= -MAX_ERRNO) return 0;
   struct sandbox *s = (struct sandbox *)p;
   s->pid = s->pidfd = s->control = s->child_control = s->parent = s->diagnostics = s->library_fd = -1;
   return s;

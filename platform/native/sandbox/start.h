@@ -4,6 +4,7 @@
 #ifndef DVISOR_START_H
 #define DVISOR_START_H
 
+#include <limits.h>
 #include <link.h>
 #include <stdint.h>
 
@@ -32,7 +33,7 @@ struct sandbox {
   int child_control, parent;
   const char *libraries[MAX_LIBRARIES], *loader;
   int library_count;
-  char exe_path[4096];
+  char exe_path[PATH_MAX];
   struct sandbox *next;
   char stack[START_STACK_SIZE] __attribute__((aligned(16)));
 };

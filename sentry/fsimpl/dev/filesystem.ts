@@ -6,10 +6,10 @@ import type { Credentials } from "../../auth/credentials.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import {
   ATTR_GID,
-  type Attributes,
   type Filesystem,
   type FilesystemType,
   type Inode,
+  noAttributes,
 } from "../../vfs/inode.ts";
 
 const TTY_GID = 5;
@@ -50,7 +50,7 @@ export function populateDev(root: Inode, creds: Credentials): number {
   for (const [name, mode, major, minor, gid] of NODES) {
     const node = root.mknod(name, S_IFCHR | mode, makedev(major, minor), creds);
     if (typeof node === "number") return node;
-    if (gid !== 0) node.setattr({ ...NO_CHANGE, mask: ATTR_GID, gid }, creds);
+    if (gid !== 0) node.setattr({ ...noAttributes(), mask: ATTR_GID, gid }, creds);
   }
   for (const [name, target] of LINKS) {
     const link = root.symlink(name, target, creds);
@@ -58,18 +58,6 @@ export function populateDev(root: Inode, creds: Credentials): number {
   }
   return 0;
 }
-
-const NO_CHANGE: Attributes = {
-  mask: 0,
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  atimeSec: 0,
-  atimeNsec: 0,
-  mtimeSec: 0,
-  mtimeNsec: 0,
-};
 
 export class DevtmpfsType implements FilesystemType {
   readonly name = "devtmpfs";

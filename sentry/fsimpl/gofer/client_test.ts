@@ -2,8 +2,8 @@ import { receiveMessageOnPort } from "node:worker_threads";
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EBADF, ENOENT } from "../../../platform/abi/errno.ts";
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
-import { hostClose, hostOpenat2 } from "../../../platform/host/files.ts";
-import { pwriteFd } from "../../../platform/host/host.ts";
+import { hostOpenat2 } from "../../../platform/host/files.ts";
+import { closeFd, pwriteFd } from "../../../platform/host/host.ts";
 import { Dentry } from "../../vfs/dentry.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
@@ -46,7 +46,7 @@ async function withGofer(test: (f: Fixture) => Promise<void>): Promise<void> {
   } finally {
     worker.terminate();
     client.close();
-    hostClose(fd);
+    closeFd(fd);
     Deno.removeSync(dir, { recursive: true });
   }
 }
@@ -70,8 +70,8 @@ Deno.test("requests are answered under their tags, whatever their order of settl
     client.forget(file);
     assertEquals(await run(client.pread(file, 0, 1)), -EBADF);
     assertEquals(await run(client.attach(5)), -ENOENT);
-    hostClose(fd);
-    hostClose(root.fd);
+    closeFd(fd);
+    closeFd(root.fd);
   });
 });
 

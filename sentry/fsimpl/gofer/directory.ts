@@ -20,7 +20,6 @@ import {
   S_IFSOCK,
 } from "../../../platform/abi/stat.ts";
 import {
-  hostClose,
   hostFchmodat,
   hostFstatx,
   hostLinkat,
@@ -33,6 +32,7 @@ import {
   hostSymlinkat,
   hostUnlinkat,
 } from "../../../platform/host/files.ts";
+import { closeFd } from "../../../platform/host/host.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { DirEntry, Inode } from "../../vfs/inode.ts";
@@ -79,7 +79,7 @@ export class GoferDirectory extends GoferInode implements FdHolder {
   }
   closeFds(): void {
     if (this === this.fs.root || this.#fd < 0) return;
-    hostClose(this.#fd);
+    closeFd(this.#fd);
     this.#fd = -1;
   }
   protected override anyFd(): number {
@@ -121,7 +121,7 @@ export class GoferDirectory extends GoferInode implements FdHolder {
     const fd = this.#openForReading();
     if (fd < 0) return fd;
     const result = call(fd);
-    hostClose(fd);
+    closeFd(fd);
     return result;
   }
 
@@ -172,7 +172,7 @@ export class GoferDirectory extends GoferInode implements FdHolder {
     const err = hostReadDir(fd, (name, low, high, type) => {
       entries.push({ name, ino: this.fs.ino(this.device, low, high), type });
     });
-    hostClose(fd);
+    closeFd(fd);
     if (err < 0) return err;
     if (this.fs.exclusive && entries.length <= LISTING_MAX) this.#entries = entries;
     return entries;
@@ -214,7 +214,7 @@ export class GoferDirectory extends GoferInode implements FdHolder {
   #createdFile(fd: number, name: string, mode: number, creds: Credentials): Inode | number {
     const err = hostFstatx(fd);
     if (err < 0) {
-      hostClose(fd);
+      closeFd(fd);
       return err;
     }
     const inode = name === "" ? this.fs.unnamedFile() : this.fs.inodeAt(this, name);

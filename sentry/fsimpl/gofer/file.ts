@@ -1,24 +1,11 @@
 /** Open files and directories of goferfs. Regular files share their inode's host fds. */
-import {
-  EAGAIN,
-  EBADF,
-  EINVAL,
-  EISDIR,
-  ENODEV,
-  ENXIO,
-  EOPNOTSUPP,
-} from "../../../platform/abi/errno.ts";
-import { DT_DIR } from "../../../platform/abi/dirent.ts";
+import { EAGAIN, EBADF, EINVAL, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.ts";
 import { O_APPEND, O_DSYNC, O_SYNC } from "../../../platform/abi/fcntl.ts";
 import { RWF_APPEND, RWF_NOWAIT } from "../../../platform/abi/uio.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
 import { hostFallocate, hostFsync, hostLseek } from "../../../platform/host/files.ts";
-import {
-  type DirSink,
-  type FileDescription,
-  FileDescriptionImpl,
-  type HostMapping,
-} from "../../vfs/file.ts";
+import { type FileDescription, FileDescriptionImpl, type HostMapping } from "../../vfs/file.ts";
+import { ListedDirectoryFile } from "../../vfs/directory_file.ts";
 import type { DirEntry } from "../../vfs/inode.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { GoferDirectory } from "./directory.ts";
@@ -191,53 +178,13 @@ export class GoferFile extends FileDescriptionImpl {
   }
 }
 
-/** An open directory: entries as they were when reading began. */
-export class GoferDirFile extends FileDescriptionImpl {
-  #entries: DirEntry[] | null = null;
-
+export class GoferDirFile extends ListedDirectoryFile {
   constructor(readonly inode: GoferDirectory) {
     super();
   }
 
-  override read(): number {
-    return -EISDIR;
-  }
-
-  override iterate(f: FileDescription, sink: DirSink): number {
-    if (f.offset === 0) {
-      this.#entries = null;
-      if (!sink({ name: ".", ino: f.inode.ino, type: DT_DIR }, 1)) return 0;
-      f.offset = 1;
-    }
-    if (f.offset === 1) {
-      const parent = f.dentry.parent?.inode ?? f.inode;
-      if (!sink({ name: "..", ino: parent.ino, type: DT_DIR }, 2)) return 0;
-      f.offset = 2;
-    }
-    if (this.#entries === null) {
-      const listing = this.inode.listing();
-      if (typeof listing === "number") return listing;
-      this.#entries = listing;
-    }
-    const entries = this.#entries;
-    for (let i = f.offset - 2; i < entries.length; i++) {
-      if (!sink(entries[i], i + 3)) return 0;
-      f.offset = i + 3;
-    }
-    return 0;
-  }
-
-  override seek(f: FileDescription, offset: number, whence: number): number {
-    const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
-    return base < 0 || base + offset < 0 ? -EINVAL : base + offset;
-  }
-
-  override fsync(): number {
-    return 0; // The host's directory is written when its file system likes; the guest sees it at once.
-  }
-
-  override hostMapping(): HostMapping | number {
-    return -ENODEV;
+  protected override list(): DirEntry[] | number {
+    return this.inode.listing();
   }
 
   override release(): void {

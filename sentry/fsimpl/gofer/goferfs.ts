@@ -4,13 +4,13 @@
  * to the Gofer. See README.md.
  */
 import {
-  hostClose,
   hostFstatfs,
   hostFstatx,
   hostUmask,
   statfsView,
   statxWords,
 } from "../../../platform/host/files.ts";
+import { closeFd } from "../../../platform/host/host.ts";
 import { getI64 } from "../../../platform/abi/bytes.ts";
 import {
   STATFS_OFF_BAVAIL,
@@ -188,6 +188,6 @@ export class GoferFs implements Filesystem {
     this.fileFds.clear(true);
     this.contents.clear();
     this.inodes.clear();
-    hostClose(this.#rootFd);
+    closeFd(this.#rootFd);
   }
 }

@@ -14,13 +14,12 @@ import {
 import { RWF_NOWAIT } from "../../../platform/abi/uio.ts";
 import {
   HOST_DATA_SIZE,
-  hostClose,
   hostData,
   hostFchmod,
   hostFstatx,
-  hostFtruncate,
   hostPreadData,
 } from "../../../platform/host/files.ts";
+import { closeFd, ftruncate } from "../../../platform/host/host.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { ContentHolder } from "./content_cache.ts";
 import type { FdHolder } from "./fd_cache.ts";
@@ -86,7 +85,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
     const readsToo = fd >= 0;
     if (fd === -EACCES && !reads) fd = this.#open(O_WRONLY);
     if (fd < 0) return fd;
-    if (this.#writeFd >= 0) hostClose(this.#writeFd); // For writing alone until now.
+    if (this.#writeFd >= 0) closeFd(this.#writeFd); // For writing alone until now.
     this.#writeFd = fd;
     this.#writeFdReads = readsToo;
     this.fs.fileFds.add(this);
@@ -99,7 +98,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
     if (fd < 0 || this.fs.exclusive) return fd;
     const err = hostFstatx(fd);
     if (err === 0 && this.isInStatx()) return fd;
-    hostClose(fd);
+    closeFd(fd);
     return err < 0 ? err : -ESTALE;
   }
 
@@ -128,8 +127,8 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
   }
   closeFds(): void {
     if (this === this.fs.root) return;
-    if (this.#readFd >= 0) hostClose(this.#readFd);
-    if (this.#writeFd >= 0) hostClose(this.#writeFd);
+    if (this.#readFd >= 0) closeFd(this.#readFd);
+    if (this.#writeFd >= 0) closeFd(this.#writeFd);
     if (this.#goferNumber > 0) this.fs.client!.forget(this.#goferNumber);
     this.#readFd = this.#writeFd = -1;
     this.#writeFdReads = false;
@@ -155,7 +154,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
     if (this.fs.readonly) return -EROFS;
     const fd = this.writeFd(false);
     if (fd < 0) return fd;
-    const err = hostFtruncate(fd, size);
+    const err = ftruncate(fd, size);
     if (err < 0) return err;
     this.size = size;
     this.#changed();

@@ -1,8 +1,8 @@
 /** Directories of kernel file systems, with fixed or with found children. */
-import { EISDIR, ENOENT } from "../../../platform/abi/errno.ts";
-import { DT_DIR } from "../../../platform/abi/dirent.ts";
+import { ENOENT } from "../../../platform/abi/errno.ts";
 import { S_IFDIR } from "../../../platform/abi/stat.ts";
-import { type DirSink, type FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import { DirectoryFile } from "../../vfs/directory_file.ts";
+import type { DirSink, FileDescription } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { type KernFilesystem, KernInode } from "./inode.ts";
 
@@ -85,37 +85,14 @@ export class KernDir extends DynamicDir {
 }
 
 /** An open directory; its only state is the file's offset. */
-class DirFile extends FileDescriptionImpl {
-  override read(): number {
-    return -EISDIR;
-  }
-
-  override iterate(f: FileDescription, sink: DirSink): number {
-    const dir = f.inode as DynamicDir;
-    if (f.offset === 0) {
-      if (!sink({ name: ".", ino: dir.ino, type: DT_DIR }, 1)) return 0;
-      f.offset = 1;
-    }
-    if (f.offset === 1) {
-      const parent = f.dentry.parent?.inode ?? dir;
-      if (!sink({ name: "..", ino: parent.ino, type: DT_DIR }, 2)) return 0;
-      f.offset = 2;
-    }
-    const entries = dir.list(f.offset);
+class DirFile extends DirectoryFile {
+  protected override iterateEntries(f: FileDescription, sink: DirSink): number {
+    const entries = (f.inode as DynamicDir).list(f.offset);
     if (typeof entries === "number") return entries;
     for (const entry of entries) {
       if (!sink(entry, entry.key + 1)) return 0;
       f.offset = entry.key + 1;
     }
-    return 0;
-  }
-
-  override seek(f: FileDescription, offset: number, whence: number): number {
-    const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
-    return base < 0 || base + offset < 0 ? -22 : base + offset; // EINVAL
-  }
-
-  override fsync(): number {
     return 0;
   }
 }

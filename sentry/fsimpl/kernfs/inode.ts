@@ -13,6 +13,7 @@ import {
   type Filesystem,
   Inode,
   type StatFs,
+  statNoBlocks,
 } from "../../vfs/inode.ts";
 
 /** Inode numbers of all kernel file systems come from one counter; stable while the inode lives. */
@@ -31,15 +32,7 @@ export abstract class KernFilesystem implements Filesystem {
   constructor(readonly kernel: Kernel, readonly dev: number) {}
 
   statfs(out: StatFs): number {
-    out.bsize = 4096;
-    out.blocks =
-      out.bfree =
-      out.bavail =
-      out.files =
-      out.ffree =
-        0;
-    out.namelen = 255;
-    return 0;
+    return statNoBlocks(out);
   }
 
   release(): void {}

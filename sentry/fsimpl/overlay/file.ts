@@ -1,15 +1,14 @@
 /** Open files and directories of an overlay. */
-import { EBADF, EINVAL, EISDIR, ENODEV } from "../../../platform/abi/errno.ts";
-import { DT_DIR } from "../../../platform/abi/dirent.ts";
+import { EBADF, EINVAL } from "../../../platform/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY, O_WRONLY } from "../../../platform/abi/fcntl.ts";
 import {
-  type DirSink,
   type FileDescription,
   FileDescriptionImpl,
   type HostMapping,
   type IoctlCaller,
 } from "../../vfs/file.ts";
 import { touchAccess } from "../../vfs/attributes.ts";
+import { ListedDirectoryFile } from "../../vfs/directory_file.ts";
 import type { DirEntry } from "../../vfs/inode.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { closeReal, openReal } from "./copy_up.ts";
@@ -159,41 +158,15 @@ export class OverlayFile extends FileDescriptionImpl {
   }
 }
 
-/** An open directory: entries as they were when reading began. */
-export class OverlayDirFile extends FileDescriptionImpl {
-  #entries: DirEntry[] | null = null;
-
+export class OverlayDirFile extends ListedDirectoryFile {
   constructor(readonly inode: OverlayDirectory) {
     super();
   }
 
-  override read(): number {
-    return -EISDIR;
-  }
-
-  override iterate(f: FileDescription, sink: DirSink): number {
-    if (f.offset === 0) {
-      this.#entries = null;
-      if (!sink({ name: ".", ino: this.inode.ino, type: DT_DIR }, 1)) return 0;
-      f.offset = 1;
-    }
-    if (f.offset === 1) {
-      const parent = f.dentry.parent?.inode ?? this.inode;
-      if (!sink({ name: "..", ino: parent.ino, type: DT_DIR }, 2)) return 0;
-      f.offset = 2;
-    }
-    if (this.#entries === null) {
-      const listing = this.inode.listing();
-      if (typeof listing === "number") return listing;
-      this.#entries = listing;
-      this.#touch(f);
-    }
-    const entries = this.#entries;
-    for (let i = f.offset - 2; i < entries.length; i++) {
-      if (!sink(entries[i], i + 3)) return 0;
-      f.offset = i + 3;
-    }
-    return 0;
+  protected override list(f: FileDescription): DirEntry[] | number {
+    const listing = this.inode.listing();
+    if (typeof listing !== "number") this.#touch(f);
+    return listing;
   }
 
   #touch(f: FileDescription): void {
@@ -202,18 +175,5 @@ export class OverlayDirFile extends FileDescriptionImpl {
     touchAccess(f);
     inode.upper.atimeSec = inode.atimeSec;
     inode.upper.atimeNsec = inode.atimeNsec;
-  }
-
-  override seek(f: FileDescription, offset: number, whence: number): number {
-    const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
-    return base < 0 || base + offset < 0 ? -EINVAL : base + offset;
-  }
-
-  override fsync(): number {
-    return 0;
-  }
-
-  override hostMapping(): HostMapping | number {
-    return -ENODEV;
   }
 }

@@ -28,6 +28,7 @@ import {
   type Attributes,
   type Filesystem,
   type Inode,
+  noAttributes,
 } from "../../vfs/inode.ts";
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
 import { type Mount, MountNamespace, newMount } from "../../vfs/mount.ts";
@@ -138,18 +139,7 @@ function overlay(files: Record<string, string>, upper = newTmpfs(), lower = newT
 }
 
 function attributes(mask: number, more: Partial<Attributes>): Attributes {
-  return {
-    mask,
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    atimeSec: 0,
-    atimeNsec: 0,
-    mtimeSec: 0,
-    mtimeNsec: 0,
-    ...more,
-  };
+  return { ...noAttributes(), mask, ...more };
 }
 
 Deno.test("a write copies the file up and leaves the lower one as it was", () => {

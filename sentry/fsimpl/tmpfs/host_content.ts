@@ -7,17 +7,20 @@ import { ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.t
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../platform/abi/fs.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
-import { STATX_BLOCKS, STATX_BUF_OFF_BLOCKS, STATX_BUF_SIZE } from "../../../platform/abi/stat.ts";
+import { STATX_BUF_OFF_BLOCKS } from "../../../platform/abi/stat.ts";
 import { MADV_POPULATE_WRITE } from "../../../platform/abi/mman.ts";
 import { SYS_fallocate, SYS_lseek, SYS_madvise } from "../../../platform/abi/amd64/syscalls.ts";
-import { closeFd, ftruncate, hostAlloc, hostSyscall } from "../../../platform/host/host.ts";
+import { hostFstatx, statxWords } from "../../../platform/host/files.ts";
 import {
-  type HostBuffer,
+  closeFd,
+  ftruncate,
+  hostSyscall,
   mappingAddr,
   mapShared,
   memfdCreate,
+  pwriteFd,
+  unmap,
 } from "../../../platform/host/host.ts";
-import { pwriteFd, statx, unmap } from "../../../platform/host/host.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { PageBudget } from "./content.ts";
 import { PageSet } from "./page_set.ts";
@@ -30,11 +33,8 @@ const AHEAD_MAX = 1024 * 1024;
 /** Small writes that a window takes by host calls before it is written through a mapping. */
 const WINDOW_SIZE = 65536;
 const HOT = 32;
-const AT_EMPTY_PATH = 0x1000;
 
 const NO_HEAT: Uint8Array = new Uint8Array(0);
-
-let statBuffer: HostBuffer | null = null;
 
 export class HostContent {
   /** Once mapped by a guest, the memfd's size is the file's, so that it gets SIGBUS where it should. */
@@ -73,9 +73,8 @@ export class HostContent {
 
   pageCount(): number {
     if (!this.#sharedWritable) return this.#pages.count;
-    const buffer = statBuffer ??= hostAlloc(STATX_BUF_SIZE);
-    if (statx(this.fd, "", AT_EMPTY_PATH, STATX_BLOCKS, buffer) < 0) return this.#pages.count;
-    return Math.ceil(buffer.view.getUint32(STATX_BUF_OFF_BLOCKS, true) / 8);
+    if (hostFstatx(this.fd) < 0) return this.#pages.count;
+    return Math.ceil(statxWords[STATX_BUF_OFF_BLOCKS / 4] / 8);
   }
 
   read(dst: IoDst, offset: number, n: number): number {
