@@ -301,5 +301,15 @@ export const STATMOUNT_MNT_OPTS = 0x80;
 export const STATMOUNT_SB_SOURCE = 0x200;
 export const MNT_ID_REQ_SIZE_VER0 = 24;
 export const MNT_ID_REQ_SIZE_VER1 = 32;
+/** Where struct mnt_id_req has its fields, behind its size. */
+export const MNT_ID_REQ_MNT_ID = 8;
+export const MNT_ID_REQ_PARAM = 16;
+export const MNT_ID_REQ_MNT_NS_ID = 24;
+/** A mnt_id of all ones (exact as a number is 2^64): the mount at the caller's root. */
+export const LSMT_ROOT = 2 ** 64;
 /** struct statmount, without the strings behind it. */
 export const STATMOUNT_SIZE = 512;
+/** Where it has the parts that it fills, and the offsets of two strings. */
+export const STATMOUNT_MASK = 8;
+export const STATMOUNT_AT_FS_TYPE = 36;
+export const STATMOUNT_AT_MNT_POINT = 108;

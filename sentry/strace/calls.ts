@@ -29,17 +29,22 @@ import {
   size,
   string,
   strings,
+  type Struct,
+  structIn,
   structOut,
   uint,
   uint32,
 } from "./arguments.ts";
-import { type Call, hexOf } from "./call.ts";
+import { getU64 } from "../../platform/abi/bytes.ts";
+import { type Call, hexOf, pointer } from "./call.ts";
 import * as file from "./file_arguments.ts";
 import * as ioctl from "./ioctl_arguments.ts";
+import * as mount from "./mount_arguments.ts";
 import * as poll from "./poll_arguments.ts";
 import * as tasks from "./process_arguments.ts";
 import * as signal from "./signal_arguments.ts";
 import * as socket from "./socket_arguments.ts";
+import * as system from "./system_arguments.ts";
 import * as time from "./time_arguments.ts";
 
 export interface Signature {
@@ -61,6 +66,9 @@ const position = boxedIn(int64);
 const { atFlags, mode, modeIfMade, openFlags } = file;
 const { signo } = signal;
 const { clock, timespecIn, timespecOut } = time;
+
+/** An address behind a pointer. */
+const address64: Struct = { size: 8, show: (v, off) => pointer(getU64(v, off)) };
 
 /** A call whose arguments tell nothing more than their bits. */
 export const UNKNOWN: Signature = { args: [hex, hex, hex, hex, hex, hex] };
@@ -158,7 +166,7 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   lchown: [path, id, id],
   fchown: [fd, id, id],
   fchownat: [dirfd, path, id, id, atFlags],
-  utime: [path, ptr],
+  utime: [path, time.utimbufIn],
   utimes: [path, time.timevalsIn],
   futimesat: [dirfd, path, time.timevalsIn],
   utimensat: [dirfd, path, time.fileTimesIn, atFlags],
@@ -175,11 +183,27 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   removexattr: [path, string],
   lremovexattr: [path, string],
   fremovexattr: [fd, string],
-  name_to_handle_at: [dirfd, path, ptr, ptr, hex],
-  open_by_handle_at: [fd, ptr, openFlags],
-  mount: [path, path, string, file.mountFlags, string],
-  umount2: [path, file.umountFlags],
+  name_to_handle_at: [dirfd, path, system.handleOut, boxedOut(int32), system.handleFlags],
+  open_by_handle_at: [dirfd, system.handleIn, openFlags],
+  file_getattr: [dirfd, path, system.fileAttrOut, size, atFlags],
+  file_setattr: [dirfd, path, system.fileAttrIn, size, atFlags],
+  ustat: [hex, ptr],
+  quotactl: [hex, path, id, ptr],
+
+  // Mounts
+  mount: [path, path, string, mount.mountFlags, string],
+  umount2: [path, mount.umountFlags],
   pivot_root: [path, path],
+  open_tree: [dirfd, path, mount.treeFlags],
+  move_mount: [dirfd, path, dirfd, path, mount.moveFlags],
+  mount_setattr: [dirfd, path, atFlags, mount.mountAttrIn, size],
+  fsopen: [string, mount.fsopenFlags],
+  fsconfig: [fd, mount.configCommand, string, mount.configValue, mount.configAux],
+  fsmount: [fd, mount.fsmountFlags, mount.mountAttributes],
+  fspick: [dirfd, path, mount.fspickFlags],
+  statmount: [mount.statmountRequest, mount.statmountOut, size, hex],
+  listmount: [mount.listmountRequest, mount.mountIdsOut, size, mount.listmountFlags],
+  sysfs: [int, system.sysfsName, system.sysfsPlace],
 
   // Memory
   mmap: address(ptr, length, tasks.protection, tasks.mapFlags, fd, hex),
@@ -199,7 +223,12 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   process_vm_readv: [pid, file.iovecOut, uint, file.iovecFar, uint, hex],
   process_vm_writev: [pid, file.iovecIn, uint, file.iovecFar, uint, hex],
   membarrier: [tasks.membarrierCommand, hex, int],
-  rseq: [ptr, uint, hex, hex],
+  rseq: [ptr, uint, system.rseqFlags, hex],
+  mseal: [ptr, length, hex],
+  remap_file_pages: [ptr, length, tasks.protection, size, tasks.mapFlags],
+  mbind: [ptr, length, system.memoryPolicy, system.nodesIn, size, system.bindFlags],
+  set_mempolicy: [system.memoryPolicy, system.nodesIn, size],
+  get_mempolicy: [system.memoryPolicyOut, system.nodesOut, size, ptr, system.policyQuery],
   arch_prctl: [tasks.archCode, ptr],
 
   // Processes
@@ -237,8 +266,8 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   setfsgid: [id],
   getgroups: [int, arrayOut(uint32)],
   setgroups: [int, arrayIn(uint32, 0)],
-  capget: [ptr, ptr],
-  capset: [ptr, ptr],
+  capget: [system.capabilityHeader, system.capabilitiesOut],
+  capset: [system.capabilityHeader, system.capabilitiesIn],
   prctl: [
     tasks.prctlOption,
     tasks.prctlValue,
@@ -246,16 +275,16 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
     tasks.prctlValue,
     tasks.prctlValue,
   ],
-  personality: { args: [hex], result: (c) => hexOf(c.result) },
+  personality: { args: [system.domain], result: system.domainResult },
   getrlimit: [tasks.limit, tasks.limitOut],
   setrlimit: [tasks.limit, tasks.limitIn],
   prlimit64: [pid, tasks.limit, tasks.limitIn, tasks.limitOut],
   getrusage: [tasks.usageWho, tasks.usageOut],
   getpriority: [tasks.priorityWhich, pid],
   setpriority: [tasks.priorityWhich, pid, int],
-  ioprio_get: [int, pid],
-  ioprio_set: [int, pid, hex],
-  times: { args: [ptr], result: (c) => `${c.result}` },
+  ioprio_get: { args: [system.ioPriorityWhich, pid], result: system.ioPriorityResult },
+  ioprio_set: [system.ioPriorityWhich, pid, system.ioPriority],
+  times: [system.timesOut],
   unshare: [tasks.namespaces],
   setns: [fd, tasks.namespaces],
   kcmp: [pid, pid, tasks.kcmpType, hex, hex],
@@ -264,7 +293,7 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   pidfd_getfd: [fd, fd, hex],
   set_tid_address: [ptr],
   set_robust_list: [ptr, size],
-  get_robust_list: [pid, ptr, ptr],
+  get_robust_list: [pid, boxedOut(address64), boxedOut(int64)],
   futex: [
     ptr,
     tasks.futexOperation,
@@ -273,6 +302,7 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
     tasks.futexOperand,
     tasks.futexOperand,
   ],
+  futex_waitv: [tasks.futexWaiters, uint, hex, timespecIn, clock],
   sched_yield: [],
   sched_getaffinity: [pid, size, tasks.cpusOut],
   sched_setaffinity: [pid, size, tasks.cpusIn],
@@ -280,6 +310,8 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   sched_setscheduler: [pid, tasks.policy, tasks.parameterIn],
   sched_getparam: [pid, tasks.parameterOut],
   sched_setparam: [pid, tasks.parameterIn],
+  sched_getattr: [pid, tasks.attributesOut, uint, hex],
+  sched_setattr: [pid, tasks.attributesIn, hex],
   sched_get_priority_max: [tasks.policy],
   sched_get_priority_min: [tasks.policy],
   sched_rr_get_interval: [pid, timespecOut],
@@ -309,8 +341,10 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   clock_settime: [clock, timespecIn],
   clock_getres: [clock, timespecOut],
   gettimeofday: [time.timevalOut, structOut(time.timezone)],
-  settimeofday: [time.timevalIn, ptr],
-  time: [ptr],
+  settimeofday: [time.timevalIn, structIn(time.timezone)],
+  adjtimex: { args: [time.timexOut], result: time.clockState },
+  clock_adjtime: { args: [clock, time.timexOut], result: time.clockState },
+  time: [boxedOut(int64)],
   getitimer: [time.itimer, time.itimervalOut],
   setitimer: [time.itimer, time.itimervalIn, time.itimervalOut],
   timer_create: [clock, signal.eventIn, boxedOut(int32)],
@@ -358,12 +392,23 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   uname: [tasks.unameOut],
   sethostname: [buffer(1), length],
   setdomainname: [buffer(1), length],
-  sysinfo: [ptr],
+  sysinfo: [system.sysinfoOut],
   syslog: [int, ptr, int],
   getrandom: [filledBuffer, length, tasks.randomFlags],
   reboot: [hex, hex, hex, ptr],
-  seccomp: [int, hex, ptr],
-  ptrace: [hex, pid, hex, hex],
+  vhangup: [],
+  acct: [path],
+  swapon: [path, hex],
+  swapoff: [path],
+  iopl: [int],
+  ioperm: [hex, size, int],
+  init_module: [ptr, length, string],
+  finit_module: [fd, string, hex],
+  delete_module: [string, openFlags],
+  kexec_load: [ptr, size, ptr, hex],
+  lsm_list_modules: [arrayOut(int64), boxedOut(uint32), hex],
+  seccomp: [system.seccompOperation, system.seccompFlags, ptr],
+  ptrace: [system.ptraceRequest, pid, hex, hex],
   io_uring_setup: [uint, ptr],
   bpf: [int, ptr, uint],
 };

@@ -60,10 +60,6 @@ export const syncRangeFlags = named(
   flagsOf(namesOf(fcntl, /^SYNC_FILE_RANGE_(WAIT_BEFORE|WRITE|WAIT_AFTER)$/)),
 );
 export const xattrFlags = named(flagsOf(namesOf(xattr, /^XATTR_(CREATE|REPLACE)$/)));
-export const mountFlags = named(flagsOf(
-  namesOf(mount, /^MS_(?!VERBOSE|KERNMOUNT|SUBMOUNT|NOREMOTE|NOSEC|BORN|ACTIVE|NOUSER|RMT|MGC)/),
-));
-export const umountFlags = named(flagsOf(namesOf(mount, /^(MNT_|UMOUNT_)/)));
 
 const fileTypes = choiceOf(namesOf(stat, /^S_IF(?!MT$)/), octalOf);
 

@@ -13,10 +13,12 @@ import * as splice from "../../platform/abi/splice.ts";
 import * as utsname from "../../platform/abi/utsname.ts";
 import * as wait from "../../platform/abi/wait.ts";
 import * as capability from "../../platform/abi/capability.ts";
+import { getU64 } from "../../platform/abi/bytes.ts";
 import { signalName } from "../../platform/abi/signal.ts";
 import { type Call, hexOf, pointer, quote } from "./call.ts";
 import {
   type Argument,
+  arrayIn,
   boxedOut,
   filled,
   given,
@@ -164,6 +166,30 @@ const parameter: Struct = {
 export const parameterIn = structIn(parameter);
 export const parameterOut = structOut(parameter);
 
+const attributeFlags = flagsOf(
+  namesOf(sched, /^SCHED_FLAG_(RESET_ON_FORK|RECLAIM|DL_OVERRUN|KEEP_\w+|UTIL_CLAMP_\w+)$/)
+    .filter(({ name }) => name !== "SCHED_FLAG_KEEP_ALL"),
+);
+const attributes: Struct = {
+  size: sched.SCHED_ATTR_SIZE_VER0,
+  show: (v, off) => {
+    const at = (field: number) => getU64(v, off + field);
+    const size = v.getUint32(off + sched.SCHED_ATTR_OFF_SIZE, true);
+    return `{size=${size}, ` +
+      `sched_policy=${policies(v.getUint32(off + sched.SCHED_ATTR_OFF_POLICY, true))}, ` +
+      `sched_flags=${attributeFlags(at(sched.SCHED_ATTR_OFF_FLAGS))}, ` +
+      `sched_nice=${v.getInt32(off + sched.SCHED_ATTR_OFF_NICE, true)}, ` +
+      `sched_priority=${v.getUint32(off + sched.SCHED_ATTR_OFF_PRIORITY, true)}, ` +
+      `sched_runtime=${at(sched.SCHED_ATTR_OFF_RUNTIME_NS)}, ` +
+      `sched_deadline=${at(sched.SCHED_ATTR_OFF_DEADLINE_NS)}, ` +
+      `sched_period=${at(sched.SCHED_ATTR_OFF_PERIOD_NS)}${
+        size > sched.SCHED_ATTR_SIZE_VER0 ? ", ..." : ""
+      }}`;
+  },
+};
+export const attributesIn = structIn(attributes);
+export const attributesOut = structOut(attributes);
+
 function showCpus(bytes: Uint8Array): string {
   const cpus: number[] = [];
   bytes.forEach((byte, n) => {
@@ -229,6 +255,20 @@ export const futexOperand = given((c, i) => {
       return null;
   }
 });
+
+const waiterFlags = choiceAndFlags(
+  futex.FUTEX2_SIZE_MASK,
+  choiceOf(namesOf(futex, /^FUTEX2_SIZE_U/)),
+  flagsOf(namesOf(futex, /^FUTEX2_(NUMA|MPOL|PRIVATE)$/)),
+);
+/** struct futex_waitv; argument 1 is their count. */
+export const futexWaiters = arrayIn({
+  size: futex.FUTEX_WAITV_SIZE,
+  show: (v, off) => {
+    const w = futex.getFutexWaitv(v, off);
+    return `{val=${hexOf(w.val)}, uaddr=${pointer(w.uaddr)}, flags=${waiterFlags(w.flags)}}`;
+  },
+}, 1);
 
 // --- The rest ---------------------------------------------------------------------------------------
 

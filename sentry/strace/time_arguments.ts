@@ -1,6 +1,7 @@
 /** Times, timers and clocks. */
 import * as time from "../../platform/abi/time.ts";
 import { getI64 } from "../../platform/abi/bytes.ts";
+import { type Call, hexOf } from "./call.ts";
 import { named, type Struct, structIn, structOut } from "./arguments.ts";
 import { choiceOf, flagsOf, namesOf } from "./names.ts";
 
@@ -72,3 +73,22 @@ export const timezone: Struct = {
   show: (v, off) =>
     `{tz_minuteswest=${v.getInt32(off, true)}, tz_dsttime=${v.getInt32(off + 4, true)}}`,
 };
+
+/** struct utimbuf */
+export const utimbufIn = structIn({
+  size: 16,
+  show: (v, off) => `{actime=${getI64(v, off)}, modtime=${getI64(v, off + 8)}}`,
+});
+
+const modes = flagsOf(namesOf(time, /^ADJ_(?!OFFSET_S)/));
+const states = choiceOf(namesOf(time, /^TIME_(OK|INS|DEL|OOP|WAIT|ERROR)$/));
+export const clockState = (c: Call) => `${c.result} (${states(c.result)})`;
+export const timexOut = structOut({
+  size: time.TIMEX_SIZE,
+  show: (v, off) => {
+    const t = time.getTimex(v, off);
+    return `{modes=${modes(t.modes)}, offset=${t.offset}, freq=${t.freq}, status=${
+      hexOf(t.status)
+    }, ...}`;
+  },
+});

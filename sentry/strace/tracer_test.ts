@@ -16,6 +16,7 @@ import {
 import { KEEP_REGISTERS, SyscallArguments } from "../kernel/syscall.ts";
 import { faultSignal, SigInfo, userSignal } from "../kernel/signal_info.ts";
 import type { Task } from "../kernel/task.ts";
+import { table } from "../syscalls/table.ts";
 import { signatureNames } from "./calls.ts";
 import { Tracer } from "./tracer.ts";
 
@@ -388,6 +389,146 @@ Deno.test("signals show where they come from", () => {
     "[7] --- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_USER, si_pid=3, si_uid=0} ---",
     "[7] --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=9, si_uid=0, si_status=2} ---",
   ]);
+});
+
+Deno.test("mounts are shown by descriptor, flag and attribute", () => {
+  const g = new Guest();
+  const place = g.put(0, "/mnt");
+  const name = g.put(8, "size");
+  const value = g.put(16, "1m");
+  const attr = g.put(32, [1, 0, 2, 0, 0x40000, 0, 0, 0]);
+  const nothing = g.put(24, "");
+  const lines: [string, number[], string][] = [
+    [
+      "open_tree",
+      [-100, place, 0x88001],
+      `AT_FDCWD, "/mnt", OPEN_TREE_CLONE|AT_RECURSIVE|OPEN_TREE_CLOEXEC`,
+    ],
+    [
+      "move_mount",
+      [3, nothing, -100, place, 4],
+      `3, "", AT_FDCWD, "/mnt", MOVE_MOUNT_F_EMPTY_PATH`,
+    ],
+    ["fsopen", [name, 1], `"size", FSOPEN_CLOEXEC`],
+    ["fsconfig", [4, 1, name, value, 0], `4, FSCONFIG_SET_STRING, "size", "1m", 0`],
+    ["fsconfig", [4, 0, name, 0, 0], `4, FSCONFIG_SET_FLAG, "size", NULL, 0`],
+    ["fsconfig", [4, 2, name, place, 2], `4, FSCONFIG_SET_BINARY, "size", "/m", 2`],
+    ["fsconfig", [4, 3, name, place, -100], `4, FSCONFIG_SET_PATH, "size", "/mnt", AT_FDCWD`],
+    ["fsconfig", [4, 6, 0, 0, 0], "4, FSCONFIG_CMD_CREATE, NULL, NULL, 0"],
+    ["fsmount", [4, 1, 0x14], "4, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV|MOUNT_ATTR_NOATIME"],
+    ["fspick", [-100, place, 8], `AT_FDCWD, "/mnt", FSPICK_EMPTY_PATH`],
+    [
+      "mount_setattr",
+      [-100, place, 0x8000, attr, 32],
+      `AT_FDCWD, "/mnt", AT_RECURSIVE, {attr_set=MOUNT_ATTR_RDONLY, ` +
+      `attr_clr=MOUNT_ATTR_NOSUID, propagation=MS_PRIVATE, userns_fd=0}, 32`,
+    ],
+    ["mount_setattr", [-100, place, 0, attr, 16], `AT_FDCWD, "/mnt", 0, 0x70000020, 16`],
+  ];
+  for (const [call, args, shown] of lines) {
+    assertEquals(g.call(call, args, 0), `${call}(${shown}) = 0`);
+  }
+});
+
+Deno.test("the mount table is shown with what was asked for and what came", () => {
+  const g = new Guest();
+  const root = g.put(0, [24, 0, 0xffff_ffff, 0xffff_ffff, 0, 0]);
+  const ids = g.put(64, [0x8000_0001, 0, 0x8000_0002, 0]);
+  assertEquals(
+    g.call("listmount", [root, ids, 8, 1], 2),
+    "listmount({size=MNT_ID_REQ_SIZE_VER0, mnt_id=LSMT_ROOT, param=0}, [0x80000001, 0x80000002], 8, " +
+      "LISTMOUNT_REVERSE) = 2",
+  );
+  const one = g.put(0, [32, 0, 0x8000_0001, 0, 0x30, 0, 0, 0]);
+  const out = g.put(1024, [526, 0, 0x30]);
+  g.put(1024 + 36, [0]);
+  g.put(1024 + 108, [6]);
+  g.put(1024 + 512, "tmpfs");
+  g.put(1024 + 518, "/tmp");
+  assertEquals(
+    g.call("statmount", [one, out, 1024, 0], 0),
+    "statmount({size=MNT_ID_REQ_SIZE_VER1, mnt_id=0x80000001, " +
+      "param=STATMOUNT_MNT_POINT|STATMOUNT_FS_TYPE}, " +
+      '{size=526, mask=STATMOUNT_MNT_POINT|STATMOUNT_FS_TYPE, fs_type="tmpfs", ' +
+      'mnt_point="/tmp", ...}, 1024, 0) = 0',
+  );
+});
+
+Deno.test("what a task may do is shown by name: capabilities, policies, priorities", () => {
+  const g = new Guest();
+  const header = g.put(0, [0x20080522, 0]);
+  const sets = g.put(16, [1, 0x21, 0, 0x100, 0, 0]);
+  assertEquals(
+    g.call("capset", [header, sets], 0),
+    "capset({version=_LINUX_CAPABILITY_VERSION_3, pid=0}, " +
+      "{effective=1<<CAP_CHOWN|1<<CAP_CHECKPOINT_RESTORE, " +
+      "permitted=1<<CAP_CHOWN|1<<CAP_KILL, inheritable=0}) = 0",
+  );
+  const old = g.put(0, [0x19980330, 0]);
+  assertEquals(
+    g.call("capget", [old, sets], 0),
+    "capget({version=_LINUX_CAPABILITY_VERSION_1, pid=0}, " +
+      "{effective=1<<CAP_CHOWN, permitted=1<<CAP_CHOWN|1<<CAP_KILL, inheritable=0}) = 0",
+  );
+  const nodes = g.put(64, [5, 0]);
+  assertEquals(
+    g.call("mbind", [0x1000, 4096, 0x8002, nodes, 64, 3], 0),
+    "mbind(0x1000, 4096, MPOL_BIND|MPOL_F_STATIC_NODES, [0x5], 64, MPOL_MF_STRICT|MPOL_MF_MOVE) = 0",
+  );
+  assertEquals(
+    g.call("set_mempolicy", [0, 0, 0], 0),
+    "set_mempolicy(MPOL_DEFAULT, NULL, 0) = 0",
+  );
+  assertEquals(
+    g.call("ioprio_set", [1, 0, 0x4004], 0),
+    "ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4)) = 0",
+  );
+  assertEquals(
+    g.call("personality", [0x40000], 8),
+    "personality(PER_LINUX|ADDR_NO_RANDOMIZE) = 0x8 (PER_LINUX32)",
+  );
+  const attributes = g.put(128, [48, 0, 1, 0, 5]);
+  assertEquals(
+    g.call("sched_setattr", [0, attributes, 0], 0),
+    "sched_setattr(0, {size=48, sched_policy=SCHED_OTHER, sched_flags=SCHED_FLAG_RESET_ON_FORK, " +
+      "sched_nice=5, sched_priority=0, sched_runtime=0, sched_deadline=0, sched_period=0}, 0) = 0",
+  );
+  const waiters = g.put(256, [7, 0, 0x1000, 0, 0x82, 0]);
+  assertEquals(
+    g.call("futex_waitv", [waiters, 1, 0, 0, 1], 0),
+    "futex_waitv([{val=0x7, uaddr=0x1000, flags=FUTEX2_SIZE_U32|FUTEX2_PRIVATE}], 1, 0, NULL, " +
+      "CLOCK_MONOTONIC) = 0",
+  );
+});
+
+Deno.test("handles, times and tables of old calls are shown as what they are", () => {
+  const g = new Guest();
+  const path = g.put(0, "/etc");
+  const handle = g.put(16, [4, 1, 0x01020304]);
+  const mountId = g.put(32, [27]);
+  assertEquals(
+    g.call("name_to_handle_at", [-100, path, handle, mountId, 0x400], 0),
+    'name_to_handle_at(AT_FDCWD, "/etc", ' +
+      '{handle_bytes=4, handle_type=1, f_handle="\\4\\3\\2\\1"}, [27], AT_SYMLINK_FOLLOW) = 0',
+  );
+  const times = g.put(64, [1, 0, 2, 0]);
+  assertEquals(
+    g.call("utime", [path, times], 0),
+    'utime("/etc", {actime=1, modtime=2}) = 0',
+  );
+  assertEquals(g.call("sysfs", [3], 6), "sysfs(3) = 6");
+  assertEquals(g.call("sysfs", [2, 0, path], 0), 'sysfs(2, 0, "/etc") = 0');
+  assertEquals(g.call("sysfs", [1, path], 3), 'sysfs(1, "/etc") = 3');
+  const timex = g.put(128, new Array(52).fill(0));
+  assertEquals(
+    g.call("adjtimex", [timex], 5),
+    "adjtimex({modes=0, offset=0, freq=0, status=0, ...}) = 5 (TIME_ERROR)",
+  );
+});
+
+Deno.test("no system call that is served is shown as registers", () => {
+  const shown = new Set(signatureNames);
+  assertEquals(table.map(([, name]) => name).filter((name) => !shown.has(name)), []);
 });
 
 Deno.test("the end of a task shows the call it was in, and how it ended", () => {

@@ -1,14 +1,20 @@
 /** The mount table by number: statmount(2), listmount(2). */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
-import { setU64 } from "../../platform/abi/bytes.ts";
+import { getU64, setU64 } from "../../platform/abi/bytes.ts";
 import { CAP_SYS_ADMIN } from "../../platform/abi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, ENOENT, EOVERFLOW, EPERM } from "../../platform/abi/errno.ts";
 import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import {
   LISTMOUNT_REVERSE,
+  MNT_ID_REQ_MNT_ID,
+  MNT_ID_REQ_MNT_NS_ID,
+  MNT_ID_REQ_PARAM,
   MNT_ID_REQ_SIZE_VER0,
   MNT_ID_REQ_SIZE_VER1,
+  STATMOUNT_AT_FS_TYPE,
+  STATMOUNT_AT_MNT_POINT,
   STATMOUNT_FS_TYPE,
+  STATMOUNT_MASK,
   STATMOUNT_MNT_BASIC,
   STATMOUNT_MNT_NS_ID,
   STATMOUNT_MNT_OPTS,
@@ -49,14 +55,14 @@ function copyInRequest(t: Task, addr: number): Request | number {
   if (size < MNT_ID_REQ_SIZE_VER0) return -EINVAL;
   if (t.copyIn(addr, bytes, 0, Math.min(size, MNT_ID_REQ_SIZE_VER1)) < 0) return -EFAULT;
   if (v.getUint32(4, true) !== 0) return -EINVAL;
-  const low = v.getUint32(8, true);
-  const high = v.getUint32(12, true);
+  const low = v.getUint32(MNT_ID_REQ_MNT_ID, true);
+  const high = v.getUint32(MNT_ID_REQ_MNT_ID + 4, true);
   const isRoot = low === 0xffff_ffff && high === 0xffff_ffff;
   const mountId = isRoot ? ROOT : high * 2 ** 32 + low;
   if (!isRoot && mountId <= UNIQUE_ID_OFFSET) return -EINVAL;
-  const ns = v.getUint32(24, true) + v.getUint32(28, true) * 2 ** 32;
+  const ns = getU64(v, MNT_ID_REQ_MNT_NS_ID);
   if (ns !== 0 && ns !== t.fs.mountNs.id) return -ENOENT;
-  return { mountId, param: v.getUint32(16, true) + v.getUint32(20, true) * 2 ** 32 };
+  return { mountId, param: getU64(v, MNT_ID_REQ_PARAM) };
 }
 
 function mountWithId(t: Task, id: number): Mount | null {
@@ -132,7 +138,7 @@ class Answer {
   finish(): Uint8Array {
     const all = new Uint8Array(STATMOUNT_SIZE + this.#strings.length);
     this.view.setUint32(0, all.length, true);
-    setU64(this.view, 8, this.mask);
+    setU64(this.view, STATMOUNT_MASK, this.mask);
     all.set(this.#bytes);
     for (let i = 0; i < this.#strings.length; i++) {
       all[STATMOUNT_SIZE + i] = this.#strings.charCodeAt(i);
@@ -155,9 +161,9 @@ function describe(t: Task, m: Mount, mask: number, out: Answer): void {
   }
   if (wants(STATMOUNT_MNT_BASIC)) describeMount(m, v);
   if (wants(STATMOUNT_PROPAGATE_FROM)) setU64(v, 96, 0);
-  if (wants(STATMOUNT_FS_TYPE)) out.string(36, m.fs.typeName);
+  if (wants(STATMOUNT_FS_TYPE)) out.string(STATMOUNT_AT_FS_TYPE, m.fs.typeName);
   if (wants(STATMOUNT_MNT_ROOT)) out.string(104, mountRootText(m));
-  if (wants(STATMOUNT_MNT_POINT)) out.string(108, pathOf(m.rootPath, t.fs.root));
+  if (wants(STATMOUNT_MNT_POINT)) out.string(STATMOUNT_AT_MNT_POINT, pathOf(m.rootPath, t.fs.root));
   if (wants(STATMOUNT_MNT_NS_ID)) setU64(v, 112, t.fs.mountNs.id);
   const options = m.fs.optionsText?.() ?? "";
   if (options !== "" && wants(STATMOUNT_MNT_OPTS)) out.string(4, options);
