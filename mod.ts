@@ -17,4 +17,5 @@
  */
 export { Sandbox } from "./runtime/sandbox.ts";
 export type { SandboxOptions, SandboxStatus, Stdio, Volume } from "./runtime/sandbox.ts";
+export type { ConsoleInput } from "./sentry/fsimpl/devpts/tty.ts";
 export { SandboxError } from "./runtime/errors.ts";

@@ -17,6 +17,7 @@ import {
   O_WRONLY,
 } from "../platform/abi/fcntl.ts";
 import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
+import type { ConsoleInput } from "../sentry/fsimpl/devpts/tty.ts";
 import { toLatin1 } from "./bytes.ts";
 import { libraryFile } from "../platform/host/library.ts";
 import { bufferAddr, hostCall, MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
@@ -106,8 +107,9 @@ export class Sandbox {
   readonly stdout: ReadableStream<Uint8Array> | null = null;
   readonly stderr: ReadableStream<Uint8Array> | null = null;
   /**
-   * Called when a signal (Ctrl-Z …) has stopped the guest's first process; a console takes no input from then
-   * on. Without it the guest is continued, since nobody else would.
+   * Called when a signal (Ctrl-Z …) has stopped the guest's first process, and a console takes no input from then
+   * on; or with SIGTTIN when somebody reads a console whose input is in the "background". Without it the guest
+   * is continued, since nobody else would.
    */
   onStop: ((signal: number) => void) | null = null;
   readonly #control: ControlConnection;
@@ -162,9 +164,9 @@ export class Sandbox {
     this.#control.send({ type: "resize", rows, cols });
   }
 
-  /** Whether a sandbox with a console gets what is typed. */
-  setInput(on: boolean): void {
-    this.#control.send({ type: "input", on });
+  /** Tells a sandbox with a console what becomes of what is typed. */
+  setInput(input: ConsoleInput): void {
+    this.#control.send({ type: "input", input });
   }
 
   /** Tells a sandbox with a console that its window is gone. */
@@ -225,7 +227,7 @@ export class Sandbox {
 
   #stopped(signal: number): void {
     if (this.onStop !== null) return this.onStop(signal);
-    this.setInput(true);
+    this.setInput("on");
     this.signal(SIGCONT, true);
   }
 }

@@ -24,6 +24,7 @@ const TYPED: readonly [Deno.Signal, number][] = [
 const SIGHUP = 1;
 const SIGCONT = 18;
 const SIGTSTP = 20;
+const SIGTTIN = 21;
 const SIGWINCH = 28;
 /** After the terminal is gone, a guest that ignores SIGHUP has this long. */
 const HANGUP_GRACE_MS = 2000;
@@ -58,14 +59,22 @@ export function forwardSignals(sandbox: Sandbox, terminal: Terminal | null): voi
     resume();
   });
   sandbox.onStop = (signal) => {
+    // Who read in vain need not any more: the shell has just made this the foreground job.
+    if (signal === SIGTTIN && terminal?.isForeground) return resume();
     const before = continued;
     terminal?.leave();
-    stopSelf(signal, terminal !== null && signal === SIGTSTP);
+    stopSelf(signal, terminal !== null && (signal === SIGTSTP || signal === SIGTTIN));
     // A job that no shell controls is not stopped, and neither shall the guest be.
-    setTimeout(() => continued === before && resume(), RESUME_GRACE_MS);
+    setTimeout(() => {
+      if (continued !== before) return;
+      isOrphaned = true;
+      resume();
+    }, RESUME_GRACE_MS);
   };
 }
 
+/** A signal of the terminal has not stopped this process: nobody could have continued it. */
+let isOrphaned = false;
 let nextLook = 0;
 
 /** Gives the guest what is typed, or leaves it to another job while this one is in the background. */
@@ -79,7 +88,7 @@ export function attend(sandbox: Sandbox, terminal: Terminal): void {
     nextLook = setTimeout(() => attend(sandbox, terminal), BACKGROUND_LOOK_MS);
   }
   resize(sandbox, terminal);
-  sandbox.setInput(isForeground);
+  sandbox.setInput(isForeground ? "on" : isOrphaned ? "orphaned" : "background");
 }
 
 function resize(sandbox: Sandbox, terminal: Terminal): void {

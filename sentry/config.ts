@@ -3,6 +3,7 @@
  * runtime as JSON on the control socket; read once by the boot role and posted to the Workers.
  * All strings that become guest bytes (paths, arguments, environment) are latin1: one char, one byte.
  */
+import type { ConsoleInput } from "./fsimpl/devpts/tty.ts";
 
 /** A directory or file of the host that the guest sees. */
 export interface VolumeConfig {
@@ -75,8 +76,8 @@ export type ControlRequest =
   /** To the init, or when `foreground` to the console's foreground process group, without one the init's. */
   | { type: "signal"; signal: number; foreground: boolean }
   | { type: "resize"; rows: number; cols: number }
-  /** Whether the guest gets what is typed: not while another job of the caller's shell does. */
-  | { type: "input"; on: boolean }
+  /** What becomes of what is typed, and of who reads it. */
+  | { type: "input"; input: ConsoleInput }
   /** The caller's terminal is gone. */
   | { type: "hangup" };
 

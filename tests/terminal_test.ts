@@ -184,6 +184,41 @@ const SCENARIOS: Record<string, Scenario> = {
     await exits(shell, 0);
   },
 
+  async "a command in the background that reads the terminal is stopped, and fg goes on with it"(
+    t,
+    before,
+  ) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    const stopped = `until [ $(jobs -s | wc -l) = 1 ]; do sleep 0.01; done; echo sto""pped`;
+    await atPrompt(t, `${before.join(" ")} sh -c 'cat; exit 5' & ${stopped}`);
+    await t.expect("stopped\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, `bg; ${stopped}`); // It reads again.
+    await t.expect("stopped\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, "fg");
+    await t.expect("exit 5'\r\n");
+    t.type("typed\r");
+    await t.expect("typed\r\ntyped\r\n");
+    t.type(CTRL_D);
+    await t.expect("%% ");
+    await atPrompt(t, "echo $?; exit");
+    await t.expect("5\r\n");
+    await exits(shell, 0);
+  },
+
+  async "a command in the background that no shell could continue reads EIO"(t, before) {
+    const orphan =
+      "exit if fork; setpgrp; select undef, undef, undef, 0.01 while getppid == $ARGV[0]; " +
+      "shift; exec @ARGV";
+    const script = `sh -c 'perl -e "$0" $$ "$@"; exit 0' "$@"; read line; exit 3`;
+    const child = t.run(["sh", "-c", script, "sh", orphan, ...before, "cat"]);
+    await t.expect(/cat: -: Input\/output error\r+\n/);
+    t.type("\r");
+    await exits(child, 3);
+  },
+
   async "Ctrl-Z does nothing where no shell could continue the command"(t, before) {
     const child = t.run([...before, "sh", "-c", "echo up; read x; echo got $x"]);
     await t.expect("up\r\n");

@@ -1,6 +1,6 @@
 /** Builds the kernel of one sandbox and runs it until its first process is gone. */
 import { syscallName, syscallNumbers } from "../../platform/abi/amd64/syscalls.ts";
-import { SIGKILL } from "../../platform/abi/signal.ts";
+import { SIGKILL, SIGTTIN } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
 import { preadFd, pwriteFd } from "../../platform/host/host.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -109,7 +109,7 @@ async function runSandbox(
     loop.stop();
   };
   kernel.onInitStop = (signal) => {
-    console?.setInput(false);
+    console?.setInput("off");
     control.send({ type: "stopped", signal });
   };
   loop.addPoll(() => events.drain());
@@ -119,7 +119,7 @@ async function runSandbox(
     (request) => handleRequest(kernel, console, request),
     () => sendSignal(task.tg, kernelSignal(SIGKILL), true),
   );
-  console?.start();
+  console?.start(() => control.send({ type: "stopped", signal: SIGTTIN }));
   seal(platform);
   kernel.start(task);
   await loop.run().catch((error) => {
@@ -194,7 +194,7 @@ function handleRequest(kernel: Kernel, console: Console | null, request: Control
     case "resize":
       return console?.setWinsize(request.rows, request.cols);
     case "input":
-      return console?.setInput(request.on);
+      return console?.setInput(request.input);
     case "hangup":
       return console?.hangup();
     case "signal":

@@ -18,7 +18,7 @@ import { pollNow } from "../host/host_poll.ts";
 import { HostWatch } from "../host/watch.ts";
 import type { DevptsFilesystem } from "./filesystem.ts";
 import { setControlling } from "./job_control.ts";
-import type { Tty } from "./tty.ts";
+import type { ConsoleInput, Tty } from "./tty.ts";
 
 const CHUNK = 4096;
 /**
@@ -57,8 +57,6 @@ export class Console {
   /** The host took no more, and the watch for its room is armed. */
   #hostIsFull = false;
   #open = true;
-  /** What is typed is the guest's. */
-  #takesInput: boolean;
   /** Pumping tells the terminal, which tells us: each direction runs once at a time. */
   #pumpingIn = false;
   #pumpingOut = false;
@@ -74,7 +72,7 @@ export class Console {
     hostFdOut: number,
     takesInput: boolean,
   ) {
-    this.#takesInput = takesInput;
+    tty.input = takesInput ? "on" : "off";
     this.#in = hostEnd(hostFdIn);
     this.#host = hostFdIn === hostFdOut ? this.#in : hostEnd(hostFdOut);
     this.#inWatch = new HostWatch(kernel, this.#in.fd, () => {
@@ -95,8 +93,12 @@ export class Console {
     tty.masterQueue.add(this.#entry);
   }
 
-  /** Starts taking input; to be called when the kernel's hostEvents are there. */
-  start(): void {
+  /**
+   * Starts taking input; to be called when the kernel's hostEvents are there. `missed` is called once when
+   * somebody wants what is typed while another job gets it, and cannot be stopped for that.
+   */
+  start(missed: () => void): void {
+    this.tty.inputMissed = missed;
     this.#pumpIn();
   }
 
@@ -114,10 +116,10 @@ export class Console {
     this.tty.setWinsize(rows, cols, 0, 0);
   }
 
-  /** Without input, what is typed stays in the host's terminal, for whoever reads it there. */
-  setInput(on: boolean): void {
-    this.#takesInput = on;
-    if (on) this.#pumpIn();
+  setInput(input: ConsoleInput): void {
+    if (input === this.tty.input) return;
+    this.tty.setInput(input);
+    this.#pumpIn();
   }
 
   /** Whether the host has taken all output, which this tries again: to be waited for at the end. */
@@ -145,7 +147,7 @@ export class Console {
   }
 
   #moveInput(): void {
-    while (this.#open && this.#takesInput && this.tty.inputRoom > 0) {
+    while (this.#open && this.tty.input === "on" && this.tty.inputRoom > 0) {
       if (!this.#in.nonblocking && pollNow(this.#in.fd, EPOLLIN) === 0) {
         this.#inWatch.arm(EPOLLIN);
         return;

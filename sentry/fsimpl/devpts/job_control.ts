@@ -36,10 +36,29 @@ export function isControlling(t: Task, tty: Tty): boolean {
 export function checkForeground(t: Task | null, tty: Tty, signo: number): number {
   if (t === null || !isControlling(t, tty)) return 0;
   const group = t.tg.pgrp;
-  if (tty.foreground === null || tty.foreground === group) return 0;
+  if (tty.foreground === null || tty.foreground === group) {
+    return signo === SIGTTIN ? checkInput(t, tty) : 0;
+  }
   if (isIgnored(t, signo)) return signo === SIGTTIN ? -EIO : 0;
   if (group.isOrphaned()) return -EIO;
   signalGroup(t.kernel, group, signo);
+  return -ERESTARTSYS;
+}
+
+/**
+ * A process may be in the foreground here, and the sandbox a background job of the shell outside: then it reads as
+ * one there does. Only the job's first process and its group are stopped, which stops the command; whoever has
+ * jobs of its own waits, and the command is told.
+ */
+function checkInput(t: Task, tty: Tty): number {
+  if (tty.input === "orphaned") return -EIO;
+  if (tty.input !== "background") return 0;
+  const group = t.tg.pgrp;
+  if (group !== t.kernel.init?.pgrp || isIgnored(t, SIGTTIN)) {
+    tty.missInput();
+    return 0;
+  }
+  signalGroup(t.kernel, group, SIGTTIN);
   return -ERESTARTSYS;
 }
 

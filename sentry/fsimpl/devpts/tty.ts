@@ -44,6 +44,13 @@ const BACKLOG_LIMIT = 8192;
 const READABLE = EPOLLIN | EPOLLRDNORM;
 const WRITABLE = EPOLLOUT | EPOLLWRNORM;
 
+/**
+ * A console's input. "on": what is typed is the guest's. Else it stays in the caller's terminal, and who reads it
+ * waits ("off"), is stopped as a job in the background is ("background"), or, where no shell could continue it,
+ * gets EIO ("orphaned").
+ */
+export type ConsoleInput = "on" | "off" | "background" | "orphaned";
+
 export class Tty implements LineDevice, ControllingTty {
   session: Session | null = null;
   foreground: ProcessGroup | null = null;
@@ -59,6 +66,11 @@ export class Tty implements LineDevice, ControllingTty {
   col = 0;
   xpixel = 0;
   ypixel = 0;
+  /** What becomes of what is typed on the host's terminal, where this is the sandbox's console. */
+  input: ConsoleInput = "on";
+  /** Called when somebody reads who waits for the console's input in vain. */
+  inputMissed: (() => void) | null = null;
+  #hasMissed = false;
   /** TIOCSPTLCK: the slave cannot be opened. */
   locked = true;
   /** TIOCEXCL. */
@@ -108,6 +120,18 @@ export class Tty implements LineDevice, ControllingTty {
 
   signal(signo: number): void {
     if (this.foreground !== null) signalGroup(this.kernel, this.foreground, signo);
+  }
+
+  /** Who waits for input looks again. */
+  setInput(input: ConsoleInput): void {
+    this.input = input;
+    this.#hasMissed = false;
+    this.wakeReaders();
+  }
+
+  missInput(): void {
+    if (!this.#hasMissed) this.inputMissed?.();
+    this.#hasMissed = true;
   }
 
   wakeReaders(): void {
