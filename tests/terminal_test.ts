@@ -210,10 +210,9 @@ const SCENARIOS: Record<string, Scenario> = {
 
   async "a command in the background that no shell could continue reads EIO"(t, before) {
     const orphan =
-      "exit if fork; setpgrp; select undef, undef, undef, 0.01 while getppid == $ARGV[0]; " +
-      "shift; exec @ARGV";
-    const script = `sh -c 'perl -e "$0" $$ "$@"; exit 0' "$@"; read line; exit 3`;
-    const child = t.run(["sh", "-c", script, "sh", orphan, ...before, "cat"]);
+      "$p = $$; exit if fork; setpgrp; select undef, undef, undef, 0.01 while getppid == $p; exec @ARGV";
+    const script = `perl -e "$0" "$@"; read line; exit 3`;
+    const child = t.run(["sh", "-c", script, orphan, ...before, "cat"]);
     await t.expect(/cat: -: Input\/output error\r+\n/);
     t.type("\r");
     await exits(child, 3);
