@@ -40,7 +40,7 @@ export function withPlatform<P extends Platform>(
 
 /** A fresh address space that will run `code` at CODE; a page of data at DATA. */
 export function guest(p: Platform, code: number[]): Context {
-  const ctx = p.newAddressSpace();
+  const ctx = p.newAddressSpace("");
   assert(typeof ctx !== "number");
   ctx.queueMmap(CODE, PAGE, RW | PROT_EXEC, ANON, -1, 0);
   ctx.queueMmap(DATA, PAGE, RW, ANON, -1, 0);

@@ -173,8 +173,19 @@ export abstract class Context {
   abstract park(): void;
   /** Makes a running context return with EVENT_INTERRUPT (or another event) soon. Idempotent. */
   abstract interrupt(): void;
-  /** Ends the host thread (the process with the last one). The context must not be used after. */
-  abstract release(): void;
+  /**
+   * Ends the host thread (the process with the last one). The context must not be used after. `reuse`
+   * allows the platform to empty the process instead, and to keep it for another program.
+   */
+  abstract release(reuse?: Reuse): void;
+}
+
+/** For a process whose program is gone. */
+export interface Reuse {
+  /** Whoever may run in it later: the program may have tampered with what of the platform lies in it. */
+  trust: string;
+  /** Called at once or later, but once, with what `Context.usage(0)` would say, if the platform can tell. */
+  usage?: (words: Float64Array) => void;
 }
 
 export abstract class AddressSpace {
@@ -217,8 +228,11 @@ export interface Platform {
   readonly taskSize: number;
   /** Address of the vDSO in every address space, for AT_SYSINFO_EHDR; 0 when there is none. */
   readonly vdsoAddr: number;
-  /** A fresh, empty address space with one thread, owned by the Sentry; or -ENOMEM / -EAGAIN. */
-  newAddressSpace(): Context | number;
+  /**
+   * An empty address space with one thread, owned by the Sentry; or -ENOMEM / -EAGAIN. No program of another
+   * `trust` (see Reuse) has ever run in it.
+   */
+  newAddressSpace(trust: string): Context | number;
   /**
    * Waits until a context comes back, the doorbell rings (poller, control message), or
    * `timeoutNs` is over (-1: no limit; 0: only look). Returns the context, or null for the others.

@@ -9,7 +9,7 @@ import {
   setReg,
 } from "../arch/amd64/registers.ts";
 import { viewMemory } from "../host/ffi.ts";
-import { Context } from "../platform.ts";
+import { Context, type Reuse } from "../platform.ts";
 import type { PtraceAddressSpace } from "./address_space.ts";
 import type { PtracePlatform } from "./ptrace.ts";
 import {
@@ -31,6 +31,7 @@ import { ptraceLibrary } from "./native.ts";
 const SYS_MMAP = 9;
 const SYS_GETRUSAGE = 98;
 const RUSAGE_SIZE = 144;
+const usageWords = new Float64Array(RUSAGE_SIZE / 8);
 /** Past the red zone and what a rusage needs. */
 const SCRATCH_BELOW_STACK = 1024;
 const HIGH = 0x1_0000_0000;
@@ -227,7 +228,8 @@ export class PtraceContext extends Context {
     ptraceLibrary().dv_pt_interrupt(this.handle);
   }
 
-  override release(): void {
+  override release(reuse?: Reuse): void {
+    if (reuse?.usage !== undefined && this.usage(0, usageWords)) reuse.usage(usageWords);
     this.addressSpace.dropContext(this);
   }
 }

@@ -80,7 +80,7 @@ export class PtracePlatform implements Platform {
     if (at >= 0) this.#failed.splice(at, 1);
   }
 
-  newAddressSpace(): Context | number {
+  newAddressSpace(_trust: string): Context | number {
     return this.#zygote.addressSpace.fork(this.#zygote);
   }
 

@@ -234,7 +234,7 @@ Deno.test("the stubs die with their tracer", async () => {
   const code = `
     import { PtracePlatform } from ${JSON.stringify(new URL("./ptrace.ts", import.meta.url).href)};
     const p = PtracePlatform.start({ emptyRootFd: -1, namespaces: 0 });
-    const [a, b] = [p.newAddressSpace(), p.newAddressSpace()];
+    const [a, b] = [p.newAddressSpace(""), p.newAddressSpace()];
     console.log(a.addressSpace.hostPid, b.addressSpace.hostPid);
     p.wait(-1);`;
   const child = new Deno.Command(Deno.execPath(), {

@@ -5,8 +5,8 @@ import { ARCH_SET_GS } from "../abi/prctl.ts";
 import { getReg, REG_GS_BASE } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
-import { AddressSpace, type Context } from "../platform.ts";
-import { SystrapContext } from "./context.ts";
+import { AddressSpace, type Context, type Reuse } from "../platform.ts";
+import { SystrapContext, USAGE_WORDS } from "./context.ts";
 import type { ControlRegion, Slot } from "./region.ts";
 import { CMD_FORK, CMD_THREAD, I_STATE, STATE_SENTRY } from "./slot.ts";
 import type { SystrapPlatform } from "./systrap.ts";
@@ -20,12 +20,16 @@ const GREETING_TIMEOUT_MS = 5000;
 /** For the pid of a process that is no more: nothing is done to it. */
 const DEAD = -1;
 
+const usageWords = new Float64Array(USAGE_WORDS);
+
 export class SystrapAddressSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
   /** It was forked while it ran guest code. */
   hasForked = false;
   /** Regions that its children have left: it knows them, and no other guest does. */
   readonly childRegions: ControlRegion[] = [];
+  /** The host keeps more about the process than memory and threads, or its socket is not empty. */
+  isUsedUp = false;
   #pid = 0;
   /** Slots of host threads that wait for another guest thread. */
   #parked: Slot[] = [];
@@ -179,8 +183,13 @@ export class SystrapAddressSpace extends AddressSpace {
     return null;
   }
 
-  dropContext(ctx: SystrapContext): void {
-    if (!this.contexts.delete(ctx)) return;
+  dropContext(ctx: SystrapContext, reuse: Reuse | null): void {
+    if (!this.contexts.has(ctx)) return;
+    if (reuse !== null && this.#isReusable(ctx) && this.platform.mayKeep(reuse.trust)) {
+      return this.#keep(ctx, reuse);
+    }
+    if (reuse?.usage !== undefined && ctx.usage(0, usageWords)) reuse.usage(usageWords);
+    this.contexts.delete(ctx);
     const last = this.contexts.size === 0;
     if (last) {
       this.learnPid(0);
@@ -202,6 +211,26 @@ export class SystrapAddressSpace extends AddressSpace {
     this.platform.freeContext(ctx);
     if (last) this.platform.expectDeath(this);
     else this.region.free(ctx.slot);
+  }
+
+  /** Whether its process, emptied, is as good as a new one. */
+  #isReusable(ctx: SystrapContext): boolean {
+    return this.contexts.size === 1 && ctx.slot.index === 0 && !ctx.lost && !this.isUsedUp &&
+      getReg(ctx.regs, REG_GS_BASE) === 0 && this.learnPid(0) > 0;
+  }
+
+  #keep(ctx: SystrapContext, reuse: Reuse): void {
+    for (const slot of this.#parked) {
+      const thread = this.platform.newContext(this, slot);
+      if (typeof thread === "number") continue; // It stays, and does no harm.
+      thread.sendExit(false);
+      this.platform.freeContext(thread);
+      this.region.free(slot);
+    }
+    this.#parked.length = 0;
+    ctx.owner = null;
+    ctx.sendEmpty(reuse);
+    this.platform.keep(ctx);
   }
 
   override kill(): void {

@@ -1,10 +1,18 @@
 /** What only systrap has: stubs that greet, and control memory. What every platform does is tested by platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
+import { EFAULT } from "../abi/errno.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../abi/mman.ts";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
 import { withPlatform } from "../fixture_test.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
-import type { SystrapContext } from "./context.ts";
+import { type SystrapContext, USAGE_WORDS } from "./context.ts";
 import { SystrapPlatform } from "./systrap.ts";
 
 /** Longer than any test may take. */
@@ -34,7 +42,7 @@ Deno.test(
   withPlatform(SystrapPlatform.start, (p) => {
     const seen = new Set<number | null>();
     for (let round = 0; round < 8; round++) {
-      const parent = p.newAddressSpace() as SystrapContext;
+      const parent = p.newAddressSpace("") as SystrapContext;
       // It runs guest code, so it could keep its own memory in its child, and the child's in another.
       const child = parent.addressSpace.fork(parent) as SystrapContext;
       assertEquals(parent.flush(), 0);
@@ -68,5 +76,53 @@ Deno.test(
     assert(monoNs() - start > 4e9, "the time in which it was stopped has been counted");
     closeFd(stubEnd);
     p.giveRegion(space);
+  }),
+);
+
+Deno.test(
+  "an emptied process is used again where the trust is the same, and nowhere else",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const PAGE = 0x10_0000;
+    const first = p.newAddressSpace("a") as SystrapContext;
+    const pid = first.addressSpace.hostPid;
+    const byte = Uint8Array.of(7);
+    first.queueMmap(
+      PAGE,
+      4096,
+      PROT_READ | PROT_WRITE,
+      MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS,
+      -1,
+      0,
+    );
+    first.queueCopyOut(PAGE, byte, 0, 1);
+    assertEquals(first.flush(), 0);
+    assertEquals(first.addressSpace.read(PAGE, byte, 0, 1), 1);
+    let usage: Float64Array | null = null;
+    first.release({ trust: "a", usage: (words) => usage = words });
+    const other = p.newAddressSpace("b") as SystrapContext;
+    assert(other.addressSpace.hostPid !== pid);
+    const again = p.newAddressSpace("a") as SystrapContext;
+    assertEquals(again.addressSpace.hostPid, pid);
+    assertEquals(again.addressSpace.read(PAGE, byte, 0, 1), -EFAULT);
+    assert(usage !== null);
+    const words = new Float64Array(USAGE_WORDS);
+    assert(again.usage(0, words));
+    assert(words.every((n) => n >= 0), "less than nothing was used");
+    again.release();
+    other.release();
+    assert((p.newAddressSpace("a") as SystrapContext).addressSpace.hostPid !== pid);
+  }),
+);
+
+Deno.test(
+  "a process that the host knows more of than its memory is not used again",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const SYS_MEMBARRIER = 324;
+    const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
+    const first = p.newAddressSpace("a") as SystrapContext;
+    const pid = first.addressSpace.hostPid;
+    first.callNow(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0);
+    first.release({ trust: "a" });
+    assert((p.newAddressSpace("a") as SystrapContext).addressSpace.hostPid !== pid);
   }),
 );

@@ -11,6 +11,7 @@ import {
   EVENT_INTERRUPT,
   EVENT_LOST,
   EVENT_SYSCALL,
+  type Reuse,
 } from "../platform.ts";
 import type { SystrapAddressSpace } from "./address_space.ts";
 import type { Slot } from "./region.ts";
@@ -46,7 +47,6 @@ import {
   I_PREFETCHED,
   I_REPLY,
   I_RESULT,
-  I_SELF,
   I_SIGNAL_PATH,
   I_STATE,
   I_WAITING,
@@ -63,7 +63,17 @@ import {
 
 const SYS_ARCH_PRCTL = 158;
 const SYS_GETRUSAGE = 98;
+const SYS_MUNMAP = 11;
+const SYS_MEMBARRIER = 324;
 const RUSAGE_SIZE = 144;
+/** Of rusage, as 64-bit words: peak memory in KiB and page faults. */
+export const USAGE_WORDS = RUSAGE_SIZE / 8;
+const WORD_MAXRSS = 4;
+const FAULT_WORDS = [8, 9];
+/** Guests and stubs map nothing below. */
+const LOWEST_PAGE = 0x1000;
+/** The peak stays with a process: one that had more would give a small program after it away. */
+const KEPT_MAXRSS_KIB = 8192;
 const ARCH_SET_FS = 0x1002;
 const ARCH_SET_GS = 0x1001;
 const HIGH = 0x1_0000_0000;
@@ -139,6 +149,7 @@ export class SystrapContext extends Context {
         this.failedErrno = i32[I_RESULT];
         if (!(this.failedErrno < 0 && this.failedErrno >= -4095)) this.failedErrno = -EFAULT;
         this.failedChild = this.#childUnmade(this.failedCall);
+        this.addressSpace.isUsedUp = true;
         return;
       default:
         this.event = EVENT_LOST;
@@ -306,7 +317,10 @@ export class SystrapContext extends Context {
   }
 
   override queueLoadFp(addr: number): void {
-    this.#word(this.#queue(CMD_LOAD_FP, 0), addr);
+    const at = this.#queue(CMD_LOAD_FP, 0);
+    this.#word(at, addr);
+    this.#word(at + 2, 0);
+    this.#word(at + 4, 0);
   }
 
   #send(reply: number, raxLow: number, raxHigh: number): void {
@@ -347,6 +361,7 @@ export class SystrapContext extends Context {
       return 0;
     }
     this.failedChild = this.#childUnmade(this.i32[I_FAILED]);
+    this.addressSpace.isUsedUp = true;
     const errno = this.i32[I_RESULT];
     return errno < 0 && errno >= -4095 ? errno : -EFAULT;
   }
@@ -379,16 +394,26 @@ export class SystrapContext extends Context {
 
   override usage(who: number, out: Float64Array): boolean {
     if (this.lost) return false;
-    // `self` is the slot's address in the stub.
-    const self = (this.i32[I_SELF] >>> 0) + this.i32[I_SELF + 1] * HIGH;
     if (this.arenaLeft < RUSAGE_SIZE) this.flush();
     const at = this.reserve(RUSAGE_SIZE);
-    if (this.callNow(SYS_GETRUSAGE, who, self + at, 0, 0, 0) !== 0) return false;
-    for (let i = 0, word = at >> 2; i < RUSAGE_SIZE / 8; i++, word += 2) {
-      out[i] = (this.i32[word] >>> 0) + this.i32[word + 1] * HIGH;
-    }
+    if (this.callNow(SYS_GETRUSAGE, who, this.#stubAddr + at, 0, 0, 0) !== 0) return false;
+    this.#readUsage(at, out);
     return true;
   }
+
+  /** The slot's address in the stub. */
+  get #stubAddr(): number {
+    return CONTROL_BASE + slotOffset(this.slot.index);
+  }
+
+  /** The rusage at slot offset `at`, less what earlier programs in this process have used. */
+  #readUsage(at: number, out: Float64Array): void {
+    for (let i = 0, word = at >> 2; i < USAGE_WORDS; i++, word += 2) {
+      out[i] = (this.i32[word] >>> 0) + this.i32[word + 1] * HIGH;
+    }
+    for (let i = 0; i < FAULT_WORDS.length; i++) out[FAULT_WORDS[i]] -= this.#faultsBefore[i];
+  }
+  readonly #faultsBefore = [0, 0];
 
   override callNow(
     nr: number,
@@ -399,6 +424,7 @@ export class SystrapContext extends Context {
     a4: number,
     a5 = 0,
   ): number {
+    if (nr === SYS_MEMBARRIER) this.addressSpace.isUsedUp = true; // Registrations stay.
     this.#call(CMD_CALL_RESULT, nr, a0, a1, a2, a3, a4, a5);
     const err = this.flush();
     if (err < 0) return err;
@@ -433,8 +459,8 @@ export class SystrapContext extends Context {
     if (tid > 0 && pid > 0) native.dv_interrupt(pid, tid);
   }
 
-  override release(): void {
-    this.addressSpace.dropContext(this);
+  override release(reuse: Reuse | null = null): void {
+    this.addressSpace.dropContext(this, reuse);
   }
 
   /** A new guest thread on a host thread that another has left: takes over `from`'s FP control words. */
@@ -445,8 +471,7 @@ export class SystrapContext extends Context {
     this.#word(at + 4, from.i32[I_FCW]);
     this.setFsBase(getReg(from.regs, REG_FS_BASE));
     if (getReg(from.regs, REG_GS_BASE) === 0) {
-      const own = CONTROL_BASE + slotOffset(this.slot.index);
-      this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, own, 0, 0, 0);
+      this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
     }
     this.#full = REPLY_FULL;
   }
@@ -461,8 +486,49 @@ export class SystrapContext extends Context {
     native.dv_slot_deactivate(this.handle);
   }
 
+  /** For dropContext: has the process give up the guest's memory, and wait. */
+  sendEmpty({ trust, usage }: Reuse): void {
+    this.keptFor = trust;
+    this.#reportUsage = usage ?? null;
+    if (this.arenaLeft < RUSAGE_SIZE) this.flush();
+    this.#usageAt = this.reserve(RUSAGE_SIZE);
+    this.#call(CMD_CALL, SYS_GETRUSAGE, 0, this.#stubAddr + this.#usageAt, 0, 0, 0, 0);
+    this.queueCall(SYS_MUNMAP, LOWEST_PAGE, CONTROL_BASE - LOWEST_PAGE, 0, 0, 0);
+    this.setFsBase(0);
+    this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
+    this.queueLoadFp(0);
+    this.#send(REPLY_FLUSH | REPLY_PARK, 0, 0);
+  }
+  /** The trust (see Reuse) of the programs that its process is kept for; null while it is in use. */
+  keptFor: string | null = null;
+  /** Where the batch of sendEmpty leaves the rusage; -1 when it has been looked at. */
+  #usageAt = -1;
+  #reportUsage: ((words: Float64Array) => void) | null = null;
+
+  /** Waits until the process is empty; false when it may not be used again. Once true, always. */
+  isEmpty(): boolean {
+    const at = this.#usageAt;
+    if (at < 0) return !this.lost;
+    this.#usageAt = -1;
+    if (this.lost || this.flushed() < 0) return false;
+    const words = new Float64Array(USAGE_WORDS);
+    this.#readUsage(at, words);
+    this.#reportUsage?.(words);
+    this.#reportUsage = null;
+    for (let i = 0; i < FAULT_WORDS.length; i++) this.#faultsBefore[i] += words[FAULT_WORDS[i]];
+    return words[WORD_MAXRSS] <= KEPT_MAXRSS_KIB;
+  }
+
+  /** Another program is about to be loaded into the emptied process. */
+  reuse(): void {
+    this.keptFor = null;
+    this.addressSpace.region.reuse(this.slot);
+    this.regs.fill(0);
+  }
+
   /** For dropContext: orders the host thread's end. */
   sendExit(wholeProcess: boolean): void {
+    if (this.#commands > 0) this.flush(); // A failure of what is queued must not keep it.
     if (this.lost) return;
     this.#word(this.#queue(CMD_EXIT, 0), wholeProcess ? 1 : 0);
     this.#leaving = true;

@@ -29,6 +29,8 @@ import { prefetchTable } from "./prefetch.ts";
 
 const HANDLE_MAX = 16384;
 const SPARE_MIN = 2;
+/** Processes kept for programs to come: what a shell and the programs it starts leave behind one after the other. */
+const KEPT_MAX = 4;
 const ZYGOTE_TIMEOUT_MS = 10_000;
 
 export class SystrapPlatform implements Platform {
@@ -46,6 +48,8 @@ export class SystrapPlatform implements Platform {
   #lost: SystrapContext[] = [];
   #zygote!: SystrapContext;
   #spares: SystrapContext[] = [];
+  /** Emptied processes, or such as are about to be, each for programs of the trust it has had. */
+  readonly #kept: SystrapContext[] = [];
   /** The spare that the zygote is about to fork. */
   #coming: SystrapContext | null = null;
   #status = new Int32Array(2);
@@ -157,8 +161,10 @@ export class SystrapPlatform implements Platform {
     else this.#spares.push(spare);
   }
 
-  newAddressSpace(): Context | number {
+  newAddressSpace(trust: string): Context | number {
     this.#reap(); // A spare may have died since.
+    const kept = this.#takeKept(trust);
+    if (kept !== null) return kept;
     for (;;) {
       if (this.#spares.length === 0) {
         this.#startSpare();
@@ -172,6 +178,39 @@ export class SystrapPlatform implements Platform {
         return spare;
       }
     }
+  }
+
+  #takeKept(trust: string): SystrapContext | null {
+    for (let i = this.#kept.length - 1; i >= 0; i--) {
+      const ctx = this.#kept[i];
+      if (ctx.keptFor !== trust || !this.#isEmpty(ctx)) continue;
+      this.#kept.splice(this.#kept.indexOf(ctx), 1);
+      ctx.reuse();
+      native.dv_foreground(ctx.handle);
+      return ctx;
+    }
+    return null;
+  }
+
+  /** Whether there is room for one more process that programs of this trust may run in. */
+  mayKeep(trust: string): boolean {
+    if (this.#kept.length < KEPT_MAX) return true;
+    if (this.#kept.some((ctx) => ctx.keptFor === trust)) return false;
+    this.#kept.shift()!.release();
+    return true;
+  }
+
+  /** Its process is being emptied. */
+  keep(ctx: SystrapContext): void {
+    this.#kept.push(ctx);
+  }
+
+  /** Waits, shortly, until a kept process is empty. One that cannot be used again is let go. */
+  #isEmpty(ctx: SystrapContext): boolean {
+    if (ctx.isEmpty()) return true;
+    this.#kept.splice(this.#kept.indexOf(ctx), 1);
+    ctx.release();
+    return false;
   }
 
   wait(timeoutNs: number): Context | null {
@@ -189,6 +228,10 @@ export class SystrapPlatform implements Platform {
     if (ctx === null) return null;
     if (ctx === this.#zygote) {
       this.#finishSpare();
+      return null;
+    }
+    if (ctx.keptFor !== null) {
+      this.#isEmpty(ctx);
       return null;
     }
     ctx.decode();

@@ -54,3 +54,12 @@ export function hasCapability(creds: Credentials, cap: number): boolean {
 export function inGroup(creds: Credentials, gid: number): boolean {
   return creds.fsgid === gid || creds.groups.includes(gid);
 }
+
+const trusts = new WeakMap<Credentials, string>();
+
+/** Equal for two programs when neither may do anything that the other may not. */
+export function trustOf(creds: Credentials): string {
+  let trust = trusts.get(creds);
+  if (trust === undefined) trusts.set(creds, trust = Object.values(creds).join(";"));
+  return trust;
+}

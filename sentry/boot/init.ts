@@ -3,7 +3,7 @@ import { EACCES, ENOENT, ENOTDIR, errnoName } from "../../platform/abi/errno.ts"
 import { latin1Bytes } from "../../platform/abi/latin1.ts";
 import { O_RDONLY, O_RDWR, O_WRONLY } from "../../platform/abi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
-import { initialCredentials } from "../auth/credentials.ts";
+import { initialCredentials, trustOf } from "../auth/credentials.ts";
 import type { SandboxConfig } from "../config.ts";
 import { terminalsOf } from "../fsimpl/dev/terminals.ts";
 import { type Console, newConsole } from "../fsimpl/devpts/console.ts";
@@ -51,12 +51,12 @@ export async function createInit(
 }
 
 function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespace): Task {
-  const ctx = kernel.platform.newAddressSpace();
+  const creds = initialCredentials(config.uid, config.gid, config.groups);
+  const ctx = kernel.platform.newAddressSpace(trustOf(creds));
   if (typeof ctx === "number") throw new BootError("no memory for the first process");
   const pid = kernel.pids.allocate();
   const limits = initialRlimits(kernel.maxTasks, config.limits);
   const tg = new ThreadGroup(kernel, pid, new SignalActions(), limits);
-  const creds = initialCredentials(config.uid, config.gid, config.groups);
   const mm = new MemoryManager(ctx.addressSpace, kernel.platform.taskSize, new ImageCache());
   const root = mounts.rootPath;
   const fs = new FsContext(acquirePath(root), acquirePath(root), config.umask, mounts);

@@ -36,12 +36,22 @@ function hostClockNs(clock: number): number {
 const seen = new WeakMap<AddressSpace, number>();
 let sentrySeen = -1;
 
+/** What the stub has used so far is no guest's. */
+export function startCpuTime(space: AddressSpace): void {
+  const ns = stubCpuNs(space);
+  if (ns > 0) seen.set(space, ns);
+}
+
+function stubCpuNs(space: AddressSpace): number {
+  const pid = space.hostPid;
+  return pid > 0 ? hostClockNs((~pid << 3) | CPUCLOCK_SCHED) : -1;
+}
+
 /** Brings `t.utimeNs` and `t.stimeNs` up to date. */
 export function sampleCpuTime(t: Task): void {
   const space = t.ctx?.addressSpace;
   if (space === undefined) return;
-  const pid = space.hostPid;
-  const now = pid > 0 ? hostClockNs((~pid << 3) | CPUCLOCK_SCHED) : -1;
+  const now = stubCpuNs(space);
   if (now >= 0) {
     const delta = now - (seen.get(space) ?? 0);
     seen.set(space, now);
@@ -60,7 +70,11 @@ const WORD_MAJFLT = 9;
 
 /** Adds peak memory and page faults of the address space that `t` lives in, as its stub knows them. */
 export function addMemoryUse(t: Task, totals: UsageTotals): void {
-  if (!t.ctx?.usage(0, words)) return;
+  if (t.ctx?.usage(0, words)) addUsageWords(totals, words);
+}
+
+/** The same from what the platform says, see Context.usage. */
+export function addUsageWords(totals: UsageTotals, words: Float64Array): void {
   totals.maxRssKb = Math.max(totals.maxRssKb, words[WORD_MAXRSS]);
   totals.minorFaults += words[WORD_MINFLT];
   totals.majorFaults += words[WORD_MAJFLT];

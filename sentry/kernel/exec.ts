@@ -46,10 +46,10 @@ import {
 } from "../loader/load.ts";
 import { MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
-import type { Credentials } from "../auth/credentials.ts";
+import { type Credentials, trustOf } from "../auth/credentials.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { allowWrites } from "../vfs/open.ts";
-import { sampleCpuTime } from "./cpu_time.ts";
+import { addUsageWords, sampleCpuTime, startCpuTime } from "./cpu_time.ts";
 import { killOtherThreads } from "./de_thread.ts";
 import { credentialsForExec } from "./exec_credentials.ts";
 import { releaseOldMemory, resetForExec } from "./exec_state.ts";
@@ -112,8 +112,9 @@ export async function execProgram(
   const program = await loadProgram(file, path, argv, open, platform.taskSize);
   if (typeof program === "number") return program;
   const creds = credentialsForExec(t, program.file);
-  const ctx = platform.newAddressSpace();
+  const ctx = platform.newAddressSpace(trustOf(creds.creds));
   if (typeof ctx === "number") return dropProgram(program, -EAGAIN);
+  startCpuTime(ctx.addressSpace);
   if (await killOtherThreads(t) < 0) {
     ctx.release();
     return dropProgram(program, -EINTR);
@@ -258,7 +259,12 @@ function commit(t: Task, ctx: Context, mm: MemoryManager, start: Start): void {
   releaseOldMemory(t);
   t.replaceContext(ctx);
   t.mm = mm;
-  oldCtx.release();
+  const { tg } = t;
+  const isLast = oldMm.refs === 1;
+  oldCtx.release({
+    trust: trustOf(t.creds),
+    usage: isLast ? (words) => addUsageWords(tg.deadThreads, words) : undefined,
+  });
   oldMm.release();
   ctx.regs.fill(0, 0, 2 * REG_COUNT);
   setReg(ctx.regs, REG_RIP, start.entry);

@@ -4,7 +4,6 @@
 import { SIGCHLD, SS_DISABLE } from "../../platform/abi/signal.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { commitCredentials } from "./credentials_change.ts";
-import { bookMemoryUse } from "./cpu_time.ts";
 import { clearChildTid, leaveRseq } from "./exit.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { exitRobustList } from "./robust_list.ts";
@@ -16,7 +15,6 @@ const CLEARED_PERSONALITY = 0x740000;
 
 /** Just before the old memory goes: robust futexes, clear_child_tid (mm_release). */
 export function releaseOldMemory(t: Task): void {
-  bookMemoryUse(t);
   exitRobustList(t);
   exitPiStates(t);
   clearChildTid(t);

@@ -14,6 +14,7 @@ import {
   SIGKILL,
 } from "../../platform/abi/signal.ts";
 import { waitStatusExited } from "../../platform/abi/wait.ts";
+import { trustOf } from "../auth/credentials.ts";
 import { bookMemoryUse, nsToTicks, sampleCpuTime } from "./cpu_time.ts";
 import { kernelWake } from "./futex.ts";
 import { exitPiStates } from "./futex_pi.ts";
@@ -98,7 +99,7 @@ function releaseResources(t: Task): void {
   t.mm.release();
   const ctx = t.ctx;
   t.ctx = null;
-  ctx?.release();
+  ctx?.release({ trust: trustOf(t.creds) });
 }
 
 /**
@@ -108,8 +109,12 @@ function releaseResources(t: Task): void {
 export function leaveRseq(t: Task): void {
   const { rseqAddr } = t;
   t.rseqAddr = 0;
-  if (rseqAddr === 0 || t.mm.refs <= 1) return; // The last one takes its host process along.
-  t.ctx?.callNow(SYS_rseq, rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0);
+  if (rseqAddr === 0) return;
+  const { ctx, rseqLength, rseqSignature, mm } = t;
+  // The last one's host process may be used again: before its memory goes is soon enough.
+  if (mm.refs <= 1) {
+    ctx?.queueCall(SYS_rseq, rseqAddr, rseqLength, RSEQ_FLAG_UNREGISTER, rseqSignature, 0);
+  } else ctx?.callNow(SYS_rseq, rseqAddr, rseqLength, RSEQ_FLAG_UNREGISTER, rseqSignature, 0);
 }
 
 /** CLONE_CHILD_CLEARTID: threads waiting in pthread_join(3) are woken here. */

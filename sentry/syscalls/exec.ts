@@ -42,6 +42,26 @@ function doExec(
   if (path.length === 0 && !empty) return -ENOENT;
   const start = startOf(t, dirFd, path);
   if (typeof start === "number") return start;
+  const ctx = t.fs.walkContext(t.creds);
+  const file = openForExec(ctx, start, path, (flags & AT_SYMLINK_NOFOLLOW) !== 0, empty);
+  if (typeof file === "number") return file;
+  const strings = readStrings(t, argvAddr, envpAddr);
+  if (typeof strings === "number") {
+    file.release();
+    return strings;
+  }
+  const name = dirFd === AT_FDCWD || path.startsWith("/")
+    ? path
+    : `/dev/fd/${dirFd}${path.length > 0 ? "/" + path : ""}`;
+  const open = (p: string) => openForExec(t.fs.walkContext(t.creds), t.fs.cwd, p, false, false);
+  return execProgram(t, file, name, strings.argv, strings.envp, open);
+}
+
+function readStrings(
+  t: Task,
+  argvAddr: number,
+  envpAddr: number,
+): { argv: Uint8Array[]; envp: Uint8Array[] } | number {
   const reader = new StringReader(t);
   const argv = reader.vector(argvAddr);
   if (typeof argv === "number") return argv;
@@ -49,14 +69,7 @@ function doExec(
   if (typeof envp === "number") return envp;
   // Linux gives a program without arguments an empty first one.
   if (argv.length === 0) argv.push(new Uint8Array(0));
-  const ctx = t.fs.walkContext(t.creds);
-  const file = openForExec(ctx, start, path, (flags & AT_SYMLINK_NOFOLLOW) !== 0, empty);
-  if (typeof file === "number") return file;
-  const name = dirFd === AT_FDCWD || path.startsWith("/")
-    ? path
-    : `/dev/fd/${dirFd}${path.length > 0 ? "/" + path : ""}`;
-  const open = (p: string) => openForExec(t.fs.walkContext(t.creds), t.fs.cwd, p, false, false);
-  return execProgram(t, file, name, argv, envp, open);
+  return { argv, envp };
 }
 
 function startOf(t: Task, dirFd: number, path: string): PathRef | number {

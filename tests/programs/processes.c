@@ -12,6 +12,29 @@
 extern char **environ;
 static volatile int shared_word;
 
+#define STALE_PAGE ((char *)0x600000000000)
+
+/* Whether nothing is left of a program that went before: control words of the FPU, GS, rseq, memory. */
+static int is_fresh(void) {
+  unsigned mxcsr;
+  unsigned short fcw;
+  unsigned long gs = 1;
+  __asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(fcw));
+  syscall(SYS_arch_prctl, 0x1004 /* ARCH_GET_GS */, &gs);
+  unsigned char resident;
+  int mapped = mincore(STALE_PAGE, 4096, &resident) == 0 || errno != ENOMEM;
+  return mxcsr == 0x1f80 && fcw == 0x37f && gs == 0 && !mapped;
+}
+
+static void make_stale(void) {
+  unsigned mxcsr = 0x7f80;
+  unsigned short fcw = 0x27f;
+  CHECK(mmap(STALE_PAGE, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == STALE_PAGE);
+  memset(STALE_PAGE, 7, 1 << 20);
+  OK(syscall(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, STALE_PAGE));
+  __asm__ volatile("ldmxcsr %0; fldcw %1" ::"m"(mxcsr), "m"(fcw));
+}
+
 /* This program, started anew: "again-exit N", "again-args ...", "again-thread". */
 static void again(int argc, char **argv) {
   if (strcmp(argv[1], "again-exit") == 0) exit(atoi(argv[2]));
@@ -23,6 +46,11 @@ static void again(int argc, char **argv) {
   if (strcmp(argv[1], "again-read") == 0) {
     char byte;
     if (read(0, &byte, 1) == 1 && fork() == 0) read(0, &byte, 1);
+    exit(0);
+  }
+  if (strcmp(argv[1], "again-fresh") == 0) exit(is_fresh() ? 0 : 5);
+  if (strcmp(argv[1], "again-stale") == 0) {
+    make_stale();
     exit(0);
   }
   if (strcmp(argv[1], "again-thread") == 0) exit(getpid() == gettid() ? 0 : 3);
@@ -445,6 +473,31 @@ TEST(many, "five hundred children are born and reaped") {
       EQUAL(WEXITSTATUS(status), i);
     }
   }
+}
+
+TEST(exec_fresh, "a new program finds nothing of those that ended before it") {
+  for (int round = 0; round < 12; round++) {
+    char *argv[] = {"x", round % 3 == 2 ? "again-fresh" : "again-stale", NULL};
+    pid_t pid;
+    int status;
+    if (round % 2) EQUAL(posix_spawn(&pid, self, NULL, NULL, argv, environ), 0);
+    else {
+      pid = OK(fork());
+      if (pid == 0) {
+        execve(self, argv, environ);
+        _exit(99);
+      }
+    }
+    EQUAL(waitpid(pid, &status, 0), pid);
+    EQUAL(WEXITSTATUS(status), 0);
+  }
+}
+
+TEST(exec_missing, "exec looks for the file before it looks at the arguments") {
+  FAILS(execve("missing", nowhere, nowhere), ENOENT);
+  FAILS(execve("/bin/true", nowhere, environ), EFAULT);
+  char *argv[] = {nowhere, NULL};
+  FAILS(execve("/bin/true", argv, environ), EFAULT);
 }
 
 #define CROWD 32

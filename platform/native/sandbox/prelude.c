@@ -11,6 +11,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 // The first page of the segment; scripts/prelude.ts fills in the numbers.
 __attribute__((section(".header"), aligned(PAGE))) struct prelude prelude_header = {PRELUDE_MAGIC, 0, 0, 0, 0, 0, 0};
@@ -85,6 +86,16 @@ static void start(long argc, char **argv, const struct link_map *loaded) {
   else sandbox_abandon(s);
 }
 
+// A table of descriptors that grows while several threads share it waits for a grace period of RCU, some 10 ms.
+static void make_room_for_descriptors(void) {
+  enum { DESCRIPTORS = 8192 };
+  struct rlimit limit = {0, 0};
+  CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
+  long last = (limit.rlim_cur < DESCRIPTORS ? limit.rlim_cur : DESCRIPTORS) - 1;
+  long fd = CALL(SYS_fcntl, FD_CONTROL, F_DUPFD_CLOEXEC, last);
+  if (fd >= 0) CALL(SYS_close, fd);
+}
+
 // `sp`: the initial stack. Returns the program's own entry.
 __attribute__((used)) static uintptr_t prelude_main(long *sp) {
   char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
@@ -92,7 +103,9 @@ __attribute__((used)) static uintptr_t prelude_main(long *sp) {
   const struct link_map *loaded = loaded_objects((const ElfW(auxv_t) *)(envp + 1));
   if (loaded && CALL(SYS_mprotect, &prelude_header, PAGE, PROT_READ | PROT_WRITE) == 0) {
     start(*sp, argv, loaded);
-    prefault(loaded, *sp > 1 && same(argv[1], "boot") ? SANDBOX_HEAP : COMMAND_HEAP);
+    int in_sandbox = *sp > 1 && same(argv[1], "boot");
+    if (in_sandbox) make_room_for_descriptors();
+    prefault(loaded, in_sandbox ? SANDBOX_HEAP : COMMAND_HEAP);
   }
   return (uintptr_t)&prelude_header + prelude_header.entry;
 }
