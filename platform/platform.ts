@@ -7,6 +7,8 @@
  * may be called only while the Sentry owns the context.
  */
 
+import { getReg } from "./arch/amd64/registers.ts";
+
 /** The guest asked for a system call; number and arguments are in the registers. */
 export const EVENT_SYSCALL = 1;
 /** The guest's code faulted; `faultSignal`, `faultCode`, `faultAddr`, `faultTrapno`, `faultError`. */
@@ -70,6 +72,10 @@ export abstract class Context {
   abstract setFullRegisters(): void;
   /** Sets the FS base (thread pointer) at the next resume. */
   abstract setFsBase(addr: number): void;
+  /** REG_FS_BASE or REG_GS_BASE as it is now: where the host lets them, programs write it without a call. */
+  segmentBase(register: number): number {
+    return getReg(this.regs, register);
+  }
 
   /**
    * Numbers that getpid(2) and the like answer: a platform may let the thread read them by itself.

@@ -216,7 +216,7 @@ export class SystrapAddressSpace extends AddressSpace {
   /** Whether its process, emptied, is as good as a new one. */
   #isReusable(ctx: SystrapContext): boolean {
     return this.contexts.size === 1 && ctx.slot.index === 0 && !ctx.lost && !this.isUsedUp &&
-      getReg(ctx.regs, REG_GS_BASE) === 0 && this.learnPid(0) > 0;
+      this.learnPid(0) > 0 && ctx.isIntact;
   }
 
   #keep(ctx: SystrapContext, reuse: Reuse): void {
@@ -241,6 +241,8 @@ export class SystrapAddressSpace extends AddressSpace {
 
 /** The stub of a new thread takes GS for itself; a guest that has set it gets it back. */
 function inherit(from: SystrapContext, child: SystrapContext): void {
+  // By way of a trampoline GS was the stub's.
+  if (from.enteredBySignal) from.segmentBase(REG_GS_BASE);
   child.regs.set(from.regs);
   const gsBase = getReg(from.regs, REG_GS_BASE);
   if (gsBase !== 0) child.queueCall(SYS_arch_prctl, ARCH_SET_GS, gsBase, 0, 0, 0);

@@ -39,6 +39,8 @@ import {
   I_FAULT_SIGNAL,
   I_FAULT_TRAPNO,
   I_FCW,
+  I_FD_LOCK,
+  I_FD_READY,
   I_HOST_TID,
   I_INTERRUPTED,
   I_MXCSR,
@@ -47,6 +49,7 @@ import {
   I_PREFETCHED,
   I_REPLY,
   I_RESULT,
+  I_SELF,
   I_SIGNAL_PATH,
   I_STATE,
   I_WAITING,
@@ -76,6 +79,8 @@ const LOWEST_PAGE = 0x1000;
 const KEPT_MAXRSS_KIB = 8192;
 const ARCH_SET_FS = 0x1002;
 const ARCH_SET_GS = 0x1001;
+const ARCH_GET_FS = 0x1003;
+const ARCH_GET_GS = 0x1004;
 const HIGH = 0x1_0000_0000;
 /** A parked stub answers in microseconds; one that does not is lost to its guest's own doing. */
 const FLUSH_TIMEOUT_NS = 5e9;
@@ -168,6 +173,17 @@ export class SystrapContext extends Context {
   override setFsBase(addr: number): void {
     setReg(this.regs, 18, addr);
     this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_FS, addr, 0, 0, 0);
+  }
+
+  override segmentBase(register: number): number {
+    if (this.arenaLeft < 8) this.flush();
+    const at = this.reserve(8);
+    const code = register === REG_FS_BASE ? ARCH_GET_FS : ARCH_GET_GS;
+    if (this.callNow(SYS_ARCH_PRCTL, code, this.#stubAddr + at, 0, 0, 0) === 0) {
+      const base = (this.i32[at >> 2] >>> 0) + this.i32[(at >> 2) + 1] * HIGH;
+      setReg(this.regs, register, base === this.#stubAddr ? 0 : base);
+    }
+    return getReg(this.regs, register);
   }
 
   override setIdentity(words: Int32Array): void {
@@ -484,6 +500,15 @@ export class SystrapContext extends Context {
     }
     this.#send(REPLY_FLUSH | REPLY_PARK, this.regs[0], this.regs[1]);
     native.dv_slot_deactivate(this.handle);
+  }
+
+  /** Nothing is seen of a guest that has tampered with what outlives its program in the slot. */
+  get isIntact(): boolean {
+    const { i32 } = this;
+    const self = (i32[I_SELF] >>> 0) + i32[I_SELF + 1] * HIGH;
+    return self === this.#stubAddr && this.addressSpace.platform.isStubEntry(i32) &&
+      i32[I_HOST_TID] === this.addressSpace.hostPid && i32[I_FD_LOCK] === 0 &&
+      i32[I_FD_READY] === -1 && i32[I_FD_READY + 1] === -1;
   }
 
   /** For dropContext: has the process give up the guest's memory, and wait. */

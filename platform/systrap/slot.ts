@@ -48,6 +48,7 @@ export const I_REGS = 16;
 export const I_MXCSR = 58;
 export const I_FCW = 59;
 export const I_FP_IMAGE = 60;
+export const I_ENTRY = 62;
 export const I_SELF = 64;
 export const I_ALIVE = 66;
 export const I_FAILED = 67;

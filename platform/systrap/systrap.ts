@@ -14,6 +14,7 @@ import { SystrapAddressSpace } from "./address_space.ts";
 import { SystrapContext } from "./context.ts";
 import { ControlRegion, type Slot } from "./region.ts";
 import {
+  I_ENTRY,
   I_VDSO,
   I_XSAVE_SIZE,
   LOCAL_CALL,
@@ -29,6 +30,9 @@ import { prefetchTable } from "./prefetch.ts";
 
 const HANDLE_MAX = 16384;
 const SPARE_MIN = 2;
+/** The dead are looked for when nothing happens, or after so many events or waits: each look is a host call. */
+const REAP_AFTER_EVENTS = 256;
+const REAP_AFTER_WAITS = 32;
 /** Processes kept for programs to come: what a shell and the programs it starts leave behind one after the other. */
 const KEPT_MAX = 4;
 const ZYGOTE_TIMEOUT_MS = 10_000;
@@ -47,6 +51,7 @@ export class SystrapPlatform implements Platform {
   #newborn = new Set<SystrapAddressSpace>();
   #lost: SystrapContext[] = [];
   #zygote!: SystrapContext;
+  #entry: readonly [number, number] = [0, 0];
   #spares: SystrapContext[] = [];
   /** Emptied processes, or such as are about to be, each for programs of the trust it has had. */
   readonly #kept: SystrapContext[] = [];
@@ -92,9 +97,15 @@ export class SystrapPlatform implements Platform {
     }
     this.#zygote = zygote;
     native.dv_background(zygote.handle);
+    this.#entry = [zygote.i32[I_ENTRY], zygote.i32[I_ENTRY + 1]];
     this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;
     this.#startSpare();
+  }
+
+  /** Whether the slot `i32` names the stub's entry as the zygote's did when no guest had run yet. */
+  isStubEntry(i32: Int32Array): boolean {
+    return i32[I_ENTRY] === this.#entry[0] && i32[I_ENTRY + 1] === this.#entry[1];
   }
 
   serveLocally(on: boolean): boolean {
@@ -219,10 +230,11 @@ export class SystrapPlatform implements Platform {
     if (handle === -2 && timeoutNs !== 0) {
       // Nothing to serve: the time for chores.
       if (this.#spares.length < SPARE_MIN) this.#startSpare();
-      this.#reap();
+      if (++this.#sinceReap >= REAP_AFTER_WAITS) this.#reap();
       if (this.#lost.length > 0) return this.#takeLost();
       handle = native.dv_wait(timeoutNs);
-    } else if (++this.#sinceReap > 256) this.#reap();
+      if (handle < 0) this.#reap(); // A death rings the bell when it has been quiet for long.
+    } else if (++this.#sinceReap >= REAP_AFTER_EVENTS) this.#reap();
     if (handle < 0) return null;
     const ctx = this.#contexts[handle];
     if (ctx === null) return null;

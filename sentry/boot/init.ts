@@ -9,7 +9,7 @@ import { terminalsOf } from "../fsimpl/dev/terminals.ts";
 import { type Console, newConsole } from "../fsimpl/devpts/console.ts";
 import { newHostFile } from "../fsimpl/host/host_file.ts";
 import { cpuLimitChanged } from "../kernel/cpu_limit.ts";
-import { execProgram } from "../kernel/exec.ts";
+import { execProgram, programsCanWriteGs } from "../kernel/exec.ts";
 import { FdTable } from "../kernel/fd_table.ts";
 import { FsContext } from "../kernel/fs_context.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -57,7 +57,11 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
   const pid = kernel.pids.allocate();
   const limits = initialRlimits(kernel.maxTasks, config.limits);
   const tg = new ThreadGroup(kernel, pid, new SignalActions(), limits);
-  const mm = new MemoryManager(ctx.addressSpace, kernel.platform.taskSize, new ImageCache());
+  const mm = new MemoryManager(
+    ctx.addressSpace,
+    kernel.platform.taskSize,
+    new ImageCache(programsCanWriteGs()),
+  );
   const root = mounts.rootPath;
   const fs = new FsContext(acquirePath(root), acquirePath(root), config.umask, mounts);
   const ns = initialNamespaces(mounts, kernel.initialHostname, kernel.initialDomainname);

@@ -84,6 +84,13 @@ export interface MachineInfo {
   minSigStackSize: number;
 }
 
+/** Programs may use wrgsbase (AT_HWCAP2 tells them). */
+const HWCAP2_FSGSBASE = 2;
+
+export function programsCanWriteGs(): boolean {
+  return (machine.hwcap2 & HWCAP2_FSGSBASE) !== 0;
+}
+
 let machine: MachineInfo = { hwcap: 0, hwcap2: 0, minSigStackSize: 2048 };
 export function setMachineInfo(info: MachineInfo): void {
   machine = info;

@@ -147,7 +147,7 @@ export class RunLoop {
       this.kernel.stub(t, syscallName(number));
       return this.#finish(t, -ENOSYS);
     }
-    if (ctx.enteredBySignal) t.mm.noteSlowCall(getReg(ctx.regs, REG_RIP), number);
+    if (ctx.enteredBySignal) t.mm.noteSlowCall(ctx, getReg(ctx.regs, REG_RIP), number);
     current.task = t;
     const result = handler(t, t.args);
     current.task = null; // What runs later, in microtasks, may be any task's.

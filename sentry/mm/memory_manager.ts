@@ -447,10 +447,12 @@ export class MemoryManager {
   }
 
   /** A system call came the slow way from before `rip`: its site is patched if that is possible. */
-  noteSlowCall(rip: number, number: number): void {
+  noteSlowCall(ctx: Context, rip: number, number: number): void {
     if (!this.#patching) return;
     const vma = this.vmas.at(rip - 2);
     if (vma === null || vma.image === null) return;
+    // A trampoline found that GS is the guest's now.
+    if (vma.name === TRAMPOLINES) return this.stopPatching(ctx);
     vma.image.patch(rip - 2 - (vma.start - vma.imageOffset), number);
   }
 

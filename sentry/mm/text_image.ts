@@ -53,6 +53,7 @@ export class TextImage {
     readonly textSize: number,
     /** From the start of the text to the trampolines, in the guest. */
     readonly delta: number,
+    readonly checksGs: boolean,
   ) {}
 
   /** A system call by way of a host signal came from `site` (offset in the text). */
@@ -62,7 +63,7 @@ export class TextImage {
     if ((index + 1) * TRAMPOLINE_SIZE > TRAMPOLINE_SPACE) return;
     const at = this.delta + index * TRAMPOLINE_SIZE;
     const text = this.bytes.subarray(0, this.textSize);
-    const patch = patchSite(text, site, at, number);
+    const patch = patchSite(text, site, at, number, this.checksGs);
     if (patch === null) {
       this.#hopeless.add(site);
       return;
@@ -100,6 +101,9 @@ export class ImageCache {
   readonly #images = new Map<string, TextImage | null>();
   #bytes = 0;
 
+  /** `checksGs`: programs can write the base of GS without a system call. */
+  constructor(readonly checksGs: boolean) {}
+
   /**
    * The image of file bytes [offset, offset + size), with trampolines `delta` bytes behind its start;
    * null when the file is to be mapped as it is.
@@ -118,35 +122,30 @@ export class ImageCache {
       `${offset}:${size}:${delta}`;
     let image = this.#images.get(key);
     if (image === undefined) {
-      image = this.#bytes + size > CACHE_MAX ? null : makeImage(size, hostFd, hostOffset, delta);
+      image = this.#bytes + size > CACHE_MAX ? null : this.#make(size, hostFd, hostOffset, delta);
       this.#images.set(key, image);
       if (image !== null) this.#bytes += size;
     }
     return image;
   }
-}
 
-function makeImage(
-  size: number,
-  hostFd: number,
-  hostOffset: number,
-  delta: number,
-): TextImage | null {
-  let fd = memfdCreate("dvisor-text", MFD_ALLOW_SEALING | MFD_EXEC);
-  if (fd < 0) fd = memfdCreate("dvisor-text", MFD_ALLOW_SEALING);
-  if (fd < 0) return null;
-  const total = size + TRAMPOLINE_SPACE;
-  const bytes = ftruncate(fd, total) < 0 ? -1 : mapShared(fd, 0, total);
-  if (typeof bytes === "number" || !copyText(bytes, hostFd, hostOffset, size)) {
-    closeFd(fd);
-    return null;
+  #make(size: number, hostFd: number, hostOffset: number, delta: number): TextImage | null {
+    let fd = memfdCreate("dvisor-text", MFD_ALLOW_SEALING | MFD_EXEC);
+    if (fd < 0) fd = memfdCreate("dvisor-text", MFD_ALLOW_SEALING);
+    if (fd < 0) return null;
+    const total = size + TRAMPOLINE_SPACE;
+    const bytes = ftruncate(fd, total) < 0 ? -1 : mapShared(fd, 0, total);
+    if (typeof bytes === "number" || !copyText(bytes, hostFd, hostOffset, size)) {
+      closeFd(fd);
+      return null;
+    }
+    const seals = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+    if (hostSyscall(SYS_fcntl, fd, F_ADD_SEALS, seals) < 0) {
+      closeFd(fd);
+      return null;
+    }
+    return new TextImage(fd, bytes, mappingAddr(bytes), size, delta, this.checksGs);
   }
-  const seals = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
-  if (hostSyscall(SYS_fcntl, fd, F_ADD_SEALS, seals) < 0) {
-    closeFd(fd);
-    return null;
-  }
-  return new TextImage(fd, bytes, mappingAddr(bytes), size, delta);
 }
 
 function copyText(bytes: Uint8Array, hostFd: number, hostOffset: number, size: number): boolean {

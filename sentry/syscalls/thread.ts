@@ -25,7 +25,7 @@ import {
   ARCH_SET_GS,
 } from "../../platform/abi/prctl.ts";
 import { RSEQ_FLAG_UNREGISTER, RSEQ_SIZE } from "../../platform/abi/rseq.ts";
-import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../../platform/arch/amd64/registers.ts";
+import { REG_FS_BASE, REG_GS_BASE, setReg } from "../../platform/arch/amd64/registers.ts";
 import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { mayAccess } from "./access.ts";
@@ -99,7 +99,7 @@ export function archPrctl(t: Task, args: SyscallArguments): number {
       ctx.setFsBase(addr);
       return 0;
     case ARCH_GET_FS:
-      return t.copyOutI64(addr, getReg(ctx.regs, REG_FS_BASE));
+      return t.copyOutI64(addr, ctx.segmentBase(REG_FS_BASE));
     case ARCH_SET_GS: {
       if (addr >= t.kernel.platform.taskSize) return -EPERM;
       t.mm.stopPatching(ctx);
@@ -108,7 +108,7 @@ export function archPrctl(t: Task, args: SyscallArguments): number {
       return err;
     }
     case ARCH_GET_GS:
-      return t.copyOutI64(addr, getReg(ctx.regs, REG_GS_BASE));
+      return t.copyOutI64(addr, ctx.segmentBase(REG_GS_BASE));
     case ARCH_GET_CPUID:
       return 1;
     case ARCH_SET_CPUID:

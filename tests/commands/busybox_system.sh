@@ -21,7 +21,7 @@ show $b renice 3 $$ >/dev/null
 show $b ionice -c 2 -n 3 $b true
 show $b setsid $b echo session
 show $b taskset -p $$ | $b wc -l
-show $b sh -c 'sleep 5 & busybox kill $!; wait $!; echo $?'
+show $b sh -c 'exec 2>/dev/null; sleep 5 & busybox kill $!; wait $!; echo $?'
 show $b pidof no-such-program
 show $b ps -o comm | $b head -n 1
 show $b free | $b head -n 1

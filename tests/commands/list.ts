@@ -68,7 +68,7 @@ const LINES: readonly Row[] = [
   ["lsof", "exec 9</etc/passwd; lsof -p $$ -a -d 9 -Fn | tail -1", "lsof"],
   [
     "pgrep and pkill",
-    "cp /bin/sleep napper; ./napper 77 & pgrep -x napper | wc -l; pkill -x napper; wait $!; echo $?",
+    "exec 2>/dev/null; cp /bin/sleep napper; ./napper 77 & pgrep -x napper | wc -l; pkill -x napper; wait $!; echo $?",
     "pgrep",
   ],
   ["pstree", "pstree -A $$ | tr -s '-' | sed 's/^sh//'", "pstree"],

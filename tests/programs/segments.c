@@ -101,4 +101,9 @@ TEST(fsgsbase, "GS written by wrgsbase is kept as well") {
     getppid();
   }
   EQUAL(gs_base(), (uintptr_t)block);
+  pid_t pid = OK(fork());
+  if (pid == 0) _exit(gs_word(1) == 0x2222 && gs_base() == (uintptr_t)block ? 0 : 1);
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  EQUAL(status, 0);
 }
