@@ -1,13 +1,7 @@
 /** What only systrap has: stubs that greet, and control memory. What every platform does is tested by platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
 import { EFAULT } from "../abi/errno.ts";
-import {
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_PRIVATE,
-  PROT_READ,
-  PROT_WRITE,
-} from "../abi/mman.ts";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
 import { withPlatform } from "../fixture_test.ts";
