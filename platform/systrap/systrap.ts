@@ -51,7 +51,6 @@ export class SystrapPlatform implements Platform {
   #newborn = new Set<SystrapAddressSpace>();
   #lost: SystrapContext[] = [];
   #zygote!: SystrapContext;
-  #entry: readonly [number, number] = [0, 0];
   #spares: SystrapContext[] = [];
   /** Emptied processes, or such as are about to be, each for programs of the trust it has had. */
   readonly #kept: SystrapContext[] = [];
@@ -97,15 +96,15 @@ export class SystrapPlatform implements Platform {
     }
     this.#zygote = zygote;
     native.dv_background(zygote.handle);
-    this.#entry = [zygote.i32[I_ENTRY], zygote.i32[I_ENTRY + 1]];
     this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;
     this.#startSpare();
   }
 
-  /** Whether the slot `i32` names the stub's entry as the zygote's did when no guest had run yet. */
+  /** Whether the slot `i32` names the stub's entry as the zygote's does, which runs no guest. */
   isStubEntry(i32: Int32Array): boolean {
-    return i32[I_ENTRY] === this.#entry[0] && i32[I_ENTRY + 1] === this.#entry[1];
+    const zygote = this.#zygote.i32;
+    return i32[I_ENTRY] === zygote[I_ENTRY] && i32[I_ENTRY + 1] === zygote[I_ENTRY + 1];
   }
 
   serveLocally(on: boolean): boolean {
