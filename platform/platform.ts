@@ -173,6 +173,14 @@ export abstract class Context {
     return false;
   }
 
+  /**
+   * CPU time of the guest's thread in ns, or -1 when the platform cannot tell. May be called while the Sentry
+   * owns the context.
+   */
+  cpuTimeNs(): number {
+    return -1;
+  }
+
   /** Gives the thread back to the guest. */
   abstract resume(): void;
   /** The task will block: the host thread may sleep at once instead of spinning for the reply. */

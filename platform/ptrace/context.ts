@@ -1,5 +1,9 @@
 /** A guest thread under ptrace. Queued operations are performed at once: the thread is stopped. */
+import { SYS_clock_gettime, SYS_getrusage } from "../abi/amd64/syscalls.ts";
+import { getU64 } from "../abi/bytes.ts";
 import { EFAULT, EPERM, ESRCH } from "../abi/errno.ts";
+import { RUSAGE_SIZE } from "../abi/resource.ts";
+import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
 import {
   getReg,
   REG_COUNT,
@@ -29,8 +33,6 @@ import {
 import { ptraceLibrary } from "./native.ts";
 
 const SYS_MMAP = 9;
-const SYS_GETRUSAGE = 98;
-const RUSAGE_SIZE = 144;
 const usageWords = new Float64Array(RUSAGE_SIZE / 8);
 /** Past the red zone and what a rusage needs. */
 const SCRATCH_BELOW_STACK = 1024;
@@ -201,16 +203,27 @@ export class PtraceContext extends Context {
     return err < 0 ? err : ptraceLibrary().dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, a5);
   }
 
-  /** By way of the guest's stack, below what it uses. */
   override usage(who: number, out: Float64Array): boolean {
+    return this.#callFilling(SYS_getrusage, who, out);
+  }
+
+  override cpuTimeNs(): number {
+    const timespec = new Float64Array(TIMESPEC_SIZE / 8);
+    if (!this.#callFilling(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, timespec)) return -1;
+    return timespec[0] * NSEC_PER_SEC + timespec[1];
+  }
+
+  /**
+   * A host call whose second argument is filled, with words that go to `out`; by way of the guest's stack,
+   * below what it uses.
+   */
+  #callFilling(nr: number, a0: number, out: Float64Array): boolean {
     const addr = Math.floor((getReg(this.regs, REG_RSP) - SCRATCH_BELOW_STACK) / 16) * 16;
-    if (addr < 0 || this.callNow(SYS_GETRUSAGE, who, addr, 0, 0, 0) !== 0) return false;
-    const bytes = new Uint8Array(RUSAGE_SIZE);
-    if (this.addressSpace.read(addr, bytes, 0, RUSAGE_SIZE) !== RUSAGE_SIZE) return false;
+    if (addr < 0 || this.callNow(nr, a0, addr, 0, 0, 0) !== 0) return false;
+    const bytes = new Uint8Array(8 * out.length);
+    if (this.addressSpace.read(addr, bytes, 0, bytes.length) !== bytes.length) return false;
     const view = new DataView(bytes.buffer);
-    for (let i = 0; i < RUSAGE_SIZE / 8; i++) {
-      out[i] = view.getUint32(8 * i, true) + view.getUint32(8 * i + 4, true) * HIGH;
-    }
+    for (let i = 0; i < out.length; i++) out[i] = getU64(view, 8 * i);
     return true;
   }
 

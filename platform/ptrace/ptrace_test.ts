@@ -1,6 +1,8 @@
 /** What is ptrace's own. What every platform does is tested by platform/platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
+import { SYS_clock_gettime } from "../abi/amd64/syscalls.ts";
 import { ENOSYS, ESRCH } from "../abi/errno.ts";
+import { CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID } from "../abi/time.ts";
 import { MAP_FIXED, MAP_PRIVATE, PROT_READ } from "../abi/mman.ts";
 import { SIGSTOP, SIGTERM, SIGTRAP, SIGUSR1 } from "../abi/signal.ts";
 import {
@@ -75,6 +77,9 @@ Deno.test(
   withPlatform(PtracePlatform.start, (p) => {
     const ctx = guest(p, SYSCALL_LOOP);
     assertEquals(ctx.callNow(SYS_GETPID, 0, 0, 0, 0, 0), -ENOSYS);
+    // Of clocks it may read its own thread's alone.
+    assertEquals(ctx.callNow(SYS_clock_gettime, CLOCK_REALTIME, DATA, 0, 0, 0), -ENOSYS);
+    assertEquals(ctx.callNow(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, DATA, 0, 0, 0), 0);
     ctx.queueCall(SYS_KILL, ctx.addressSpace.hostPid, 9, 0, 0, 0);
     assertEquals(ctx.flush(), -ENOSYS);
     assertEquals(run(p, ctx), EVENT_SYSCALL);

@@ -1,6 +1,8 @@
 /** A guest thread under systrap: its slot, and the commands queued for its host thread. */
-import { SYS_sched_yield } from "../abi/amd64/syscalls.ts";
+import { SYS_clock_gettime, SYS_getrusage, SYS_sched_yield } from "../abi/amd64/syscalls.ts";
 import { EFAULT, ESRCH } from "../abi/errno.ts";
+import { RUSAGE_SIZE } from "../abi/resource.ts";
+import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
 import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
 import { hostSyscall, mappingAddr, monoNs } from "../host/host.ts";
@@ -65,10 +67,8 @@ import {
 } from "./slot.ts";
 
 const SYS_ARCH_PRCTL = 158;
-const SYS_GETRUSAGE = 98;
 const SYS_MUNMAP = 11;
 const SYS_MEMBARRIER = 324;
-const RUSAGE_SIZE = 144;
 /** Of rusage, as 64-bit words: peak memory in KiB and page faults. */
 export const USAGE_WORDS = RUSAGE_SIZE / 8;
 const WORD_MAXRSS = 4;
@@ -110,6 +110,8 @@ export class SystrapContext extends Context {
   #commands = 0;
   #arenaUsed = ARENA_OUT;
   #full = 0;
+  /** CPU time that its host thread has used for other guest threads before. */
+  readonly #cpuTimeBefore: number;
   /** Its host thread was sent the order to exit. */
   #leaving = false;
 
@@ -123,6 +125,7 @@ export class SystrapContext extends Context {
     this.i32 = slot.i32;
     this.regs = slot.regs;
     this.slotAddr = mappingAddr(slot.u8);
+    this.#cpuTimeBefore = slot.cpuTimeNs;
   }
 
   /** Reads what the stub published. The guest may have forged it: only ranges are trusted. */
@@ -409,12 +412,30 @@ export class SystrapContext extends Context {
   }
 
   override usage(who: number, out: Float64Array): boolean {
-    if (this.lost) return false;
-    if (this.arenaLeft < RUSAGE_SIZE) this.flush();
-    const at = this.reserve(RUSAGE_SIZE);
-    if (this.callNow(SYS_GETRUSAGE, who, this.#stubAddr + at, 0, 0, 0) !== 0) return false;
+    const at = this.#callFilling(SYS_getrusage, who, RUSAGE_SIZE);
+    if (at < 0) return false;
     this.#readUsage(at, out);
     return true;
+  }
+
+  override cpuTimeNs(): number {
+    const at = this.#callFilling(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, TIMESPEC_SIZE);
+    if (at < 0) return -1;
+    this.slot.cpuTimeNs = this.#wordAt(at) * NSEC_PER_SEC + this.#wordAt(at + 8);
+    return this.slot.cpuTimeNs - this.#cpuTimeBefore;
+  }
+
+  /** A host call whose second argument is filled. Returns where that is in the slot, or -errno. */
+  #callFilling(nr: number, a0: number, size: number): number {
+    if (this.lost) return -ESRCH;
+    if (this.arenaLeft < size) this.flush();
+    const at = this.reserve(size);
+    return this.callNow(nr, a0, this.#stubAddr + at, 0, 0, 0) !== 0 ? -EFAULT : at;
+  }
+
+  /** The 64-bit word at slot offset `at`. */
+  #wordAt(at: number): number {
+    return (this.i32[at >> 2] >>> 0) + this.i32[(at >> 2) + 1] * HIGH;
   }
 
   /** The slot's address in the stub. */
@@ -424,9 +445,7 @@ export class SystrapContext extends Context {
 
   /** The rusage at slot offset `at`, less what earlier programs in this process have used. */
   #readUsage(at: number, out: Float64Array): void {
-    for (let i = 0, word = at >> 2; i < USAGE_WORDS; i++, word += 2) {
-      out[i] = (this.i32[word] >>> 0) + this.i32[word + 1] * HIGH;
-    }
+    for (let i = 0; i < USAGE_WORDS; i++) out[i] = this.#wordAt(at + 8 * i);
     for (let i = 0; i < FAULT_WORDS.length; i++) out[FAULT_WORDS[i]] -= this.#faultsBefore[i];
   }
   readonly #faultsBefore = [0, 0];
@@ -517,7 +536,7 @@ export class SystrapContext extends Context {
     this.#reportUsage = usage ?? null;
     if (this.arenaLeft < RUSAGE_SIZE) this.flush();
     this.#usageAt = this.reserve(RUSAGE_SIZE);
-    this.#call(CMD_CALL, SYS_GETRUSAGE, 0, this.#stubAddr + this.#usageAt, 0, 0, 0, 0);
+    this.#call(CMD_CALL, SYS_getrusage, 0, this.#stubAddr + this.#usageAt, 0, 0, 0, 0);
     this.queueCall(SYS_MUNMAP, LOWEST_PAGE, CONTROL_BASE - LOWEST_PAGE, 0, 0, 0);
     this.setFsBase(0);
     this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);

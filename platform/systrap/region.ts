@@ -34,6 +34,9 @@ import { REG_COUNT } from "../arch/amd64/registers.ts";
 export class Slot {
   readonly i32: Int32Array;
   readonly regs: Int32Array;
+  /** CPU time of its host thread, when it was last looked at. */
+  cpuTimeNs = 0;
+
   constructor(readonly index: number, readonly u8: Uint8Array) {
     this.i32 = new Int32Array(u8.buffer, 0, SLOT_SIZE / 4);
     this.regs = new Int32Array(u8.buffer, 4 * I_REGS, 2 * REG_COUNT);
@@ -46,6 +49,7 @@ export class Slot {
     this.i32.fill(-1, I_WORDS, I_WORDS + 16);
     this.i32[I_FD_READY] = -1;
     this.i32[I_FD_READY + 1] = -1;
+    this.cpuTimeNs = 0;
   }
 }
 

@@ -1,12 +1,12 @@
 /**
  * CPU time of tasks: getrusage(2), times(2), CPU clocks, ITIMER_PROF. A guest's own time is the CPU
  * time of its stub process, its system time that of the Sentry's thread. Both are read when somebody
- * asks, and what has passed since the last look is booked on the task that is looked at: totals of a
- * process are right, the split between its threads is an estimate.
+ * asks, and what has passed since the last look is booked on the process that is looked at. Of a process
+ * with threads it is nobody's at first, and a thread's when that is asked what it has used.
  */
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
-import type { AddressSpace } from "../../platform/platform.ts";
+import type { AddressSpace, Context } from "../../platform/platform.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup, UsageTotals } from "./thread_group.ts";
 
@@ -32,14 +32,19 @@ function hostClockNs(clock: number): number {
     v.getUint32(8, true);
 }
 
-/** What was seen of each stub process, and of the Sentry's thread. */
+/** What was seen of each stub process, of each thread of those that have some, and of the Sentry's thread. */
 const seen = new WeakMap<AddressSpace, number>();
+const seenOfThread = new WeakMap<Context, number>();
 let sentrySeen = -1;
+/** Stub processes with more than one thread, now or once. */
+const threaded = new WeakSet<AddressSpace>();
 
-/** What the stub has used so far is no guest's. */
-export function startCpuTime(space: AddressSpace): void {
+/** What the stub of `ctx`, its only thread, has used so far is no guest's. */
+export function startCpuTime(ctx: Context): void {
+  const space = ctx.addressSpace;
   const ns = stubCpuNs(space);
   if (ns > 0) seen.set(space, ns);
+  if (threaded.has(space)) seenOfThread.set(ctx, Math.max(0, ctx.cpuTimeNs()));
 }
 
 function stubCpuNs(space: AddressSpace): number {
@@ -47,20 +52,42 @@ function stubCpuNs(space: AddressSpace): number {
   return pid > 0 ? hostClockNs((~pid << 3) | CPUCLOCK_SCHED) : -1;
 }
 
-/** Brings `t.utimeNs` and `t.stimeNs` up to date. */
+/** Brings the times of `t`'s process up to date; its own, too, when it is the only thread and always was. */
 export function sampleCpuTime(t: Task): void {
-  const space = t.ctx?.addressSpace;
-  if (space === undefined) return;
+  const { ctx } = t;
+  if (ctx === null) return;
+  const space = ctx.addressSpace;
+  if (t.mm.refs > 1) threaded.add(space);
+  const isAlone = !threaded.has(space);
+  // The times of those that are gone are what is nobody's.
+  const account = isAlone ? t : t.tg.deadThreads;
   const now = stubCpuNs(space);
   if (now >= 0) {
     const delta = now - (seen.get(space) ?? 0);
     seen.set(space, now);
-    if (delta > 0) t.utimeNs += delta;
+    if (isAlone) seenOfThread.set(ctx, now);
+    if (delta > 0) account.utimeNs += delta;
   }
   const sentry = hostClockNs(CLOCK_THREAD_CPUTIME_ID);
   if (sentry < 0) return;
-  if (sentrySeen >= 0 && sentry > sentrySeen) t.stimeNs += sentry - sentrySeen;
+  if (sentrySeen >= 0 && sentry > sentrySeen) account.stimeNs += sentry - sentrySeen;
   sentrySeen = sentry;
+}
+
+/**
+ * sampleCpuTime, and gives `t` what it has used of its process's time. Only its host thread can tell, so it is
+ * known while the Sentry has that: `isOurs`, or `t` is in a system call.
+ */
+export function sampleThreadTime(t: Task, isOurs = t.sysno >= 0): void {
+  sampleCpuTime(t);
+  const { ctx } = t;
+  if (ctx === null || !isOurs || ctx.queued || !threaded.has(ctx.addressSpace)) return;
+  const now = ctx.cpuTimeNs();
+  const delta = now - (seenOfThread.get(ctx) ?? 0);
+  if (now < 0 || delta <= 0) return;
+  seenOfThread.set(ctx, now);
+  t.utimeNs += delta;
+  t.tg.deadThreads.utimeNs -= delta;
 }
 
 const words = new Float64Array(18);
@@ -93,6 +120,6 @@ export function processCpuNs(tg: ThreadGroup, userOnly = false): number {
 }
 
 export function threadCpuNs(t: Task): number {
-  sampleCpuTime(t);
+  sampleThreadTime(t);
   return t.utimeNs + t.stimeNs;
 }

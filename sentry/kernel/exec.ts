@@ -121,7 +121,7 @@ export async function execProgram(
   const creds = credentialsForExec(t, program.file);
   const ctx = platform.newAddressSpace(trustOf(creds.creds));
   if (typeof ctx === "number") return dropProgram(program, -EAGAIN);
-  startCpuTime(ctx.addressSpace);
+  startCpuTime(ctx);
   if (await killOtherThreads(t) < 0) {
     ctx.release();
     return dropProgram(program, -EINTR);

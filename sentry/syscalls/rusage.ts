@@ -10,7 +10,7 @@ import {
 } from "../../platform/abi/resource.ts";
 import { NSEC_PER_SEC, NSEC_PER_USEC } from "../../platform/abi/time.ts";
 import { putTms, TMS_SIZE } from "../../platform/abi/times.ts";
-import { addMemoryUse, nsToTicks, sampleCpuTime } from "../kernel/cpu_time.ts";
+import { addMemoryUse, nsToTicks, sampleCpuTime, sampleThreadTime } from "../kernel/cpu_time.ts";
 import { PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { UsageTotals } from "../kernel/thread_group.ts";
@@ -57,16 +57,17 @@ function threadUsage(t: Task): UsageTotals {
 /** getrusage(2). */
 export function getrusage(t: Task, args: SyscallArguments): number {
   const who = args.i32(0);
-  sampleCpuTime(t);
   let usage: UsageTotals;
   switch (who) {
     case RUSAGE_SELF:
+      sampleCpuTime(t);
       usage = new UsageTotals();
       usage.add(t.tg.deadThreads);
       for (const each of t.tg.threads) usage.add(threadUsage(each));
       addMemoryUse(t, usage);
       break;
     case RUSAGE_THREAD:
+      sampleThreadTime(t);
       usage = threadUsage(t);
       addMemoryUse(t, usage);
       break;
@@ -98,7 +99,7 @@ export function times(t: Task, args: SyscallArguments): number {
   return nsToTicks(t.kernel.nowMonoNs());
 }
 
-const NOTE = "CPU times are estimates per thread; I/O is not counted";
+const NOTE = "system times are estimates; I/O is not counted";
 export const rows: SyscallRow[] = [
   [SYS_getrusage, "getrusage", getrusage, PARTIAL, NOTE],
   [SYS_times, "times", times, PARTIAL, NOTE],

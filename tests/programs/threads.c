@@ -31,6 +31,58 @@ static void *count_up(void *argument) {
   return argument;
 }
 
+static double cpu_ms(clockid_t clock) {
+  struct timespec t;
+  OK(clock_gettime(clock, &t));
+  return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static double used_ms(const struct rusage *u) {
+  return (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1e3 + (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e3;
+}
+
+/* User and system time of the calling thread, as its stat file has it. */
+static double stat_ms(void) {
+  char path[64];
+  unsigned long user, system;
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", gettid());
+  EQUAL(sscanf(strrchr(read_file(path), ')'), ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lu %lu", &user, &system), 2);
+  return (user + system) * 1e3 / sysconf(_SC_CLK_TCK);
+}
+
+enum { COMPUTED_MS = 100 };
+
+static void *compute(void *argument) {
+  struct rusage usage;
+  CHECK(cpu_ms(CLOCK_THREAD_CPUTIME_ID) < COMPUTED_MS / 2);
+  double start = monotonic_ms();
+  while (cpu_ms(CLOCK_THREAD_CPUTIME_ID) < COMPUTED_MS) {
+    for (volatile int i = 0; i < 10000000; i++) {}
+    CHECK(monotonic_ms() - start < 10000);
+  }
+  OK(getrusage(RUSAGE_THREAD, &usage));
+  CHECK(used_ms(&usage) > COMPUTED_MS / 2);
+  CHECK(stat_ms() > COMPUTED_MS / 2);
+  return argument;
+}
+
+TEST(cpu_times, "a thread's CPU times are its own, those of the process all of them") {
+  struct rusage usage;
+  double before = cpu_ms(CLOCK_THREAD_CPUTIME_ID);
+  for (int i = 0; i < 3; i++) {
+    pthread_t thread = start(compute, NULL);
+    while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
+      usleep(1000);
+      CHECK(cpu_ms(CLOCK_THREAD_CPUTIME_ID) - before < COMPUTED_MS);
+    }
+  }
+  OK(getrusage(RUSAGE_THREAD, &usage));
+  CHECK(used_ms(&usage) < COMPUTED_MS + before);
+  CHECK(cpu_ms(CLOCK_PROCESS_CPUTIME_ID) >= 3 * COMPUTED_MS);
+  OK(getrusage(RUSAGE_SELF, &usage));
+  CHECK(used_ms(&usage) >= 2.5 * COMPUTED_MS);
+}
+
 TEST(mutex_, "a mutex keeps eight threads apart and TLS is each one's own") {
   pthread_t threads[THREADS];
   for (long i = 0; i < THREADS; i++) threads[i] = start(count_up, (void *)i);

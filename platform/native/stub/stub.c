@@ -46,7 +46,7 @@ enum {
   SYS_rt_sigreturn = 15, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
   SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
   SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
-  SYS_restart_syscall = 219, SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
+  SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
   SYS_futex_waitv = 449,
 };
 // A host signal came before the gate saw the clone.
@@ -557,6 +557,10 @@ static int lock_down(int gated) {
       LD(offsetof(struct seccomp_data, nr)),
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
       LD(ARG(0)), IS(PR_SET_PDEATHSIG),
+      // Its own thread's CPU time; the clocks of other processes are none of its business.
+      LD(offsetof(struct seccomp_data, nr)),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 0, 3),
+      LD(ARG(0)), IS(CLOCK_THREAD_CPUTIME_ID),
       LD(offsetof(struct seccomp_data, nr)),
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),
       // A stub does not multiply by itself: the Sentry's gate lets through what it has just ordered.

@@ -15,7 +15,7 @@ const last: CpuTotals = { userNs: 0, systemNs: 0, idleNs: 0 };
 export function cpuTotals(kernel: Kernel): CpuTotals {
   let user = 0, system = 0;
   for (const tg of kernel.threadGroups()) {
-    if (tg.leader.ctx !== null) sampleCpuTime(tg.leader);
+    sampleCpuTime(tg.leader);
     user += tg.utimeNs() + tg.deadChildren.utimeNs;
     system += tg.stimeNs() + tg.deadChildren.stimeNs;
   }

@@ -4,7 +4,7 @@ import { NSEC_PER_SEC } from "../../../platform/abi/time.ts";
 import { RLIM_INFINITY, RLIMIT_RSS } from "../../../platform/abi/resource.ts";
 import { SCHED_FIFO, SCHED_RR } from "../../../platform/abi/sched.ts";
 import { SIG_DFL, SIG_IGN } from "../../../platform/abi/signal.ts";
-import { nsToTicks, sampleCpuTime } from "../../kernel/cpu_time.ts";
+import { nsToTicks, sampleCpuTime, sampleThreadTime } from "../../kernel/cpu_time.ts";
 import {
   type Task,
   TASK_BLOCKED,
@@ -70,7 +70,8 @@ export function statText(t: Task, whole: boolean): string {
   const shows = mayPtrace(currentTask(), t);
   const session = tg.pgrp.session;
   const tty = session.tty instanceof Tty ? session.tty : null;
-  if (t.ctx !== null) sampleCpuTime(t);
+  if (whole) sampleCpuTime(t);
+  else sampleThreadTime(t);
   const utime = nsToTicks(whole ? tg.utimeNs() : t.utimeNs);
   const stime = nsToTicks(whole ? tg.stimeNs() : t.stimeNs);
   const realTime = t.schedPolicy === SCHED_FIFO || t.schedPolicy === SCHED_RR;
@@ -144,13 +145,13 @@ export function statmText(t: Task): string {
 
 /** /proc/PID/schedstat: run time, wait time, slices. */
 export function schedstatText(t: Task): string {
-  if (t.ctx !== null) sampleCpuTime(t);
+  sampleThreadTime(t);
   return `${Math.floor(t.utimeNs + t.stimeNs)} 0 ${t.voluntarySwitches}\n`;
 }
 
 /** /proc/PID/sched: the rows that programs look for. */
 export function schedText(t: Task): string {
-  if (t.ctx !== null) sampleCpuTime(t);
+  sampleThreadTime(t);
   const ms = (ns: number): string => (ns / (NSEC_PER_SEC / 1000)).toFixed(6);
   const row = (name: string, value: string | number): string =>
     `${name.padEnd(45)}:${String(value).padStart(21)}\n`;
