@@ -27,6 +27,9 @@ worker.onmessage = (event) => {
     filename: "sentry.js",
     cachedData: cache ?? undefined,
   });
+  // What lay in these is V8's now; a collection may be far.
+  source.buffer.transfer(0);
+  cache?.buffer.transfer(0);
   scope.precompiled = script.cachedDataRejected === false;
   const sentry: typeof import("./sentry.ts") = script.runInThisContext()(import.meta.url);
   worker.onmessage = (event) => {

@@ -17,7 +17,7 @@
 __attribute__((section(".header"), aligned(PAGE))) struct prelude prelude_header = {PRELUDE_MAGIC, 0, 0, 0, 0, 0, 0};
 
 // What malloc uses until the program is up, in the command and in the sandbox process.
-enum { COMMAND_HEAP = 4 << 20, SANDBOX_HEAP = 10 << 20 };
+enum { COMMAND_HEAP = 3 << 20, SANDBOX_HEAP = 5 << 20 };
 
 __asm__(
     ".section .text.entry, \"ax\"\n"
