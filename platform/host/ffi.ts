@@ -19,7 +19,7 @@ const symbols = {
   // platform.c
   dv_shared_page: { parameters: [], result: "pointer" },
   dv_background: { parameters: ["i32"], result: "void" },
-  dv_foreground: { parameters: ["i32"], result: "void" },
+  dv_foreground: { parameters: ["i32", "i32"], result: "void" },
   dv_place: { parameters: [], result: "void" },
   dv_cpus: { parameters: [], result: "i32" },
   dv_spawn_zygote: { parameters: ["i32", "i32", "i32", "i32"], result: "i32" },

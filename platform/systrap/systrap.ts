@@ -184,7 +184,7 @@ export class SystrapPlatform implements Platform {
       if (spare === undefined) return -EAGAIN;
       if (spare.lost) spare.release();
       else {
-        native.dv_foreground(spare.handle);
+        native.dv_foreground(spare.handle, spare.addressSpace.hostPid);
         return spare;
       }
     }
@@ -196,7 +196,7 @@ export class SystrapPlatform implements Platform {
       if (ctx.keptFor !== trust || !this.#isEmpty(ctx)) continue;
       this.#kept.splice(this.#kept.indexOf(ctx), 1);
       ctx.reuse();
-      native.dv_foreground(ctx.handle);
+      native.dv_foreground(ctx.handle, ctx.addressSpace.hostPid);
       return ctx;
     }
     return null;

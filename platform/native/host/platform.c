@@ -361,33 +361,42 @@ static int busy_threads(void);
 static uint8_t wide[ACTIVE_MAX], quick[ACTIVE_MAX];
 static uint64_t resumed[ACTIVE_MAX];                // time stamp counter
 
-// The thread number is the guest's word; a wrong one moves one of our own processes about.
-static void allow(int handle, int at_home) {
+static void allow_thread(int handle, pid_t tid, int at_home) {
   wide[handle] = at_home;
   quick[handle] = 0;
-  pid_t tid = slots[handle]->host_tid;
   if (tid > 0) sched_setaffinity(tid, sizeof everywhere, at_home ? &everywhere : &elsewhere);
 }
 
-// The Sentry goes to sleep. Guest threads that have kept it idle for a while may run on its processor,
-// too. Returns after how many ns to look again.
+// The thread number is the guest's word; a wrong one moves one of our own processes about.
+static void allow(int handle, int at_home) { allow_thread(handle, slots[handle]->host_tid, at_home); }
+
+// The Sentry goes to sleep. Guest threads that have kept it idle for a while may run on its processor, too:
+// all of them after IDLE_NS; where there are more than other processors, those that compute after COMPUTES_TSC.
+// Returns after how many ns to look again.
 #define IDLE_NS 10000000L
+#define LOOK_NS 1000000L
+#define COMPUTES_TSC 1000000
 static long idle_since;
 static long open_home(void) {
-  int kept = 0;
+  int kept = 0, busy = busy_threads();
   for (int i = 0; i < nactive; i++)
     if (active[i] != background && wide[active[i]] != 1) kept++;
-  if (home < 0 || kept == 0 || busy_threads() == 0) {
+  if (home < 0 || kept == 0 || busy == 0) {
     idle_since = 0;
     return LONG_MAX;
   }
   long now = now_ns();
-  if (busy_threads() >= cpus) idle_since = now - IDLE_NS;
   if (idle_since == 0) idle_since = now;
-  if (now - idle_since < IDLE_NS) return IDLE_NS;
-  for (int i = 0; i < nactive; i++)
-    if (active[i] != background && wide[active[i]] != 1) allow(active[i], 1);
-  return LONG_MAX;
+  int all = now - idle_since >= IDLE_NS;
+  if (!all && busy < cpus) return IDLE_NS;
+  uint64_t tsc = __builtin_ia32_rdtsc();
+  for (int i = 0; i < nactive; i++) {
+    int handle = active[i];
+    if (handle == background || wide[handle] == 1 || (!all && tsc - resumed[handle] < COMPUTES_TSC)) continue;
+    allow(handle, 1);
+    kept--;
+  }
+  return kept == 0 ? LONG_MAX : LOOK_NS;
 }
 
 // A guest thread came back. One that makes call after call must not be on the Sentry's processor.
@@ -395,15 +404,16 @@ static long open_home(void) {
 #define QUICK_CALLS 16
 static void came_back(int handle) {
   idle_since = 0;
-  if (home < 0 || !wide[handle] || busy_threads() >= cpus - 1) return;
+  if (home < 0 || !wide[handle]) return;
   if (__builtin_ia32_rdtsc() - resumed[handle] > QUICK_TSC) quick[handle] = 0;
   else if (++quick[handle] >= QUICK_CALLS) allow(handle, 0);
 }
 
 // A spare is taken, for a new program: it begins with call after call. Where others are busy, the scheduler
 // decides.
-void dv_foreground(int handle) {
-  if (home >= 0) allow(handle, busy_threads() < cpus - 1 ? 0 : 2);
+// It may not have said its number yet, and has been kept on `home` like its maker: `pid` is what the kernel says.
+void dv_foreground(int handle, int pid) {
+  if (home >= 0) allow_thread(handle, pid, busy_threads() < cpus - 1 ? 0 : 2);
 }
 
 int dv_slot_register(int handle, struct slot *s) {

@@ -53,7 +53,7 @@ enum {
 #define EINTR_RESULT -4
 enum { PR_SET_PDEATHSIG = 1 };
 // Long: what it is for hardly ever happens, and a timer can cost the host 10 us and more.
-enum { UNHEARD_NAP_NS = 10000000, UNHEARD_PAUSES = 100 };
+enum { UNHEARD_NAP_NS = 2000000 };
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, INTERRUPT_SIGNAL = 34 };
 #define THREAD_FLAGS 0x00250f00  // VM FS FILES SIGHAND THREAD SYSVSEM CHILD_CLEARTID
 
@@ -84,12 +84,10 @@ static void publish_with(struct slot *s, u32 event, u32 nprefetched) {
   s->interrupted = 0;
   s->nprefetched = nprefetched;
   __atomic_store_n(&s->state, STATE_SENTRY, __ATOMIC_SEQ_CST);
-  if (!knock()) return;
   // On another processor it is in the futex in no time. On this one it needs this thread to sleep.
-  if (SHARED32(SHARED_CPU) != current_cpu()) {
-    for (u32 i = 0; i < UNHEARD_PAUSES && LOAD(s->state) == STATE_SENTRY; i++) cpu_pause();
-    if (LOAD(s->state) != STATE_SENTRY || !knock()) return;
-  }
+  u32 knocks = SHARED32(SHARED_CPU) == current_cpu() ? 1 : 3;
+  for (; knocks > 0 && LOAD(s->state) == STATE_SENTRY; knocks--)
+    if (!knock()) return;
   s->unheard = 1;
 }
 
@@ -98,7 +96,7 @@ static void publish(struct slot *s, u32 event) { publish_with(s, event, 0); }
 static void await_reply(struct slot *s) {
   u32 spin = SHARED32(SHARED_SPIN);
   // On the Sentry's own processor it cannot answer while this thread spins.
-  if (SHARED32(SHARED_CPU) == current_cpu()) spin = 0;
+  if (SHARED32(SHARED_CPU) == current_cpu() || s->unheard) spin = 0;
   for (u32 i = 0; i < spin; i++) {
     if (LOAD(s->state) == STATE_REPLY) return;
     if (s->reply & REPLY_PARK) break;
