@@ -292,8 +292,12 @@ function abandon(child: Task): void {
 /** The host could not make the child after all: it disappears without a trace. */
 export function unmakeTask(child: Task): void {
   const { tg, kernel } = child;
-  child.exiting = true;
-  abandon(child);
+  // The platform may have told first that it is dead, so that it has exited and perhaps been waited for.
+  if (child.ctx !== null) {
+    child.exiting = true;
+    abandon(child);
+  }
+  if (kernel.tasks.get(child.tid) !== child) return;
   kernel.removeTask(child);
   const i = tg.threads.indexOf(child);
   if (i >= 0) tg.threads.splice(i, 1);

@@ -2,7 +2,7 @@
  * The run loop: the Sentry's one thread waits for guest threads, serves what they ask, and gives them
  * back. Handlers that block continue in microtasks, which are drained before the next wait.
  */
-import { EAGAIN, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
+import { EAGAIN, ENOMEM, ENOSYS, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { RLIMIT_AS, RLIMIT_STACK } from "../../platform/abi/resource.ts";
 import { SEGV_MAPERR, SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
 import { syscallName } from "../../platform/abi/amd64/syscalls.ts";
@@ -127,7 +127,7 @@ export class RunLoop {
           const child = ctx.failedChild.owner as Task;
           ctx.failedChild = null;
           unmakeTask(child);
-          ctx.setReturn(-EAGAIN);
+          ctx.setReturn(ctx.failedErrno === -ENOMEM ? -ENOMEM : -EAGAIN);
         } else ctx.setReturn(ctx.failedErrno);
         return this.#goOn(t);
       case EVENT_LOST:

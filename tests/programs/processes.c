@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -498,6 +499,31 @@ TEST(exec_missing, "exec looks for the file before it looks at the arguments") {
   FAILS(execve("/bin/true", nowhere, environ), EFAULT);
   char *argv[] = {nowhere, NULL};
   FAILS(execve("/bin/true", argv, environ), EFAULT);
+}
+
+/* Twice the machine's memory, as mappings that merge: the kernel checks each by itself, a fork the whole. */
+TEST(fork_huge, "a process that is too large to be forked goes on, and can fork when it is smaller") {
+  enum { GIB = 1 << 30 };
+  struct sysinfo info;
+  OK(sysinfo(&info));
+  int count = 2 * (info.totalram * info.mem_unit / GIB) + 2, status;
+  void **maps = calloc(count, sizeof *maps);
+  for (int i = 0; i < count; i++) {
+    maps[i] = mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(maps[i] != MAP_FAILED);
+  }
+  for (int i = 0; i < 5; i++) {
+    pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    if (pid < 0) EQUAL(errno, ENOMEM);
+    else EQUAL(waitpid(pid, &status, 0), pid);
+  }
+  for (int i = 0; i < count; i++) OK(munmap(maps[i], GIB));
+  pid_t pid = OK(fork());
+  if (pid == 0) _exit(3);
+  EQUAL(waitpid(-1, &status, 0), pid);
+  EQUAL(WEXITSTATUS(status), 3);
+  FAILS(waitpid(-1, &status, 0), ECHILD);
 }
 
 #define CROWD 32
