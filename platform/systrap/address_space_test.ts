@@ -1,7 +1,14 @@
 /** What only systrap has: stubs that greet, and control memory. What every platform does is tested by platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
 import { EFAULT } from "../abi/errno.ts";
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../abi/mman.ts";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
 import { withPlatform } from "../fixture_test.ts";
@@ -118,5 +125,25 @@ Deno.test(
     first.callNow(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0);
     first.release({ trust: "a" });
     assert((p.newAddressSpace("a") as SystrapContext).addressSpace.hostPid !== pid);
+  }),
+);
+
+Deno.test(
+  "a process that makes room for others while it is still being emptied ends all the same",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const SIZE = 256 << 20;
+    const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+    const contexts = ["a", "b", "c", "d", "e"].map((trust) =>
+      p.newAddressSpace(trust) as SystrapContext
+    );
+    const [first] = contexts;
+    first.queueMmap(0x1000_0000, SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
+    assertEquals(first.flush(), 0);
+    for (const [i, ctx] of contexts.entries()) ctx.release({ trust: "abcde"[i] });
+    const deadline = monoNs() + 10e9;
+    while (!first.addressSpace.dead) {
+      assert(monoNs() < deadline, "it lives on");
+      p.wait(1e6);
+    }
   }),
 );

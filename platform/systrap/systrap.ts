@@ -206,7 +206,11 @@ export class SystrapPlatform implements Platform {
   mayKeep(trust: string): boolean {
     if (this.#kept.length < KEPT_MAX) return true;
     if (this.#kept.some((ctx) => ctx.keptFor === trust)) return false;
-    this.#kept.shift()!.release();
+    const oldest = this.#kept[0];
+    // Not while its thread is at work on the batch that empties it.
+    if (!this.#isEmpty(oldest)) return true;
+    this.#kept.shift();
+    oldest.release();
     return true;
   }
 
