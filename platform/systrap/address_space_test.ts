@@ -71,7 +71,7 @@ Deno.test(
     const stubEnd = region.connect();
     const space = new SystrapAddressSpace(p, region, null);
     const start = monoNs();
-    const stop = `kill -STOP ${Deno.pid}; sleep 2.5; kill -CONT ${Deno.pid}`;
+    const stop = `sleep 0.5; kill -STOP ${Deno.pid}; sleep 2.5; kill -CONT ${Deno.pid}`;
     new Deno.Command("sh", { args: ["-c", stop], stdin: "null" }).spawn().unref();
     assertEquals(space.learnPid(2000), 0, "nobody greets");
     assert(monoNs() - start > 4e9, "the time in which it was stopped has been counted");
