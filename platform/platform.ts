@@ -7,7 +7,10 @@
  * may be called only while the Sentry owns the context.
  */
 
+import { RUSAGE_WORDS } from "./abi/resource.ts";
 import { getReg } from "./arch/amd64/registers.ts";
+
+const usageWords = new Float64Array(RUSAGE_WORDS);
 
 /** The guest asked for a system call; number and arguments are in the registers. */
 export const EVENT_SYSCALL = 1;
@@ -166,11 +169,16 @@ export abstract class Context {
     return false;
   }
   /**
-   * getrusage(2) of the guest's own process (0) or thread (1), its 18 words into `out`; false when the
+   * getrusage(2) of the guest's own process (0) or thread (1), its RUSAGE_WORDS words into `out`; false when the
    * platform cannot tell. May be called while the Sentry owns the context.
    */
   usage(_who: number, _out: Float64Array): boolean {
     return false;
+  }
+
+  /** For a process that is about to end: what `reuse` wants to know of it. */
+  reportUsage(reuse: Reuse | null): void {
+    if (reuse?.usage !== undefined && this.usage(0, usageWords)) reuse.usage(usageWords);
   }
 
   /**
@@ -191,7 +199,7 @@ export abstract class Context {
    * Ends the host thread (the process with the last one). The context must not be used after. `reuse`
    * allows the platform to empty the process instead, and to keep it for another program.
    */
-  abstract release(reuse?: Reuse): void;
+  abstract release(reuse?: Reuse | null): void;
 }
 
 /** For a process whose program is gone. */

@@ -4,6 +4,7 @@
  * All strings that become guest bytes (paths, arguments, environment) are latin1: one char, one byte.
  */
 import type { ConsoleInput } from "./fsimpl/devpts/tty.ts";
+import type { ReceiveMessage } from "./fsimpl/gofer/client.ts";
 
 /** A directory or file of the host that the guest sees. */
 export interface VolumeConfig {
@@ -120,8 +121,7 @@ export interface WorkerReady {
 /** What the Sentry needs of the Worker that it runs in. */
 export interface WorkerScope {
   post(message: WorkerReady): void;
-  /** receiveMessageOnPort of node:worker_threads: the next message that has come, without waiting. */
-  receive(port: MessagePort): { message: unknown } | undefined;
+  readonly receive: ReceiveMessage;
   importModule(url: URL): Promise<unknown>;
   /** V8 had bytecode of the Sentry's code and took it. */
   precompiled: boolean;

@@ -66,6 +66,8 @@ export function getRlimit(v: DataView, off: number): Rlimit {
 
 /** struct rusage. */
 export const RUSAGE_SIZE = 144;
+/** It is made of 64-bit words alone. */
+export const RUSAGE_WORDS = RUSAGE_SIZE / 8;
 export const RUSAGE_OFF_UTIME_SEC = 0;
 export const RUSAGE_OFF_UTIME_USEC = 8;
 export const RUSAGE_OFF_STIME_SEC = 16;

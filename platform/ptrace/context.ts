@@ -2,7 +2,6 @@
 import { SYS_clock_gettime, SYS_getrusage } from "../abi/amd64/syscalls.ts";
 import { getU64 } from "../abi/bytes.ts";
 import { EFAULT, EPERM, ESRCH } from "../abi/errno.ts";
-import { RUSAGE_SIZE } from "../abi/resource.ts";
 import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
 import {
   getReg,
@@ -33,7 +32,6 @@ import {
 import { ptraceLibrary } from "./native.ts";
 
 const SYS_MMAP = 9;
-const usageWords = new Float64Array(RUSAGE_SIZE / 8);
 /** Past the red zone and what a rusage needs. */
 const SCRATCH_BELOW_STACK = 1024;
 const HIGH = 0x1_0000_0000;
@@ -241,8 +239,8 @@ export class PtraceContext extends Context {
     ptraceLibrary().dv_pt_interrupt(this.handle);
   }
 
-  override release(reuse?: Reuse): void {
-    if (reuse?.usage !== undefined && this.usage(0, usageWords)) reuse.usage(usageWords);
+  override release(reuse: Reuse | null = null): void {
+    this.reportUsage(reuse);
     this.addressSpace.dropContext(this);
   }
 }

@@ -6,7 +6,7 @@ import { getReg, REG_GS_BASE } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
 import { AddressSpace, type Context, type Reuse } from "../platform.ts";
-import { SystrapContext, USAGE_WORDS } from "./context.ts";
+import { SystrapContext } from "./context.ts";
 import type { ControlRegion, Slot } from "./region.ts";
 import { CMD_FORK, CMD_THREAD, I_STATE, STATE_SENTRY } from "./slot.ts";
 import type { SystrapPlatform } from "./systrap.ts";
@@ -19,8 +19,6 @@ const CHILD_REGIONS_MAX = 16;
 const GREETING_TIMEOUT_MS = 5000;
 /** For the pid of a process that is no more: nothing is done to it. */
 const DEAD = -1;
-
-const usageWords = new Float64Array(USAGE_WORDS);
 
 export class SystrapAddressSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
@@ -188,7 +186,7 @@ export class SystrapAddressSpace extends AddressSpace {
     if (reuse !== null && this.#isReusable(ctx) && this.platform.mayKeep(reuse.trust)) {
       return this.#keep(ctx, reuse);
     }
-    if (reuse?.usage !== undefined && ctx.usage(0, usageWords)) reuse.usage(usageWords);
+    ctx.reportUsage(reuse);
     this.contexts.delete(ctx);
     const last = this.contexts.size === 0;
     if (last) {

@@ -1,6 +1,8 @@
 /** What only systrap has: stubs that greet, and control memory. What every platform does is tested by platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
+import { SYS_membarrier } from "../abi/amd64/syscalls.ts";
 import { EFAULT } from "../abi/errno.ts";
+import { MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED } from "../abi/membarrier.ts";
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -9,24 +11,30 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../abi/mman.ts";
+import { RUSAGE_WORDS } from "../abi/resource.ts";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
 import { withPlatform } from "../fixture_test.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
-import { type SystrapContext, USAGE_WORDS } from "./context.ts";
+import type { SystrapContext } from "./context.ts";
 import { SystrapPlatform } from "./systrap.ts";
 
 /** Longer than any test may take. */
 const FOREVER_MS = 1_000_000;
 
+/** A stub that nobody makes, and its end of the socket. */
+function unborn(p: SystrapPlatform): { space: SystrapAddressSpace; stubEnd: number } {
+  const region = p.takeRegion(null);
+  assert(typeof region !== "number");
+  const stubEnd = region.connect();
+  assert(stubEnd >= 0);
+  return { space: new SystrapAddressSpace(p, region, null), stubEnd };
+}
+
 Deno.test(
   "a stub that ends before it greets is known to be dead, and its thread is lost",
   withPlatform(SystrapPlatform.start, (p) => {
-    const region = p.takeRegion(null);
-    assert(typeof region !== "number");
-    const stubEnd = region.connect();
-    assert(stubEnd >= 0);
-    const space = new SystrapAddressSpace(p, region, null);
+    const { space, stubEnd } = unborn(p);
     const ctx = space.addContext();
     assert(typeof ctx !== "number");
     assertEquals(space.learnPid(0), 0, "it may greet yet");
@@ -66,10 +74,7 @@ Deno.test(
 Deno.test(
   "a greeting is not waited for while the whole sandbox is stopped",
   withPlatform(SystrapPlatform.start, (p) => {
-    const region = p.takeRegion(null);
-    assert(typeof region !== "number");
-    const stubEnd = region.connect();
-    const space = new SystrapAddressSpace(p, region, null);
+    const { space, stubEnd } = unborn(p);
     const start = monoNs();
     const stop = `sleep 0.5; kill -STOP ${Deno.pid}; sleep 2.5; kill -CONT ${Deno.pid}`;
     new Deno.Command("sh", { args: ["-c", stop], stdin: "null" }).spawn().unref();
@@ -106,7 +111,7 @@ Deno.test(
     assertEquals(again.addressSpace.hostPid, pid);
     assertEquals(again.addressSpace.read(PAGE, byte, 0, 1), -EFAULT);
     assert(usage !== null);
-    const words = new Float64Array(USAGE_WORDS);
+    const words = new Float64Array(RUSAGE_WORDS);
     assert(again.usage(0, words));
     assert(words.every((n) => n >= 0), "less than nothing was used");
     again.release();
@@ -118,11 +123,9 @@ Deno.test(
 Deno.test(
   "a process that the host knows more of than its memory is not used again",
   withPlatform(SystrapPlatform.start, (p) => {
-    const SYS_MEMBARRIER = 324;
-    const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
     const first = p.newAddressSpace("a") as SystrapContext;
     const pid = first.addressSpace.hostPid;
-    first.callNow(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0);
+    first.callNow(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0);
     first.release({ trust: "a" });
     assert((p.newAddressSpace("a") as SystrapContext).addressSpace.hostPid !== pid);
   }),

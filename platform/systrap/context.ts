@@ -1,7 +1,21 @@
 /** A guest thread under systrap: its slot, and the commands queued for its host thread. */
-import { SYS_clock_gettime, SYS_getrusage, SYS_sched_yield } from "../abi/amd64/syscalls.ts";
+import {
+  SYS_arch_prctl,
+  SYS_clock_gettime,
+  SYS_getrusage,
+  SYS_membarrier,
+  SYS_munmap,
+  SYS_sched_yield,
+} from "../abi/amd64/syscalls.ts";
 import { EFAULT, ESRCH } from "../abi/errno.ts";
-import { RUSAGE_SIZE } from "../abi/resource.ts";
+import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../abi/prctl.ts";
+import {
+  RUSAGE_OFF_MAJFLT,
+  RUSAGE_OFF_MAXRSS_KB,
+  RUSAGE_OFF_MINFLT,
+  RUSAGE_SIZE,
+  RUSAGE_WORDS,
+} from "../abi/resource.ts";
 import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
 import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
@@ -66,21 +80,13 @@ import {
   STATE_SENTRY,
 } from "./slot.ts";
 
-const SYS_ARCH_PRCTL = 158;
-const SYS_MUNMAP = 11;
-const SYS_MEMBARRIER = 324;
-/** Of rusage, as 64-bit words: peak memory in KiB and page faults. */
-export const USAGE_WORDS = RUSAGE_SIZE / 8;
-const WORD_MAXRSS = 4;
-const FAULT_WORDS = [8, 9];
+/** Of rusage, as 64-bit words. */
+const WORD_MAXRSS = RUSAGE_OFF_MAXRSS_KB / 8;
+const FAULT_WORDS = [RUSAGE_OFF_MINFLT / 8, RUSAGE_OFF_MAJFLT / 8];
 /** Guests and stubs map nothing below. */
 const LOWEST_PAGE = 0x1000;
 /** The peak stays with a process: one that had more would give a small program after it away. */
 const KEPT_MAXRSS_KIB = 8192;
-const ARCH_SET_FS = 0x1002;
-const ARCH_SET_GS = 0x1001;
-const ARCH_GET_FS = 0x1003;
-const ARCH_GET_GS = 0x1004;
 const HIGH = 0x1_0000_0000;
 /** A parked stub answers in microseconds; one that does not is lost to its guest's own doing. */
 const FLUSH_TIMEOUT_NS = 5e9;
@@ -175,15 +181,14 @@ export class SystrapContext extends Context {
 
   override setFsBase(addr: number): void {
     setReg(this.regs, 18, addr);
-    this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_FS, addr, 0, 0, 0);
+    this.queueCall(SYS_arch_prctl, ARCH_SET_FS, addr, 0, 0, 0);
   }
 
   override segmentBase(register: number): number {
-    if (this.arenaLeft < 8) this.flush();
-    const at = this.reserve(8);
     const code = register === REG_FS_BASE ? ARCH_GET_FS : ARCH_GET_GS;
-    if (this.callNow(SYS_ARCH_PRCTL, code, this.#stubAddr + at, 0, 0, 0) === 0) {
-      const base = (this.i32[at >> 2] >>> 0) + this.i32[(at >> 2) + 1] * HIGH;
+    const at = this.#callFilling(SYS_arch_prctl, code, 8);
+    if (at >= 0) {
+      const base = this.#wordAt(at);
       setReg(this.regs, register, base === this.#stubAddr ? 0 : base);
     }
     return getReg(this.regs, register);
@@ -445,7 +450,7 @@ export class SystrapContext extends Context {
 
   /** The rusage at slot offset `at`, less what earlier programs in this process have used. */
   #readUsage(at: number, out: Float64Array): void {
-    for (let i = 0; i < USAGE_WORDS; i++) out[i] = this.#wordAt(at + 8 * i);
+    for (let i = 0; i < RUSAGE_WORDS; i++) out[i] = this.#wordAt(at + 8 * i);
     for (let i = 0; i < FAULT_WORDS.length; i++) out[FAULT_WORDS[i]] -= this.#faultsBefore[i];
   }
   readonly #faultsBefore = [0, 0];
@@ -459,7 +464,7 @@ export class SystrapContext extends Context {
     a4: number,
     a5 = 0,
   ): number {
-    if (nr === SYS_MEMBARRIER) this.addressSpace.isUsedUp = true; // Registrations stay.
+    if (nr === SYS_membarrier) this.addressSpace.isUsedUp = true; // Registrations stay.
     this.#call(CMD_CALL_RESULT, nr, a0, a1, a2, a3, a4, a5);
     const err = this.flush();
     if (err < 0) return err;
@@ -506,7 +511,7 @@ export class SystrapContext extends Context {
     this.#word(at + 4, from.i32[I_FCW]);
     this.setFsBase(getReg(from.regs, REG_FS_BASE));
     if (getReg(from.regs, REG_GS_BASE) === 0) {
-      this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
+      this.queueCall(SYS_arch_prctl, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
     }
     this.#full = REPLY_FULL;
   }
@@ -524,8 +529,8 @@ export class SystrapContext extends Context {
   /** Nothing is seen of a guest that has tampered with what outlives its program in the slot. */
   get isIntact(): boolean {
     const { i32 } = this;
-    const self = (i32[I_SELF] >>> 0) + i32[I_SELF + 1] * HIGH;
-    return self === this.#stubAddr && this.addressSpace.platform.isStubEntry(i32) &&
+    return this.#wordAt(4 * I_SELF) === this.#stubAddr &&
+      this.addressSpace.platform.isStubEntry(i32) &&
       i32[I_HOST_TID] === this.addressSpace.hostPid && i32[I_FD_LOCK] === 0 &&
       i32[I_FD_READY] === -1 && i32[I_FD_READY + 1] === -1;
   }
@@ -537,9 +542,9 @@ export class SystrapContext extends Context {
     if (this.arenaLeft < RUSAGE_SIZE) this.flush();
     this.#usageAt = this.reserve(RUSAGE_SIZE);
     this.#call(CMD_CALL, SYS_getrusage, 0, this.#stubAddr + this.#usageAt, 0, 0, 0, 0);
-    this.queueCall(SYS_MUNMAP, LOWEST_PAGE, CONTROL_BASE - LOWEST_PAGE, 0, 0, 0);
+    this.queueCall(SYS_munmap, LOWEST_PAGE, CONTROL_BASE - LOWEST_PAGE, 0, 0, 0);
     this.setFsBase(0);
-    this.queueCall(SYS_ARCH_PRCTL, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
+    this.queueCall(SYS_arch_prctl, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
     this.queueLoadFp(0);
     this.#send(REPLY_FLUSH | REPLY_PARK, 0, 0);
   }
@@ -555,7 +560,7 @@ export class SystrapContext extends Context {
     if (at < 0) return !this.lost;
     this.#usageAt = -1;
     if (this.lost || this.flushed() < 0) return false;
-    const words = new Float64Array(USAGE_WORDS);
+    const words = new Float64Array(RUSAGE_WORDS);
     this.#readUsage(at, words);
     this.#reportUsage?.(words);
     this.#reportUsage = null;

@@ -194,7 +194,7 @@ export class SystrapPlatform implements Platform {
     for (let i = this.#kept.length - 1; i >= 0; i--) {
       const ctx = this.#kept[i];
       if (ctx.keptFor !== trust || !this.#isEmpty(ctx)) continue;
-      this.#kept.splice(this.#kept.indexOf(ctx), 1);
+      this.#kept.splice(i, 1);
       ctx.reuse();
       native.dv_foreground(ctx.handle, ctx.addressSpace.hostPid);
       return ctx;

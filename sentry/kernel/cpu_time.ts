@@ -4,6 +4,12 @@
  * asks, and what has passed since the last look is booked on the process that is looked at. Of a process
  * with threads it is nobody's at first, and a thread's when that is asked what it has used.
  */
+import {
+  RUSAGE_OFF_MAJFLT,
+  RUSAGE_OFF_MAXRSS_KB,
+  RUSAGE_OFF_MINFLT,
+  RUSAGE_WORDS,
+} from "../../platform/abi/resource.ts";
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
@@ -90,10 +96,7 @@ export function sampleThreadTime(t: Task, isOurs = t.sysno >= 0): void {
   t.tg.deadThreads.utimeNs -= delta;
 }
 
-const words = new Float64Array(18);
-const WORD_MAXRSS = 4;
-const WORD_MINFLT = 8;
-const WORD_MAJFLT = 9;
+const words = new Float64Array(RUSAGE_WORDS);
 
 /** Adds peak memory and page faults of the address space that `t` lives in, as its stub knows them. */
 export function addMemoryUse(t: Task, totals: UsageTotals): void {
@@ -102,9 +105,9 @@ export function addMemoryUse(t: Task, totals: UsageTotals): void {
 
 /** The same from what the platform says, see Context.usage. */
 export function addUsageWords(totals: UsageTotals, words: Float64Array): void {
-  totals.maxRssKb = Math.max(totals.maxRssKb, words[WORD_MAXRSS]);
-  totals.minorFaults += words[WORD_MINFLT];
-  totals.majorFaults += words[WORD_MAJFLT];
+  totals.maxRssKb = Math.max(totals.maxRssKb, words[RUSAGE_OFF_MAXRSS_KB / 8]);
+  totals.minorFaults += words[RUSAGE_OFF_MINFLT / 8];
+  totals.majorFaults += words[RUSAGE_OFF_MAJFLT / 8];
 }
 
 /** Books them on the process for good: `t` is the last to leave the address space. */

@@ -110,11 +110,10 @@ export function leaveRseq(t: Task): void {
   const { rseqAddr } = t;
   t.rseqAddr = 0;
   if (rseqAddr === 0) return;
-  const { ctx, rseqLength, rseqSignature, mm } = t;
+  const area = [rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0] as const;
   // The last one's host process may be used again: before its memory goes is soon enough.
-  if (mm.refs <= 1) {
-    ctx?.queueCall(SYS_rseq, rseqAddr, rseqLength, RSEQ_FLAG_UNREGISTER, rseqSignature, 0);
-  } else ctx?.callNow(SYS_rseq, rseqAddr, rseqLength, RSEQ_FLAG_UNREGISTER, rseqSignature, 0);
+  if (t.mm.refs <= 1) t.ctx?.queueCall(SYS_rseq, ...area);
+  else t.ctx?.callNow(SYS_rseq, ...area);
 }
 
 /** CLONE_CHILD_CLEARTID: threads waiting in pthread_join(3) are woken here. */

@@ -61,11 +61,9 @@ export function buildStack(
   const argStart = base + at;
   const auxWords: number[] = [];
   for (const [type, value] of aux) {
-    const isString = typeof value === "string";
-    auxWords.push(
-      type,
-      typeof value === "number" ? value : isString ? put(latin1Bytes(value)) : putAligned(value),
-    );
+    if (typeof value === "number") auxWords.push(type, value);
+    else if (typeof value === "string") auxWords.push(type, put(latin1Bytes(value)));
+    else auxWords.push(type, putAligned(value));
   }
   auxWords.push(31, /* AT_EXECFN */ execfnAddr, 0, 0);
   const words = 1 + argv.length + 1 + envp.length + 1 + auxWords.length;

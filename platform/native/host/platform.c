@@ -421,9 +421,9 @@ static void came_back(int handle) {
   else if (++quick[handle] >= QUICK_CALLS) allow(handle, 0);
 }
 
-// A spare is taken, for a new program: it begins with call after call. Where others are busy, the scheduler
-// decides.
-// It may not have said its number yet, and has been kept on `home` like its maker: `pid` is what the kernel says.
+// A process is taken for a new program, which begins with call after call; where others are busy, the scheduler
+// decides. A spare has been kept on `home` like its maker, and may not have said its number yet: `pid` is what
+// the kernel says.
 void dv_foreground(int handle, int pid) {
   if (home >= 0) allow_thread(handle, pid, busy_threads() < cpus - 1 ? 0 : 2);
 }

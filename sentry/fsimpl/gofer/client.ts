@@ -22,7 +22,7 @@ import {
 /** Requests under way; more get EAGAIN. One task has one at a time. */
 const MAX_PENDING = 65_536;
 
-/** The next message that has come to a port, without waiting. */
+/** The next message that has come to a port, without waiting (receiveMessageOnPort of node:worker_threads). */
 export type ReceiveMessage = (port: MessagePort) => { message: unknown } | undefined;
 
 export interface AttachedRoot {
