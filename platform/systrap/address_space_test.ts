@@ -14,7 +14,7 @@ import {
 import { RUSAGE_WORDS } from "../abi/resource.ts";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
-import { withPlatform } from "../fixture_test.ts";
+import { ANON, back, COUNT_LOOP, DATA, guest, PAGE, RW, withPlatform } from "../fixture_test.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import type { SystrapContext } from "./context.ts";
 import { SystrapPlatform } from "./systrap.ts";
@@ -148,5 +148,28 @@ Deno.test(
       assert(monoNs() < deadline, "it lives on");
       p.wait(1e6);
     }
+  }),
+);
+
+Deno.test(
+  "what a thread has performed stays so when another runs in its slot",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const leader = guest(p, COUNT_LOOP) as SystrapContext;
+    const space = leader.addressSpace;
+    const thread = space.newThread(leader) as SystrapContext;
+    assertEquals(leader.flush(), 0);
+    thread.queueMmap(DATA + PAGE, PAGE, RW, ANON, -1, 0);
+    assertEquals(thread.flush(), 0);
+    thread.release();
+    const next = space.newThread(leader) as SystrapContext;
+    assert(next.slot === thread.slot, "the parked host thread is not used again");
+    assertEquals(next.flush(), 0);
+    next.setFullRegisters();
+    next.resume(); // It counts, and says nothing.
+    assert(thread.performed);
+    next.interrupt();
+    back(p, next);
+    next.release();
+    leader.release();
   }),
 );

@@ -132,6 +132,7 @@ export class SystrapContext extends Context {
     this.regs = slot.regs;
     this.slotAddr = mappingAddr(slot.u8);
     this.#cpuTimeBefore = slot.cpuTimeNs;
+    slot.user = this;
   }
 
   /** Reads what the stub published. The guest may have forged it: only ranges are trusted. */
@@ -395,8 +396,10 @@ export class SystrapContext extends Context {
   }
 
   override get performed(): boolean {
-    // A thread that was sent its exit says no more; the kernel clears `alive` when it is gone.
+    // A thread that was sent its exit says no more; the kernel clears `alive` when it is gone. A slot
+    // is given to another context when all is done, and then it is the other's state that stands there.
     return this.lost || this.#sent === 0 || this.i32[I_STATE] !== STATE_REPLY ||
+      this.slot.user !== this ||
       (this.#leaving && this.i32[I_ALIVE] === 0);
   }
 

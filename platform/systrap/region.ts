@@ -36,6 +36,8 @@ export class Slot {
   readonly regs: Int32Array;
   /** CPU time of its host thread, when it was last looked at. */
   cpuTimeNs = 0;
+  /** The context it serves, or served last; which are told apart, no more. */
+  user: object | null = null;
 
   constructor(readonly index: number, readonly u8: Uint8Array) {
     this.i32 = new Int32Array(u8.buffer, 0, SLOT_SIZE / 4);
