@@ -65,6 +65,7 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
   const root = mounts.rootPath;
   const fs = new FsContext(acquirePath(root), acquirePath(root), config.umask, mounts);
   const ns = initialNamespaces(mounts, kernel.initialHostname, kernel.initialDomainname);
+  ns.acquire(); // Like Linux's init_nsproxy they outlive every task: the sandbox ends without unmounting.
   const fdTable = new FdTable();
   fdTable.noFileLimit = limits.cur[RLIMIT_NOFILE];
   const task = new Task(kernel, pid, ctx, tg, creds, mm, fdTable, fs, ns);
