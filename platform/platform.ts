@@ -260,6 +260,8 @@ export interface Platform {
    * `timeoutNs` is over (-1: no limit; 0: only look). Returns the context, or null for the others.
    */
   wait(timeoutNs: number): Context | null;
+  /** `ctx.resumeWith(value)`, then `wait`: what happens at most calls, so a platform may do it in one go. */
+  resumeAndWait(ctx: Context, value: number, timeoutNs: number): Context | null;
   /**
    * Lets guest threads serve by themselves what needs no Sentry: plain futex calls, sched_yield, the
    * identity calls. Off while system calls are traced. False: the platform cannot.

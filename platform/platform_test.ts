@@ -582,6 +582,20 @@ onEveryPlatform("wait ends at its time, and when the doorbell rings", (p) => {
   assertEquals(back(p, ctx), EVENT_LOST);
 });
 
+onEveryPlatform("resumeAndWait gives one thread its result, and returns who comes next", (p) => {
+  const [a, b] = [guest(p, SYSCALL_LOOP), guest(p, SYSCALL_LOOP)];
+  for (const ctx of [a, b]) assertEquals(run(p, ctx), EVENT_SYSCALL);
+  for (const result of [0, 4242, 39]) {
+    const got = p.resumeAndWait(a, result, 1e9) ?? next(p);
+    assert(got === a && a.event === EVENT_SYSCALL);
+    assertEquals(a.callNumber, result); // Its next call has what it got in rax.
+  }
+  b.resumeWith(1);
+  const first = p.resumeAndWait(a, 2, 1e9) ?? next(p);
+  assertEquals(new Set([first, next(p)]), new Set([a, b]));
+  assertEquals([a.callNumber, b.callNumber], [2, 1]);
+});
+
 onEveryPlatform("waiting costs no CPU", (p) => {
   const ctx = guest(p, SYSCALL_LOOP);
   assertEquals(run(p, ctx), EVENT_SYSCALL);

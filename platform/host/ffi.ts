@@ -33,6 +33,7 @@ const symbols = {
   dv_resume: { parameters: ["i32", "i32", "i32", "i32", "i32"], result: "void" },
   dv_ring: { parameters: [], result: "void" },
   dv_poll: { parameters: ["f64"], result: "i32" },
+  dv_resume_and_poll: { parameters: ["i32", "i32", "i32", "i32", "f64"], result: "i32" },
   dv_wait: { parameters: ["f64"], result: "i32" },
   dv_wait_stat: { parameters: ["i32"], result: "f64" },
   dv_wait_slot: { parameters: ["i32", "i32", "i32", "f64"], result: "i32" },

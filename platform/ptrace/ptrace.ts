@@ -107,6 +107,11 @@ export class PtracePlatform implements Platform {
     }
   }
 
+  resumeAndWait(ctx: Context, value: number, timeoutNs: number): Context | null {
+    ctx.resumeWith(value);
+    return this.wait(timeoutNs);
+  }
+
   /** Every call comes to the Sentry: that makes it the oracle. */
   serveLocally(): boolean {
     return false;

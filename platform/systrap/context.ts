@@ -349,12 +349,17 @@ export class SystrapContext extends Context {
   }
 
   #send(reply: number, raxLow: number, raxHigh: number): void {
+    native.dv_resume(this.handle, reply, this.#takeBatch(), raxLow, raxHigh);
+  }
+
+  /** Ends the batch. Returns how many commands of it are in the slot. */
+  #takeBatch(): number {
     const commands = this.#commands;
     this.#sent = commands;
     this.#commands = 0;
     this.#arenaUsed = ARENA_OUT;
     this.fdsQueued = 0;
-    native.dv_resume(this.handle, reply, commands, raxLow, raxHigh);
+    return commands;
   }
   /** Commands of the last reply. A stub that got none leaves the state as the Sentry set it. */
   #sent = 0;
@@ -481,9 +486,19 @@ export class SystrapContext extends Context {
   }
 
   override resumeWith(value: number): void {
-    const low = value | 0;
-    if (low === value) this.#send(0, low, low >> 31);
-    else this.#send(0, (value % HIGH) | 0, Math.floor(value / HIGH) | 0);
+    this.#send(0, value | 0, upperHalf(value));
+  }
+
+  /** resumeWith, and dv_poll for whoever comes next, whose result is returned. */
+  resumeAndPoll(value: number, timeoutNs: number): number {
+    const commands = this.#takeBatch();
+    return native.dv_resume_and_poll(
+      this.handle,
+      commands,
+      value | 0,
+      upperHalf(value),
+      timeoutNs,
+    );
   }
 
   override park(): void {
@@ -625,4 +640,10 @@ export class SystrapContext extends Context {
     }
     return false;
   }
+}
+
+/** Bits 32 to 63 of a whole number; `value | 0` are the lower ones. */
+function upperHalf(value: number): number {
+  const low = value | 0;
+  return low === value ? low >> 31 : Math.floor(value / HIGH) | 0;
 }

@@ -229,7 +229,19 @@ export class SystrapPlatform implements Platform {
 
   wait(timeoutNs: number): Context | null {
     if (this.#lost.length > 0) return this.#takeLost();
-    let handle = native.dv_poll(timeoutNs);
+    return this.#receive(native.dv_poll(timeoutNs), timeoutNs);
+  }
+
+  resumeAndWait(ctx: Context, value: number, timeoutNs: number): Context | null {
+    if (this.#lost.length > 0) {
+      ctx.resumeWith(value);
+      return this.#takeLost();
+    }
+    return this.#receive((ctx as SystrapContext).resumeAndPoll(value, timeoutNs), timeoutNs);
+  }
+
+  /** The context that dv_poll found, or who comes while this waits. */
+  #receive(handle: number, timeoutNs: number): Context | null {
     if (handle === -2 && timeoutNs !== 0) {
       // Nothing to serve: the time for chores.
       if (this.#spares.length < SPARE_MIN) this.#startSpare();

@@ -45,6 +45,9 @@ export class Panic extends Error {}
 export class RunLoop {
   readonly #handlers: (SyscallHandler | null)[] = new Array(TABLE_SIZE).fill(null);
   readonly #polls: Poll[] = [];
+  /** Whose call was served, and with what result: given back before anything else is done. */
+  #served: Context | null = null;
+  #result = 0;
   #stopped = false;
   #panicked: Panic | null = null;
 
@@ -65,11 +68,12 @@ export class RunLoop {
   /** Serves guests until `stop`. Throws a Panic when a bug of ours is met. */
   async run(): Promise<void> {
     const { kernel } = this;
-    const { platform, timers } = kernel;
+    const { timers } = kernel;
     await this.#drain();
     while (!this.#stopped) {
       let timeoutNs = -1;
       if (timers.nextDeadlineMonoNs >= 0) {
+        this.#resumeServed();
         const now = kernel.nowMonoNs();
         if (timers.nextDeadlineMonoNs <= now) {
           timers.expire(now);
@@ -80,12 +84,32 @@ export class RunLoop {
         const next = timers.nextDeadlineMonoNs;
         if (next >= 0) timeoutNs = Math.max(0, next - now);
       }
-      const ctx = platform.wait(timeoutNs);
+      const ctx = this.#next(timeoutNs);
       if (ctx !== null) this.#serve(ctx);
       else for (const poll of this.#polls) if (poll() > 0) kernel.hostWork();
-      if (kernel.inflight > 0 || kernel.hostRounds > 0) await this.#drain();
+      if (kernel.inflight > 0 || kernel.hostRounds > 0) {
+        this.#resumeServed();
+        await this.#drain();
+      }
     }
     if (this.#panicked !== null) throw this.#panicked;
+  }
+
+  /** Gives back whose call was served, and waits for who is next. */
+  #next(timeoutNs: number): Context | null {
+    const served = this.#served;
+    const { platform } = this.kernel;
+    if (served === null) return platform.wait(timeoutNs);
+    this.#served = null;
+    return platform.resumeAndWait(served, this.#result, timeoutNs);
+  }
+
+  /** The same without waiting: something else is to be done first. */
+  #resumeServed(): void {
+    const served = this.#served;
+    if (served === null) return;
+    this.#served = null;
+    served.resumeWith(this.#result);
   }
 
   /**
@@ -158,6 +182,7 @@ export class RunLoop {
       (r) => {
         try {
           this.#finish(t, r);
+          this.#resumeServed();
         } catch (error) {
           this.#panic(t, error);
         }
@@ -177,7 +202,11 @@ export class RunLoop {
     const { signals } = t;
     const interrupted = (result <= -ERESTARTSYS && result >= -ERESTARTSYS - 8) ||
       signals.hasSavedMask || t.tg.exiting || signals.interruptible(t);
-    if (!interrupted && result !== KEEP_REGISTERS && !ctx.loadsAll) return ctx.resumeWith(result);
+    if (!interrupted && result !== KEEP_REGISTERS && !ctx.loadsAll) {
+      this.#served = ctx;
+      this.#result = result;
+      return;
+    }
     if (result !== KEEP_REGISTERS) ctx.setReturn(result);
     if (interrupted) {
       if (!ctx.enteredBySignal) {
