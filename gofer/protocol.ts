@@ -48,7 +48,8 @@ export interface GoferRequest {
   dataOnly?: boolean;
   path?: string;
   flags?: number;
-  data?: Uint8Array;
+  /** Not a view: Deno looks at every property of a message, and each byte of a view is one. */
+  data?: ArrayBuffer;
 }
 
 export interface GoferReply {
@@ -58,7 +59,7 @@ export interface GoferReply {
   /** A donated fd: the receiver owns it. */
   fd?: number;
   readonly?: boolean;
-  data?: Uint8Array;
+  data?: ArrayBuffer;
   target?: string;
 }
 

@@ -159,7 +159,7 @@ export class GoferServer {
     if (!isInteger(offset, 0, MAX_OFFSET) || !isInteger(length, 0, MAX_IO)) return -EINVAL;
     const buffer = this.#ioBuffer();
     const n = preadv2(fd, buffer.addr, length, offset, 0);
-    if (n >= 0) reply.data = buffer.u8.slice(0, n);
+    if (n >= 0) reply.data = buffer.u8.slice(0, n).buffer;
     return n;
   }
 
@@ -168,11 +168,11 @@ export class GoferServer {
     const fd = this.#file(request);
     if (fd < 0) return fd;
     if (!isInteger(offset, -1, MAX_OFFSET)) return -EINVAL;
-    if (!(data instanceof Uint8Array) || data.length > MAX_IO) return -EINVAL;
+    if (!(data instanceof ArrayBuffer) || data.byteLength > MAX_IO) return -EINVAL;
     const buffer = this.#ioBuffer();
-    buffer.u8.set(data);
+    buffer.u8.set(new Uint8Array(data));
     const append = offset < 0;
-    return pwritev2(fd, buffer.addr, data.length, append ? 0 : offset, append ? RWF_APPEND : 0);
+    return pwritev2(fd, buffer.addr, data.byteLength, append ? 0 : offset, append ? RWF_APPEND : 0);
   }
 
   #fsync(request: Fields): number {
@@ -209,12 +209,7 @@ export class GoferServer {
     const err = hostFstatx(fd);
     closeFd(fd);
     if (err < 0) return err;
-    reply.data = new Uint8Array(
-      statxWords.buffer.slice(
-        statxWords.byteOffset,
-        statxWords.byteOffset + statxWords.byteLength,
-      ) as ArrayBuffer,
-    );
+    reply.data = statxWords.slice().buffer;
     return 0;
   }
 

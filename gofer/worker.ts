@@ -21,7 +21,7 @@ worker.onmessage = (event) => {
     if (reply === null) return;
     const data = reply.data;
     if (data === undefined) port.postMessage(reply);
-    else port.postMessage(reply, [data.buffer as ArrayBuffer]);
+    else port.postMessage(reply, [data]);
     ring();
   };
 };

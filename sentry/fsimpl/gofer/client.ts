@@ -118,11 +118,12 @@ export class GoferClient {
   async pread(file: number, offset: number, length: number): Promise<Uint8Array | number> {
     length = Math.min(length, MAX_IO);
     const reply = await this.#request({ op: OP_PREAD, tag: 0, file, offset, length });
-    return reply.result < 0 ? reply.result : reply.data ?? -EIO;
+    if (reply.result < 0) return reply.result;
+    return reply.data === undefined ? -EIO : new Uint8Array(reply.data);
   }
 
   /** Writes `data` (at most MAX_IO bytes, given away) at `offset`, -1 for the end. Returns the count. */
-  async pwrite(file: number, offset: number, data: Uint8Array): Promise<number> {
+  async pwrite(file: number, offset: number, data: ArrayBuffer): Promise<number> {
     const reply = await this.#request({ op: OP_PWRITE, tag: 0, file, offset, data });
     return reply.result;
   }
@@ -158,7 +159,7 @@ export class GoferClient {
       this.#wake = null;
     }
     if (request.data === undefined) this.#port.postMessage(request);
-    else this.#port.postMessage(request, [request.data.buffer as ArrayBuffer]);
+    else this.#port.postMessage(request, [request.data]);
     return 0;
   }
 }

@@ -65,7 +65,7 @@ Deno.test("requests are answered under their tags, whatever their order of settl
       typeof data === "number" ? data : new TextDecoder().decode(data)
     );
     assertEquals(texts, ["01", "34", "67", "9"]);
-    assertEquals(await run(client.pwrite(file, 4, new TextEncoder().encode("XY"))), 2);
+    assertEquals(await run(client.pwrite(file, 4, new TextEncoder().encode("XY").buffer)), 2);
     assertEquals(await run(client.fsync(file, false)), 0);
     client.forget(file);
     assertEquals(await run(client.pread(file, 0, 1)), -EBADF);
