@@ -23,6 +23,7 @@ import {
   EVENT_SYSCALL,
 } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "../mm/memory_manager.ts";
+import { forgetReading } from "../vfs/clock.ts";
 import { unmakeTask } from "./clone.ts";
 import { current } from "./current.ts";
 import { exitTask } from "./exit.ts";
@@ -76,6 +77,7 @@ export class RunLoop {
         this.#resumeServed();
         const now = kernel.nowMonoNs();
         if (timers.nextDeadlineMonoNs <= now) {
+          forgetReading();
           timers.expire(now);
           // Who was woken may arm a timer that is nearer than those left.
           await this.#drain();
@@ -85,6 +87,7 @@ export class RunLoop {
         if (next >= 0) timeoutNs = Math.max(0, next - now);
       }
       const ctx = this.#next(timeoutNs);
+      forgetReading();
       if (ctx !== null) this.#serve(ctx);
       else for (const poll of this.#polls) if (poll() > 0) kernel.hostWork();
       if (kernel.inflight > 0 || kernel.hostRounds > 0) {
