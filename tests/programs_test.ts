@@ -8,6 +8,10 @@ import { programPath } from "./sandbox.ts";
 
 const SOURCES = new URL("programs", import.meta.url).pathname;
 
+/** These once more on a single processor, where nobody can spin for an answer. */
+const ON_ONE_PROCESSOR = ["threads", "signals", "processes"];
+const ONE_PROCESSOR = ["taskset", "-c", "0"];
+
 const programs = Array.from(walkSync(SOURCES), ({ path, name }) => ({ path, name }))
   .filter(({ path }) => path.endsWith(".c"))
   .filter(({ path }) => Deno.readTextFileSync(path).includes('#include "check.h"'))
@@ -22,6 +26,14 @@ for (const program of programs) {
     platform,
     result: runOnce(() => run([...command, path])),
   }));
+  if (ON_ONE_PROCESSOR.includes(program)) {
+    platforms.push(
+      ...sandboxed().map(({ platform, command }) => ({
+        platform: `${platform} on one processor`,
+        result: runOnce(() => run([...ONE_PROCESSOR, ...command, path])),
+      })),
+    );
+  }
   for (const name of names) {
     Deno.test({
       name: `${program}, natively: ${name}`,

@@ -497,15 +497,32 @@ static void spin_result(int found) {
   else if (++failures >= 3 * FAILURES) failures = FAILURES - 2;
 }
 
-// Tells the stubs how long to spin for the answer.
+// Where there is one processor for all, who waits yields it: that costs half of a sleep and a wake-up. It pays
+// while the others hand over soon. One that computes keeps the processor for a time slice, and whoever has
+// yielded comes last, so after that it is left off for a while; a shorter one when it was of no use.
+#define YIELDS_SOON_TSC 400000
+#define YIELDS_OFF_TSC 30000000
+#define YIELDS_USELESS_TSC 300000
+static uint64_t yields_again;  // by the time-stamp counter
+
+static void no_yields_for(uint64_t tsc) { yields_again = __builtin_ia32_rdtsc() + tsc; }
+
+static int may_yield(void) { return cpus < 2 && __builtin_ia32_rdtsc() >= yields_again; }
+
+static void yield_once(void) {
+  uint64_t start = __builtin_ia32_rdtsc();
+  sched_yield();
+  if (__builtin_ia32_rdtsc() - start >= YIELDS_SOON_TSC) no_yields_for(YIELDS_OFF_TSC);
+}
+
+// Tells the stubs how to wait for the answer.
 static void tell_stubs(void) {
   uint32_t *where = (uint32_t *)(shared + SHARED_CPU), here = current_cpu();
   if (*where != here) *where = here;
   uint32_t *spin = (uint32_t *)(shared + SHARED_SPIN);
-  uint32_t want = cpus < 2 ? 0 : nactive > cpus ? STUB_SPIN_CROWDED : STUB_SPIN;
+  uint32_t want = may_yield() ? SPIN_YIELDS : cpus < 2 ? 0 : nactive > cpus ? STUB_SPIN_CROWDED : STUB_SPIN;
   if (*spin != want) *spin = want;
 }
-
 
 // Replies, with the commands that are in the slot and rax in two halves. One store after the other: the
 // stub polls their cache line.
@@ -550,6 +567,17 @@ static int find_ready(void) {
   return -1;
 }
 
+// Lets the guests run on the only processor until one comes back, as long as that is soon; -1 when none did.
+static int yield_to_guests(void) {
+  for (int i = 0; i < YIELDS_MAX && may_yield(); i++) {
+    yield_once();
+    int h = find_ready();
+    if (h >= 0) return h;
+  }
+  if (may_yield()) no_yields_for(YIELDS_USELESS_TSC);
+  return -1;
+}
+
 double dv_wait_stat(int which) { return which == 0 ? sleeps : spun; }
 
 // Looks and spins, but does not sleep. Returns a handle whose slot came back, -1 for the doorbell, -2
@@ -565,7 +593,8 @@ int dv_poll(double timeout_ns) {
     return h;
   }
   if (__atomic_load_n(&doorbell, __ATOMIC_RELAXED) && __atomic_exchange_n(&doorbell, 0, __ATOMIC_SEQ_CST)) return -1;
-  if (timeout_ns == 0 || nactive == 0 || cpus < 2) return -2;
+  if (timeout_ns == 0 || nactive == 0) return -2;
+  if (cpus < 2) return (h = yield_to_guests()) >= 0 ? h : -2;
   long until = 0;
   for (int rounds = 0;; rounds++) {
     for (int i = 0; i < 64; i++) {
@@ -650,6 +679,8 @@ int dv_wait_slot(int handle, int pid, int sock, double timeout_ns) {
   long start = now_ns(), last = start, waited = 0;
   long spin = cpus < 2 ? 0 : woke && woke_here ? SPIN_AFTER_WAKE_NS : SPIN_NS;
   woke = 0;
+  for (int i = 0; i < YIELDS_MAX && may_yield() && __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != STATE_SENTRY; i++)
+    yield_once();
   for (;;) {
     for (int i = 0; i < 64 && spin; i++) {
       if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == STATE_SENTRY) break;

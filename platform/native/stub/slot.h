@@ -73,11 +73,14 @@
 
 // Shared page: written by the Sentry, read-only in every stub.
 #define SHARED_SLEEPING 0x0     // u32 futex: 1 while the Sentry sleeps
-#define SHARED_SPIN 0x40        // u32: pause iterations a stub spins for its answer
+#define SHARED_SPIN 0x40        // u32: pause iterations a stub spins for its answer, or SPIN_YIELDS
 #define SHARED_CPU 0x44         // u32: where the Sentry runs or last ran
 #define SHARED_PREFETCH 0x400   // u32[512] by system call number, see prefetch() in stub.c
 #define SHARED_PREFETCH_COUNT 512
 #define SHARED_LOCAL 0xc00      // u8[512] by system call number: what the stub does without the Sentry
+
+#define SPIN_YIELDS 0xffffffffu // it yields the processor instead
+#define YIELDS_MAX 4            // so often, then it sleeps
 
 // Values of the local table; LOCAL_WORD + i: the answer is words[i].
 #define LOCAL_NONE 0

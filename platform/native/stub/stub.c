@@ -93,10 +93,19 @@ static void publish_with(struct slot *s, u32 event, u32 nprefetched) {
 
 static void publish(struct slot *s, u32 event) { publish_with(s, event, 0); }
 
+// There is one processor: the Sentry answers when this thread leaves it.
+static void yield_for_reply(struct slot *s) {
+  for (int i = 0; i < YIELDS_MAX && LOAD(s->state) != STATE_REPLY && !(s->reply & REPLY_PARK); i++)
+    stub_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
 static void await_reply(struct slot *s) {
   u32 spin = SHARED32(SHARED_SPIN);
   // On the Sentry's own processor it cannot answer while this thread spins.
-  if (SHARED32(SHARED_CPU) == current_cpu() || s->unheard) spin = 0;
+  if (spin == SPIN_YIELDS) {
+    yield_for_reply(s);
+    spin = 0;
+  } else if (SHARED32(SHARED_CPU) == current_cpu() || s->unheard) spin = 0;
   for (u32 i = 0; i < spin; i++) {
     if (LOAD(s->state) == STATE_REPLY) return;
     if (s->reply & REPLY_PARK) break;
