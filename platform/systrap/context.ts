@@ -302,8 +302,12 @@ export class SystrapContext extends Context {
     return SLOT_SIZE - this.#arenaUsed;
   }
 
-  /** Reserves outgoing arena bytes; the offset in the slot. At most `arenaLeft`. */
+  /**
+   * Reserves outgoing arena bytes, at most `arenaLeft`, and room for the command that will name them: a flush
+   * in between would give them to others. Returns the offset in the slot.
+   */
   override reserve(length: number): number {
+    if (this.#commands === COMMAND_MAX) this.flush();
     const at = this.#arenaUsed;
     this.#arenaUsed += (length + 7) & ~7;
     return at;
@@ -320,7 +324,7 @@ export class SystrapContext extends Context {
   override queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void {
     for (let from = start; from < end;) {
       const n = Math.min(end - from, SLOT_SIZE - ARENA_OUT);
-      if (n > this.arenaLeft || this.#commands === COMMAND_MAX) this.flush();
+      if (n > this.arenaLeft) this.flush();
       const at = this.reserve(n);
       if (n <= 64) { for (let i = 0; i < n; i++) this.u8[at + i] = src[from + i]; }
       else this.u8.set(src.subarray(from, from + n), at);

@@ -46,6 +46,22 @@ TEST(positioned, "pread and pwrite leave the offset alone") {
   FAILS(lseek(p[0], 0, SEEK_CUR), ESPIPE);
 }
 
+TEST(many_vectors, "preadv fills many short ranges and long ones behind them") {
+  enum { SIZE = 1 << 20, SHORT = 49, RANGES = 60 };
+  static char data[SIZE], filled[SIZE];
+  for (int i = 0; i < SIZE; i++) data[i] = i * 31 + i / 977;
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  EQUAL(write(fd, data, SIZE), SIZE);
+  struct iovec ranges[RANGES];
+  size_t total = 0;
+  for (int i = 0; i < RANGES; i++) {
+    ranges[i] = (struct iovec){filled + total, i < SHORT ? 8 : 4096};
+    total += ranges[i].iov_len;
+  }
+  EQUAL(preadv(fd, ranges, RANGES, 0), total);
+  CHECK(memcmp(data, filled, total) == 0);
+}
+
 TEST(vectors, "readv and writev go through all their ranges") {
   int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
   struct iovec out[3] = {{"abc", 3}, {NULL, 0}, {"defg", 4}};
