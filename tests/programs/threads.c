@@ -216,6 +216,42 @@ TEST(unblocked_thread, "a signal for the process goes to a thread that does not 
   EQUAL(handler_tid, tid);
 }
 
+#define ROUNDS 50
+#define BURST 64
+static volatile int received;
+static volatile int finished;
+
+static void receive(int sig) { (void)sig, __atomic_add_fetch(&received, 1, __ATOMIC_RELAXED); }
+
+static void *count_on(void *argument) {
+  for (volatile long n = 0; !finished; n++) continue;
+  return argument;
+}
+
+static void *send_bursts(void *argument) {
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < BURST; i++) OK(kill(getpid(), SIGRTMIN + i % 16));
+    usleep(1000);
+  }
+  return argument;
+}
+
+TEST(bursts, "a thread that waits for a processor takes all signals of a burst when it gets one") {
+  sigset_t every, none;
+  pthread_t threads[5];
+  for (int i = 0; i < 16; i++) signal(SIGRTMIN + i, receive);
+  sigfillset(&every);
+  sigemptyset(&none);
+  pthread_sigmask(SIG_BLOCK, &every, NULL);
+  for (int i = 0; i < 4; i++) threads[i] = start(count_on, NULL);
+  threads[4] = start(send_bursts, NULL);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
+  for (volatile long n = 0; received < ROUNDS * BURST; n++) continue;
+  finished = 1;
+  for (int i = 0; i < 5; i++) pthread_join(threads[i], NULL);
+  EQUAL(received, ROUNDS * BURST);
+}
+
 static void *read_forever(void *argument) {
   char byte;
   read(*(int *)argument, &byte, 1);
