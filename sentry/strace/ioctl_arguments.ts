@@ -51,6 +51,8 @@ const STRUCTS = new Map<number, Struct>([
   [ioctl.TCSETS, terminal],
   [ioctl.TCSETSW, terminal],
   [ioctl.TCSETSF, terminal],
+  [ioctl.TIOCGLCKTRMIOS, terminal],
+  [ioctl.TIOCSLCKTRMIOS, terminal],
   [ioctl.TIOCGWINSZ, windowSize],
   [ioctl.TIOCSWINSZ, windowSize],
 ]);
@@ -64,6 +66,8 @@ const NUMBERS = new Map<number, Struct>([
   [ioctl.TIOCGPTN, uint32],
   [ioctl.TIOCSPTLCK, int32],
   [ioctl.TIOCOUTQ, int32],
+  [ioctl.TIOCGSOFTCAR, int32],
+  [ioctl.TIOCSSOFTCAR, int32],
 ]);
 const NOTHING = [ioctl.FIOCLEX, ioctl.FIONCLEX, ioctl.TIOCNOTTY];
 

@@ -467,6 +467,55 @@ TEST(attributes, "attributes survive all three layouts") {
   EQUAL(discipline, 0);
 }
 
+TEST(locked_attributes, "TIOCSLCKTRMIOS keeps attributes from being changed") {
+  SKIP_UNLESS(geteuid() == 0, "needs root, to lock attributes");
+  int master = open_master();
+  int slave = open_slave(master);
+  struct termios was, t, locks;
+  OK(tcgetattr(slave, &was));
+  OK(ioctl(slave, TIOCGLCKTRMIOS, &locks));
+  EQUAL(locks.c_lflag, 0);
+  locks.c_lflag = ECHO;
+  locks.c_oflag = OPOST;
+  locks.c_cc[VINTR] = 1;
+  FAILS(ioctl(slave, TIOCSLCKTRMIOS, nowhere), EFAULT);
+  OK(ioctl(slave, TIOCSLCKTRMIOS, &locks));
+  t = was;
+  t.c_lflag &= ~(ECHO | ICANON);
+  t.c_oflag = 0;
+  t.c_cc[VINTR] = 1;
+  t.c_cc[VQUIT] = 2;
+  OK(tcsetattr(slave, TCSANOW, &t));
+  OK(tcgetattr(slave, &t));
+  EQUAL(t.c_lflag, was.c_lflag & ~ICANON);
+  EQUAL(t.c_oflag, OPOST);
+  EQUAL(t.c_cc[VINTR], was.c_cc[VINTR]);
+  EQUAL(t.c_cc[VQUIT], 2);
+  OK(ioctl(master, TIOCGLCKTRMIOS, &locks)); /* The master shows the slave's. */
+  EQUAL(locks.c_lflag, ECHO);
+  IN_CHILD(child, {
+    OK(setuid(12345));
+    OK(ioctl(slave, TIOCGLCKTRMIOS, &locks));
+    FAILS(ioctl(slave, TIOCSLCKTRMIOS, &locks), EPERM);
+  });
+  join(child);
+}
+
+TEST(software_carrier, "TIOCSSOFTCAR sets CLOCAL") {
+  int slave = open_slave(open_master()), on = -1;
+  struct termios t;
+  OK(ioctl(slave, TIOCGSOFTCAR, &on));
+  EQUAL(on, 0);
+  for (int want = 1; want >= 0; want--) {
+    OK(ioctl(slave, TIOCSSOFTCAR, &want));
+    OK(tcgetattr(slave, &t));
+    EQUAL(t.c_cflag & CLOCAL, want ? CLOCAL : 0);
+    OK(ioctl(slave, TIOCGSOFTCAR, &on));
+    EQUAL(on, want);
+  }
+  FAILS(ioctl(slave, TIOCSSOFTCAR, nowhere), EFAULT);
+}
+
 TEST(no_terminal, "terminal requests on other files fail with ENOTTY") {
   struct termios t;
   int fd = OK(open("/dev/null", O_RDWR)), p[2];

@@ -82,6 +82,29 @@ export function defaultTermios(): Termios {
   };
 }
 
+/** termios_locked of a new terminal: nothing is. */
+export function noTermiosLocks(): Termios {
+  return {
+    iflag: 0,
+    oflag: 0,
+    cflag: 0,
+    lflag: 0,
+    line: 0,
+    cc: new Uint8Array(NCCS),
+    ispeed: 0,
+    ospeed: 0,
+  };
+}
+
+/** TIOCSLCKTRMIOS: takes back in `s` what differs from `old` where `locked` has bits, characters as a whole. */
+export function keepLocked(s: Termios, old: Termios, locked: Termios): void {
+  for (const flags of ["iflag", "oflag", "cflag", "lflag"] as const) {
+    s[flags] = ((s[flags] & ~locked[flags]) | (old[flags] & locked[flags])) >>> 0;
+  }
+  if (locked.line !== 0) s.line = old.line;
+  for (let i = 0; i < NCCS; i++) if (locked.cc[i] !== 0) s.cc[i] = old.cc[i];
+}
+
 export function copyTermios(s: Termios): Termios {
   return { ...s, cc: s.cc.slice() };
 }

@@ -33,6 +33,7 @@ import { ByteQueue } from "./byte_queue.ts";
 import { signalGroup, signalLeader } from "./job_control.ts";
 import { type LineDevice, LineDiscipline } from "./line_discipline.ts";
 import type { SlaveFile } from "./slave.ts";
+import { noTermiosLocks } from "./termios.ts";
 
 /** Output that the master has not read. */
 const OUTPUT_LIMIT = 16384;
@@ -75,6 +76,8 @@ export class Tty implements LineDevice, ControllingTty {
   locked = true;
   /** TIOCEXCL. */
   exclusive = false;
+  /** TIOCSLCKTRMIOS: the bits and characters that setting attributes leaves. */
+  readonly termiosLocked = noTermiosLocks();
   /** TIOCPKT, and the status the next read of the master tells. */
   packet = false;
   packetStatus = 0;

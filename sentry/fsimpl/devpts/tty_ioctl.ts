@@ -4,6 +4,8 @@ import { EFAULT, EINVAL, EIO, ENOTTY, EPERM } from "../../../platform/abi/errno.
 import * as io from "../../../platform/abi/ioctl.ts";
 import { SIGINT, SIGQUIT, SIGTSTP } from "../../../platform/abi/signal.ts";
 import {
+  CLOCAL,
+  getTermios,
   getWinsize,
   putWinsize,
   TCIFLUSH,
@@ -13,6 +15,7 @@ import {
   TCOFLUSH,
   TCOOFF,
   TCOON,
+  TERMIOS_SIZE,
   VSTART,
   VSTOP,
   WINSIZE_SIZE,
@@ -31,11 +34,13 @@ import {
 import { BY_TCFLOW } from "./line_discipline.ts";
 import type { MasterFile } from "./master.ts";
 import {
+  copyTermios,
   decodeTermios,
   encodeTermios,
   FORM_TERMIO,
   FORM_TERMIOS,
   FORM_TERMIOS2,
+  keepLocked,
   termiosSize,
 } from "./termios.ts";
 import type { Tty } from "./tty.ts";
@@ -137,6 +142,25 @@ function commonIoctl(tty: Tty, t: Task, cmd: number, arg: number): number | Prom
     case io.TCSETAW:
     case io.TCSETAF:
       return setAttributes(tty, t, arg, FORM_TERMIO, cmd === io.TCSETAF);
+    case io.TIOCGLCKTRMIOS:
+      encodeTermios(view, FORM_TERMIOS, tty.termiosLocked);
+      return t.copyOut(arg, bytes, 0, TERMIOS_SIZE);
+    case io.TIOCSLCKTRMIOS: {
+      if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
+      const err = t.copyIn(arg, bytes, 0, TERMIOS_SIZE);
+      if (err < 0) return err;
+      getTermios(view, 0, tty.termiosLocked);
+      return 0;
+    }
+    case io.TIOCGSOFTCAR:
+      return putInt(t, arg, (tty.discipline.termios.cflag & CLOCAL) !== 0 ? 1 : 0);
+    case io.TIOCSSOFTCAR: {
+      const err = getInt(t, arg);
+      if (err < 0) return err;
+      const bit = view.getInt32(0, true) !== 0 ? CLOCAL : 0;
+      tty.changeTermios((s) => s.cflag = ((s.cflag & ~CLOCAL) | bit) >>> 0);
+      return 0;
+    }
     case io.TCSBRK:
     case io.TCSBRKP:
     case io.TIOCSBRK:
@@ -211,7 +235,11 @@ function setAttributes(tty: Tty, t: Task, arg: number, form: number, flush: bool
   const err = t.copyIn(arg, bytes, 0, termiosSize(form));
   if (err < 0) return -EFAULT;
   if (flush) tty.flush(true, false);
-  tty.changeTermios((s) => decodeTermios(view, form, s));
+  const old = copyTermios(tty.discipline.termios);
+  tty.changeTermios((s) => {
+    decodeTermios(view, form, s);
+    keepLocked(s, old, tty.termiosLocked);
+  });
   return 0;
 }
 
