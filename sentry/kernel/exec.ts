@@ -69,12 +69,29 @@ const PIE_RANDOM_PAGES = 1 << 20;
 /** Room kept free between the stack and the mappings below it. */
 const STACK_GAP = 16 << 20;
 
-const randomWords = new Uint32Array(4);
-const randomBytes = new Uint8Array(16);
+/** Drawn for several execs at once; each word is used once. */
+const randomWords = new Uint32Array(256);
+let randomsUsed = randomWords.length;
+
+function randomWord(): number {
+  if (randomsUsed === randomWords.length) {
+    crypto.getRandomValues(randomWords);
+    randomsUsed = 0;
+  }
+  const word = randomWords[randomsUsed];
+  randomWords[randomsUsed++] = 0;
+  return word;
+}
 
 function randomPages(limit: number): number {
-  crypto.getRandomValues(randomWords);
-  return (randomWords[0] % limit) * PAGE_SIZE;
+  return (randomWord() % limit) * PAGE_SIZE;
+}
+
+/** What AT_RANDOM points to. */
+function randomBytes(): Uint8Array {
+  const words = new Uint32Array(4);
+  for (let i = 0; i < words.length; i++) words[i] = randomWord();
+  return new Uint8Array(words.buffer);
 }
 
 /** What the machine tells programs: read once at boot from the host's own auxiliary vector. */
@@ -230,7 +247,6 @@ function auxiliaryVector(
   creds: Credentials,
   secure: boolean,
 ): AuxEntry[] {
-  crypto.getRandomValues(randomBytes);
   const { platform } = t.kernel;
   const aux: AuxEntry[] = [
     [AT_MINSIGSTKSZ, machine.minSigStackSize],
@@ -248,7 +264,7 @@ function auxiliaryVector(
     [AT_GID, creds.rgid],
     [AT_EGID, creds.egid],
     [AT_SECURE, secure ? 1 : 0],
-    [AT_RANDOM, randomBytes.slice()],
+    [AT_RANDOM, randomBytes()],
     [AT_HWCAP2, machine.hwcap2],
     [AT_RSEQ_FEATURE_SIZE, 28],
     [AT_RSEQ_ALIGN, 32],

@@ -13,6 +13,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import {
   CAPS_NONE,
   capsAnd,
+  capsEqual,
   type CapSet,
   capsOr,
   capsSubset,
@@ -79,7 +80,7 @@ export function credsForExec(
   permitted = capsOr(permitted, ambient);
   const secure = isSetId ||
     (old.ruid !== 0 && (effective || !capsSubset(permitted, ambient)));
-  const creds: Credentials = {
+  const creds = {
     ...old,
     euid,
     egid,
@@ -92,7 +93,15 @@ export function credsForExec(
     ambient,
     securebits: old.securebits & ~SECBIT_KEEP_CAPS,
   };
-  return { creds, secure };
+  return { creds: isSame(old, creds) ? old : creds, secure };
+}
+
+/** Whether an execve has changed nothing. */
+function isSame(old: Credentials, now: Credentials): boolean {
+  return old.euid === now.euid && old.egid === now.egid && old.suid === now.suid &&
+    old.sgid === now.sgid && old.fsuid === now.fsuid && old.fsgid === now.fsgid &&
+    old.securebits === now.securebits && capsEqual(old.permitted, now.permitted) &&
+    capsEqual(old.effective, now.effective) && capsEqual(old.ambient, now.ambient);
 }
 
 /** The extended attribute security.capability, null when there is none that counts. */

@@ -59,6 +59,12 @@ Deno.test("an ordinary user keeps ambient capabilities over an ordinary exec", (
   ]);
 });
 
+Deno.test("an exec that changes nothing keeps the very credentials, which caches are by", () => {
+  const { creds } = credsForExec(root, 0o100755, 5, 5, false, null);
+  assertEquals(credsForExec(creds, 0o100755, 5, 5, false, null).creds === creds, true);
+  assertEquals(credsForExec(creds, 0o104755, 5, 5, false, null).creds === creds, false);
+});
+
 Deno.test("leaving user id 0 loses capabilities, unless kept", () => {
   const left = fixupSetuid(root, { ...root, ruid: 5, euid: 5, suid: 5 });
   assertEquals([left.permitted, left.effective], [CAPS_NONE, CAPS_NONE]);

@@ -26,6 +26,7 @@ import {
   preadFd,
 } from "../../platform/host/host.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import type { Inode } from "../vfs/inode.ts";
 
 /** Address space kept behind a mapped file for its trampolines. */
 export const TRAMPOLINE_SPACE = 0x1_0000;
@@ -97,8 +98,21 @@ export class TextImage {
   }
 }
 
+/** A part of a file as it was, and its image; null when it is mapped as it is. */
+interface Piece {
+  readonly dev: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  readonly fileSize: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly delta: number;
+  readonly image: TextImage | null;
+}
+
 export class ImageCache {
-  readonly #images = new Map<string, TextImage | null>();
+  /** By inode number. */
+  readonly #pieces = new Map<number, Piece[]>();
   #bytes = 0;
 
   /** `checksGs`: programs can write the base of GS without a system call. */
@@ -118,14 +132,21 @@ export class ImageCache {
   ): TextImage | null {
     if (size > TEXT_MAX) return null;
     const { inode } = file;
-    const key = `${inode.fs.dev}:${inode.ino}:${inode.mtimeSec}:${inode.mtimeNsec}:${inode.size}:` +
-      `${offset}:${size}:${delta}`;
-    let image = this.#images.get(key);
-    if (image === undefined) {
-      image = this.#bytes + size > CACHE_MAX ? null : this.#make(size, hostFd, hostOffset, delta);
-      this.#images.set(key, image);
-      if (image !== null) this.#bytes += size;
+    let pieces = this.#pieces.get(inode.ino);
+    if (pieces === undefined) this.#pieces.set(inode.ino, pieces = []);
+    for (let i = 0; i < pieces.length; i++) {
+      const piece = pieces[i];
+      if (
+        piece.offset === offset && piece.size === size && piece.delta === delta &&
+        piece.dev === inode.fs.dev && isUnchanged(piece, inode)
+      ) return piece.image;
     }
+    const image = this.#bytes + size > CACHE_MAX
+      ? null
+      : this.#make(size, hostFd, hostOffset, delta);
+    if (image !== null) this.#bytes += size;
+    const { mtimeSec, mtimeNsec, size: fileSize, fs: { dev } } = inode;
+    pieces.push({ dev, mtimeSec, mtimeNsec, fileSize, offset, size, delta, image });
     return image;
   }
 
@@ -146,6 +167,11 @@ export class ImageCache {
     }
     return new TextImage(fd, bytes, mappingAddr(bytes), size, delta, this.checksGs);
   }
+}
+
+function isUnchanged(piece: Piece, inode: Inode): boolean {
+  return piece.mtimeNsec === inode.mtimeNsec && piece.mtimeSec === inode.mtimeSec &&
+    piece.fileSize === inode.size;
 }
 
 function copyText(bytes: Uint8Array, hostFd: number, hostOffset: number, size: number): boolean {
