@@ -91,8 +91,8 @@ const HIGH = 0x1_0000_0000;
 /** A parked stub answers in microseconds; one that does not is lost to its guest's own doing. */
 const FLUSH_TIMEOUT_NS = 5e9;
 const LONGEST_YIELD_NS = 2e6;
-/** Messages in flight on one stub's socket: below the smallest net.unix.max_dgram_qlen. */
-const SOCKET_QUEUE = 8;
+/** Messages in flight on one stub's socket: an execve's, and far below what the send buffer of a pair holds. */
+const SOCKET_QUEUE = 24;
 
 export class SystrapContext extends Context {
   readonly regs: Int32Array;
