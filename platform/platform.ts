@@ -150,6 +150,10 @@ export abstract class Context {
   prefetchedFrom(_addr: number, _out: Int32Array): boolean {
     return false;
   }
+  /** The arena as 32-bit words, or null when there is none. */
+  get arenaWords(): Int32Array | null {
+    return null;
+  }
   /** Bytes that `reserve` can still give before a flush. */
   get arenaLeft(): number {
     return 0;

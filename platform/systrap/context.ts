@@ -103,6 +103,9 @@ export class SystrapContext extends Context {
   override get arena(): Uint8Array {
     return this.u8;
   }
+  override get arenaWords(): Int32Array {
+    return this.i32;
+  }
   override get arenaAddr(): number {
     return this.slotAddr;
   }

@@ -41,10 +41,14 @@ export class SyscallArguments {
   }
   /** An address or size: exact below 2^53; anything above is larger than every valid value. */
   addr(i: number): number {
-    return (this.regs[ORDER[i]] >>> 0) + (this.regs[ORDER[i] + 1] >>> 0) * 0x1_0000_0000;
+    const { regs } = this;
+    const at = ORDER[i];
+    return (regs[at] >>> 0) + (regs[at + 1] >>> 0) * 0x1_0000_0000;
   }
   /** A signed 64-bit value: exact within ±2^53. */
   i64(i: number): number {
-    return (this.regs[ORDER[i]] >>> 0) + this.regs[ORDER[i] + 1] * 0x1_0000_0000;
+    const { regs } = this;
+    const at = ORDER[i];
+    return (regs[at] >>> 0) + regs[at + 1] * 0x1_0000_0000;
   }
 }

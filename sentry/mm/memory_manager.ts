@@ -237,6 +237,18 @@ export class MemoryManager {
     return 0;
   }
 
+  /**
+   * Room in the arena for `length` bytes that are in guest memory when the guest runs on: the caller puts them
+   * there at once. Returns their offset, a multiple of 8, or -EFAULT. For contexts that have an arena.
+   */
+  placeOut(ctx: Context, addr: number, length: number): number {
+    if (!this.accessible(addr, length, PROT_WRITE)) return -EFAULT;
+    if (length > ctx.arenaLeft) ctx.flush();
+    const at = ctx.reserve(length);
+    ctx.queueArenaOut(addr, at, length);
+    return at;
+  }
+
   /** Stores now, past other threads' eyes and page protections of the VMA list alone. */
   writeNow(ctx: Context | null, addr: number, src: Uint8Array, start: number, end: number): number {
     if (ctx !== null && ctx.queued) ctx.flush();

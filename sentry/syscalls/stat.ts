@@ -100,34 +100,50 @@ function statStart(t: Task, dirFd: number, outAddr: number): number {
   return typeof start === "number" ? start : statInode(t, start.dentry.inode!, outAddr);
 }
 
+/** Where a struct stat is put together that has no place in an arena. */
+const statWords = new Int32Array(STAT_SIZE / 4);
+const statBytes = new Uint8Array(statWords.buffer);
+
 function statInode(t: Task, inode: Inode, outAddr: number): number {
   const err = inode.refresh();
   if (err < 0) return err;
-  putInodeStat(t.scratchView, inode);
-  return t.copyOut(outAddr, t.scratch, 0, STAT_SIZE);
+  const ctx = t.ctx!;
+  const words = ctx.arenaWords;
+  if (words === null) {
+    putInodeStat(statWords, 0, inode);
+    return t.copyOut(outAddr, statBytes, 0, STAT_SIZE);
+  }
+  const at = t.mm.placeOut(ctx, outAddr, STAT_SIZE);
+  if (at < 0) return at;
+  putInodeStat(words, at / 4, inode);
+  return 0;
 }
 
-/** struct stat of an inode: putStat without an object in between. */
-function putInodeStat(v: DataView, inode: Inode): void {
-  v.setUint32(STAT_OFF_DEV, inode.fs.dev, true);
-  v.setUint32(STAT_OFF_DEV + 4, 0, true);
-  put64(v, STAT_OFF_INO, inode.ino);
-  put64(v, STAT_OFF_NLINK, inode.nlink);
-  v.setUint32(STAT_OFF_MODE, inode.mode, true);
-  v.setUint32(STAT_OFF_UID, inode.uid, true);
-  v.setUint32(STAT_OFF_GID, inode.gid, true);
-  v.setUint32(STAT_OFF_GID + 4, 0, true);
-  put64(v, STAT_OFF_RDEV, inode.rdev);
-  put64(v, STAT_OFF_SIZE, inode.size);
-  put64(v, STAT_OFF_BLKSIZE, inode.blksize);
-  put64(v, STAT_OFF_BLOCKS, inode.blocks);
-  put64(v, STAT_OFF_ATIME_SEC, inode.atimeSec);
-  put64(v, STAT_OFF_ATIME_NSEC, inode.atimeNsec);
-  put64(v, STAT_OFF_MTIME_SEC, inode.mtimeSec);
-  put64(v, STAT_OFF_MTIME_NSEC, inode.mtimeNsec);
-  put64(v, STAT_OFF_CTIME_SEC, inode.ctimeSec);
-  put64(v, STAT_OFF_CTIME_NSEC, inode.ctimeNsec);
-  zero(v, STAT_OFF_CTIME_NSEC + 8, STAT_SIZE - STAT_OFF_CTIME_NSEC - 8);
+/** struct stat of an inode, from the word `at` on: putStat without an object in between. */
+function putInodeStat(w: Int32Array, at: number, inode: Inode): void {
+  w.fill(0, at, at + STAT_SIZE / 4);
+  w[at + STAT_OFF_DEV / 4] = inode.fs.dev;
+  putWords(w, at + STAT_OFF_INO / 4, inode.ino);
+  w[at + STAT_OFF_NLINK / 4] = inode.nlink;
+  w[at + STAT_OFF_MODE / 4] = inode.mode;
+  w[at + STAT_OFF_UID / 4] = inode.uid;
+  w[at + STAT_OFF_GID / 4] = inode.gid;
+  putWords(w, at + STAT_OFF_RDEV / 4, inode.rdev);
+  putWords(w, at + STAT_OFF_SIZE / 4, inode.size);
+  w[at + STAT_OFF_BLKSIZE / 4] = inode.blksize;
+  putWords(w, at + STAT_OFF_BLOCKS / 4, inode.blocks);
+  putWords(w, at + STAT_OFF_ATIME_SEC / 4, inode.atimeSec);
+  w[at + STAT_OFF_ATIME_NSEC / 4] = inode.atimeNsec;
+  putWords(w, at + STAT_OFF_MTIME_SEC / 4, inode.mtimeSec);
+  w[at + STAT_OFF_MTIME_NSEC / 4] = inode.mtimeNsec;
+  putWords(w, at + STAT_OFF_CTIME_SEC / 4, inode.ctimeSec);
+  w[at + STAT_OFF_CTIME_NSEC / 4] = inode.ctimeNsec;
+}
+
+/** A whole number in 64 bits. */
+function putWords(w: Int32Array, at: number, n: number): void {
+  w[at] = n;
+  if (n < 0 || n >= TWO_32) w[at + 1] = Math.floor(n / TWO_32);
 }
 
 function put64(v: DataView, off: number, n: number): void {
