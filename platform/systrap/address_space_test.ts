@@ -173,3 +173,20 @@ Deno.test(
     leader.release();
   }),
 );
+
+Deno.test(
+  "a process that is kept and killed by the host leaves its place to another",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const contexts = [1, 2, 3, 4].map(() => p.newAddressSpace("a") as SystrapContext);
+    for (const ctx of contexts) ctx.release({ trust: "a" });
+    assertEquals(p.mayKeep("a"), false);
+    const [{ addressSpace }] = contexts;
+    Deno.kill(addressSpace.hostPid, "SIGKILL");
+    const deadline = monoNs() + 10e9;
+    while (!addressSpace.dead) {
+      assert(monoNs() < deadline, "it lives on");
+      assertEquals(p.wait(1e6), null, "nobody's thread is lost");
+    }
+    assertEquals(p.mayKeep("a"), true);
+  }),
+);

@@ -208,9 +208,7 @@ export class SystrapPlatform implements Platform {
     if (this.#kept.some((ctx) => ctx.keptFor === trust)) return false;
     const oldest = this.#kept[0];
     // Not while its thread is at work on the batch that empties it.
-    if (!this.#isEmpty(oldest)) return true;
-    this.#kept.shift();
-    oldest.release();
+    if (this.#isEmpty(oldest)) this.#letGo(oldest);
     return true;
   }
 
@@ -222,9 +220,15 @@ export class SystrapPlatform implements Platform {
   /** Waits, shortly, until a kept process is empty. One that cannot be used again is let go. */
   #isEmpty(ctx: SystrapContext): boolean {
     if (ctx.isEmpty()) return true;
-    this.#kept.splice(this.#kept.indexOf(ctx), 1);
-    ctx.release();
+    this.#letGo(ctx);
     return false;
+  }
+
+  #letGo(ctx: SystrapContext): void {
+    const at = this.#kept.indexOf(ctx);
+    if (at < 0) return; // Found dead meanwhile.
+    this.#kept.splice(at, 1);
+    ctx.release();
   }
 
   wait(timeoutNs: number): Context | null {
@@ -305,7 +309,8 @@ export class SystrapPlatform implements Platform {
     for (const ctx of space.contexts) {
       native.dv_slot_deactivate(ctx.handle);
       ctx.lost = true;
-      this.#lost.push(ctx);
+      if (ctx.keptFor === null) this.#lost.push(ctx);
+      else this.#letGo(ctx); // Nobody misses it.
     }
     for (const region of space.childRegions) if (region.renew()) this.#regions.push(region);
     space.childRegions.length = 0;
