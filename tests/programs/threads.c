@@ -1,6 +1,7 @@
 // build: -pthread
 // pthreads(7): what glibc's threads need of the kernel.
 #include "check.h"
+#include <linux/futex.h>
 #include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -250,6 +251,37 @@ TEST(bursts, "a thread that waits for a processor takes all signals of a burst w
   finished = 1;
   for (int i = 0; i < 5; i++) pthread_join(threads[i], NULL);
   EQUAL(received, ROUNDS * BURST);
+}
+
+/* Whose turn it is, 0 or 1. Each waits with a limit: a wake-up that is lost shows. */
+static volatile int turn, turns_end;
+
+static void await_turn(int mine) {
+  const struct timespec limit = {20, 0};
+  while (turn != mine) {
+    long r = syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, !mine, &limit, NULL, 0);
+    CHECK(r == 0 || errno != ETIMEDOUT);
+  }
+}
+
+static void *wake_in_turn(void *argument) {
+  int mine = argument != NULL;
+  for (int i = 0; i < 2000; i++) {
+    await_turn(mine);
+    turn = !mine;
+    syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+  }
+  turns_end = 1;
+  return NULL;
+}
+
+TEST(signalled_waker, "a thread that signals interrupt while it wakes another loses no wake-up") {
+  struct sigaction action = {.sa_handler = receive, .sa_flags = SA_RESTART};
+  OK(sigaction(SIGUSR2, &action, NULL));
+  pthread_t threads[2] = {start(wake_in_turn, NULL), start(wake_in_turn, (void *)&turn)};
+  // The other gets none: a signal would make it look again.
+  while (!turns_end) pthread_kill(threads[0], SIGUSR2);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
 }
 
 static void *read_forever(void *argument) {

@@ -367,6 +367,11 @@ static int is_plain_futex(u64 op) {
   return (op & ~(u64)(127 | 128 | 256)) == 0 && command < 11 && (plain >> command & 1);
 }
 
+static int is_futex_wait(u64 op) {
+  u32 command = op & 127;
+  return command == 0 /* FUTEX_WAIT */ || command == 9 /* FUTEX_WAIT_BITSET */;
+}
+
 // Nonzero when the call is done, its result in regs[0]. A wait that a signal ended goes to the Sentry,
 // which decides whether it starts again.
 static int serve_locally(struct slot *s, u64 nr) {
@@ -382,10 +387,15 @@ static int serve_locally(struct slot *s, u64 nr) {
   } else {
     if (kind == LOCAL_FUTEX && !is_plain_futex(s->regs[2])) return 0;
     if (s->regs[1] >= TASK_SIZE_GUEST) return 0;
-    s->waiting = 1;
-    r = futex_call(s);
-    s->waiting = 0;
-    if (r == -4) return 0;
+    if (kind == LOCAL_FUTEX && !is_futex_wait(s->regs[2])) {
+      // The Sentry does not know who waits in the host: such a call is made whoever interrupts.
+      r = stub_call(nr, s->regs[1], s->regs[2], s->regs[3], s->regs[4], s->regs[5], s->regs[6]);
+    } else {
+      s->waiting = 1;
+      r = futex_call(s);
+      s->waiting = 0;
+      if (r == -4) return 0;
+    }
   }
   s->regs[0] = r;
   return 1;
