@@ -207,8 +207,8 @@ export class SystrapPlatform implements Platform {
     if (this.#kept.length < KEPT_MAX) return true;
     if (this.#kept.some((ctx) => ctx.keptFor === trust)) return false;
     const oldest = this.#kept[0];
-    // Not while its thread is at work on the batch that empties it.
-    if (this.#isEmpty(oldest)) this.#letGo(oldest);
+    oldest.isEmpty(); // Waits: not while its thread is at work on the batch that empties it.
+    this.#letGo(oldest);
     return true;
   }
 

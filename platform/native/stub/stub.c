@@ -372,6 +372,10 @@ static int is_futex_wait(u64 op) {
   return command == 0 /* FUTEX_WAIT */ || command == 9 /* FUTEX_WAIT_BITSET */;
 }
 
+static i64 call_as_asked(const struct slot *s, u64 nr) {
+  return (i64)stub_call(nr, s->regs[1], s->regs[2], s->regs[3], s->regs[4], s->regs[5], s->regs[6]);
+}
+
 // Nonzero when the call is done, its result in regs[0]. A wait that a signal ended goes to the Sentry,
 // which decides whether it starts again.
 static int serve_locally(struct slot *s, u64 nr) {
@@ -383,13 +387,13 @@ static int serve_locally(struct slot *s, u64 nr) {
     if (word == ~0u) return 0;
     r = word;
   } else if (kind == LOCAL_CALL) {
-    r = stub_call(nr, s->regs[1], s->regs[2], s->regs[3], s->regs[4], s->regs[5], s->regs[6]);
+    r = call_as_asked(s, nr);
   } else {
     if (kind == LOCAL_FUTEX && !is_plain_futex(s->regs[2])) return 0;
     if (s->regs[1] >= TASK_SIZE_GUEST) return 0;
     if (kind == LOCAL_FUTEX && !is_futex_wait(s->regs[2])) {
       // The Sentry does not know who waits in the host: such a call is made whoever interrupts.
-      r = stub_call(nr, s->regs[1], s->regs[2], s->regs[3], s->regs[4], s->regs[5], s->regs[6]);
+      r = call_as_asked(s, nr);
     } else {
       s->waiting = 1;
       r = futex_call(s);
