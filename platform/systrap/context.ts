@@ -140,6 +140,7 @@ export class SystrapContext extends Context {
 
   /** Reads what the stub published. The guest may have forged it: only ranges are trusted. */
   decode(): void {
+    this.#signalled = false;
     const i32 = this.i32;
     const event = i32[I_EVENT];
     switch (event) {
@@ -519,10 +520,15 @@ export class SystrapContext extends Context {
     // what it does there (clone starts again, and would have to be let through again).
     Atomics.store(i32, I_INTERRUPTED, 1);
     if (this.#sent > 0 && Atomics.load(i32, I_STATE) === STATE_REPLY) return;
+    // The host keeps every signal, and hands a thread that gets no processor all of them at once, each on
+    // top of the other: more than the stub's stack takes.
+    if (this.#signalled) return;
     const tid = i32[I_HOST_TID];
     const pid = this.addressSpace.hostPid;
-    if (tid > 0 && pid > 0) native.dv_interrupt(pid, tid);
+    if (tid > 0 && pid > 0) this.#signalled = native.dv_interrupt(pid, tid) === 0;
   }
+  /** The host thread was sent a signal, and has not come back since. */
+  #signalled = false;
 
   override release(reuse: Reuse | null = null): void {
     this.addressSpace.dropContext(this, reuse);

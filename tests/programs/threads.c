@@ -217,7 +217,41 @@ TEST(unblocked_thread, "a signal for the process goes to a thread that does not 
   EQUAL(handler_tid, tid);
 }
 
-static void take_note(int sig) { (void)sig; }
+#define ROUNDS 50
+#define BURST 64
+static volatile int received;
+static volatile int finished;
+
+static void receive(int sig) { (void)sig, __atomic_add_fetch(&received, 1, __ATOMIC_RELAXED); }
+
+static void *count_on(void *argument) {
+  for (volatile long n = 0; !finished; n++) continue;
+  return argument;
+}
+
+static void *send_bursts(void *argument) {
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < BURST; i++) OK(kill(getpid(), SIGRTMIN + i % 16));
+    usleep(1000);
+  }
+  return argument;
+}
+
+TEST(bursts, "a thread that waits for a processor takes all signals of a burst when it gets one") {
+  sigset_t every, none;
+  pthread_t threads[5];
+  for (int i = 0; i < 16; i++) signal(SIGRTMIN + i, receive);
+  sigfillset(&every);
+  sigemptyset(&none);
+  pthread_sigmask(SIG_BLOCK, &every, NULL);
+  for (int i = 0; i < 4; i++) threads[i] = start(count_on, NULL);
+  threads[4] = start(send_bursts, NULL);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
+  for (volatile long n = 0; received < ROUNDS * BURST; n++) continue;
+  finished = 1;
+  for (int i = 0; i < 5; i++) pthread_join(threads[i], NULL);
+  EQUAL(received, ROUNDS * BURST);
+}
 
 /* Whose turn it is, 0 or 1. Each waits with a limit: a wake-up that is lost shows. */
 static volatile int turn, turns_end;
@@ -242,7 +276,7 @@ static void *wake_in_turn(void *argument) {
 }
 
 TEST(signalled_waker, "a thread that signals interrupt while it wakes another loses no wake-up") {
-  struct sigaction action = {.sa_handler = take_note, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = receive, .sa_flags = SA_RESTART};
   OK(sigaction(SIGUSR2, &action, NULL));
   pthread_t threads[2] = {start(wake_in_turn, NULL), start(wake_in_turn, (void *)&turn)};
   // The other gets none: a signal would make it look again.

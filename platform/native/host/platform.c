@@ -368,9 +368,10 @@ void dv_background(int handle) {
   sched_setaffinity(slots[handle]->host_tid, sizeof here, &here);
 }
 
-static int busy_threads(void);
+static int busy_threads(int limit);
 // May use `home`: 0 no, 1 yes, 2 perhaps (as its maker may). Quick calls in a row.
 static uint8_t wide[ACTIVE_MAX], quick[ACTIVE_MAX];
+static int8_t policy[ACTIVE_MAX];                   // SCHED_*, -1: not known
 static uint64_t resumed[ACTIVE_MAX];                // time stamp counter
 
 static void allow_thread(int handle, pid_t tid, int at_home) {
@@ -390,7 +391,7 @@ static void allow(int handle, int at_home) { allow_thread(handle, slots[handle]-
 #define COMPUTES_TSC 1000000
 static long idle_since;
 static long open_home(void) {
-  int kept = 0, busy = busy_threads();
+  int kept = 0, busy = busy_threads(cpus);
   for (int i = 0; i < nactive; i++)
     if (active[i] != background && wide[active[i]] != 1) kept++;
   if (home < 0 || kept == 0 || busy == 0) {
@@ -425,7 +426,7 @@ static void came_back(int handle) {
 // decides. A spare has been kept on `home` like its maker, and may not have said its number yet: `pid` is what
 // the kernel says.
 void dv_foreground(int handle, int pid) {
-  if (home >= 0) allow_thread(handle, pid, busy_threads() < cpus - 1 ? 0 : 2);
+  if (home >= 0) allow_thread(handle, pid, busy_threads(cpus) < cpus - 1 ? 0 : 2);
 }
 
 int dv_slot_register(int handle, struct slot *s) {
@@ -434,6 +435,7 @@ int dv_slot_register(int handle, struct slot *s) {
   position[handle] = -1;
   wide[handle] = 2;
   quick[handle] = 0;
+  policy[handle] = -1;
   return 0;
 }
 
@@ -471,16 +473,16 @@ static uint64_t sleeps, spun;
 static const struct slot *woke;
 static int woke_here;
 
-// Guest threads that want a processor: those in a futex call of their own do not.
-static int busy_threads(void) {
+// Guest threads that want a processor, counted up to `limit`: those in a futex call of their own do not.
+static int busy_threads(int limit) {
   int n = 0;
-  for (int i = 0; i < nactive && n < cpus; i++)
+  for (int i = 0; i < nactive && n < limit; i++)
     if (active[i] != background && !__atomic_load_n(&slots[active[i]]->waiting, __ATOMIC_RELAXED)) n++;
   return n;
 }
 
 static long spin_budget(void) {
-  if (busy_threads() >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
+  if (busy_threads(cpus) >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
   return woke ? woke_here ? SPIN_AFTER_WAKE_NS : WAKE_UP_NS : SPIN_NS;
 }
 
@@ -489,6 +491,16 @@ static int is_up(void) {
   if (!woke || woke_here || __atomic_load_n(&woke->sleeping, __ATOMIC_RELAXED)) return 0;
   woke = 0;
   return 1;
+}
+
+// Where guests compute on every processor, a thread that slept for its answer preempts one of them, or each of
+// its calls would cost a time slice. Else it preempts nobody (see zygote_child).
+static void choose_policy(int handle) {
+  int8_t wanted = busy_threads(cpus + 1) > cpus ? SCHED_OTHER : SCHED_BATCH;
+  if (policy[handle] == wanted) return;
+  policy[handle] = wanted;
+  struct sched_param none = {0};
+  sched_setscheduler(slots[handle]->host_tid, wanted, &none);
 }
 
 static void spin_result(int found) {
@@ -539,6 +551,7 @@ void dv_resume(int handle, uint32_t reply, uint32_t ncommands, uint32_t rax_low,
   if (!sleeping) return;
   woke = s;
   woke_here = (int)sleeping - 1 == home;
+  choose_policy(handle);
   sys_futex(&s->state, FUTEX_WAKE, 1, 0);
 }
 

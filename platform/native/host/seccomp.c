@@ -28,7 +28,7 @@ static const uint16_t allowed[] = {
     SYS_set_tid_address, SYS_futex, SYS_futex_waitv, SYS_restart_syscall, SYS_exit, SYS_exit_group,
     SYS_gettid, SYS_getpid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
     SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_getpgid, SYS_getpgrp, SYS_getsid,
-    SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_getparam,
+    SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_sched_getparam,
     SYS_sched_getscheduler, SYS_sched_get_priority_max, SYS_sched_get_priority_min, SYS_getpriority,
     SYS_getcpu, SYS_getrandom, SYS_uname, SYS_sysinfo, SYS_times, SYS_getrusage, SYS_prlimit64,
     SYS_getrlimit, SYS_setrlimit, SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep,
