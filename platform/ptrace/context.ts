@@ -3,14 +3,7 @@ import { SYS_clock_gettime, SYS_getrusage } from "../abi/amd64/syscalls.ts";
 import { getU64 } from "../abi/bytes.ts";
 import { EFAULT, EPERM, ESRCH } from "../abi/errno.ts";
 import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
-import {
-  getReg,
-  REG_COUNT,
-  REG_FS_BASE,
-  REG_ORIG_RAX,
-  REG_RSP,
-  setReg,
-} from "../arch/amd64/registers.ts";
+import { REG_COUNT, REG_FS_BASE, REG_ORIG_RAX, setReg } from "../arch/amd64/registers.ts";
 import { viewMemory } from "../host/ffi.ts";
 import { Context, type Reuse } from "../platform.ts";
 import type { PtraceAddressSpace } from "./address_space.ts";
@@ -29,11 +22,11 @@ import {
   RESUME_FULL,
   STATE_DEAD,
 } from "./record.ts";
-import { ptraceLibrary } from "./native.ts";
+import { ptraceLibrary, SCRATCH_BASE } from "./native.ts";
 
 const SYS_MMAP = 9;
-/** Past the red zone and what a rusage needs. */
-const SCRATCH_BELOW_STACK = 1024;
+/** In the scratch page, beyond what passing a descriptor needs (dv_pt_mmap_fd). */
+const RESULT_OFFSET = 0x800;
 const HIGH = 0x1_0000_0000;
 const zeros = new Uint8Array(0x1_0000);
 
@@ -211,13 +204,10 @@ export class PtraceContext extends Context {
     return timespec[0] * NSEC_PER_SEC + timespec[1];
   }
 
-  /**
-   * A host call whose second argument is filled, with words that go to `out`; by way of the guest's stack,
-   * below what it uses.
-   */
+  /** A host call whose second argument is filled, with words that go to `out`; by way of the scratch page. */
   #callFilling(nr: number, a0: number, out: Float64Array): boolean {
-    const addr = Math.floor((getReg(this.regs, REG_RSP) - SCRATCH_BELOW_STACK) / 16) * 16;
-    if (addr < 0 || this.callNow(nr, a0, addr, 0, 0, 0) !== 0) return false;
+    const addr = ptraceLibrary().dv_pt_address(SCRATCH_BASE) + RESULT_OFFSET;
+    if (this.callNow(nr, a0, addr, 0, 0, 0) !== 0) return false;
     const bytes = new Uint8Array(8 * out.length);
     if (this.addressSpace.read(addr, bytes, 0, bytes.length) !== bytes.length) return false;
     const view = new DataView(bytes.buffer);

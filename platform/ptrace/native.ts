@@ -22,6 +22,10 @@ const symbols = {
   dv_pt_wait: { parameters: ["f64"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** What dv_pt_address tells. */
+export const SCRATCH_BASE = 1;
+export const TASK_SIZE_GUEST = 2;
+
 type PtraceLibrary = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
 let library: PtraceLibrary | null = null;

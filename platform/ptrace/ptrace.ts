@@ -11,11 +11,8 @@ import {
 import { PtraceAddressSpace } from "./address_space.ts";
 import { PtraceContext } from "./context.ts";
 import { R_PID, RECORD_SIZE } from "./record.ts";
-import { ptraceLibrary } from "./native.ts";
+import { ptraceLibrary, SCRATCH_BASE, TASK_SIZE_GUEST } from "./native.ts";
 
-/** Of dv_pt_address. */
-const SCRATCH_BASE = 1;
-const TASK_SIZE_GUEST = 2;
 const GREETING_TIMEOUT_MS = 5000;
 
 export class PtracePlatform implements Platform {
