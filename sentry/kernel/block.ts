@@ -7,6 +7,7 @@
  * woken and has not yet blocked again or returned. A handler that must await something else than these
  * methods (the gofer's answer) goes through `awaitHost`, so that it is not counted meanwhile.
  */
+import { startClocks } from "./cpu_timer.ts";
 import type { WaitEntry, WaitQueue } from "../wait/queue.ts";
 import type { Task } from "./task.ts";
 import type { KernelTimer } from "./timers.ts";
@@ -197,6 +198,7 @@ export class BlockState {
       unregister(this.#entry);
     }
     this.task.state = RUNNING;
+    if (this.task.tg.standingTimers !== null) startClocks(this.task.tg);
     this.#count();
     resolve(why);
   }

@@ -1,5 +1,6 @@
 /** The clocks that timers and sleeps run on (clock_gettime(2)). Times are ns; see each for its zero. */
-import { EINVAL } from "../../platform/abi/errno.ts";
+import { EPOLLIN } from "../../platform/abi/epoll.ts";
+import { EINVAL, ERESTARTNOINTR } from "../../platform/abi/errno.ts";
 import {
   CLOCK_BOOTTIME,
   CLOCK_BOOTTIME_ALARM,
@@ -15,16 +16,25 @@ import {
   NSEC_PER_SEC,
 } from "../../platform/abi/time.ts";
 import { clockNs, monoNs, realtime } from "../../platform/host/host.ts";
-import { processCpuNs, threadCpuNs } from "./cpu_time.ts";
+import { WaitQueue } from "../wait/queue.ts";
+import { BLOCK_READY } from "./block.ts";
+import { askForThreadTime, CpuClock, CpuTimer } from "./cpu_timer.ts";
+import type { SyscallReturn } from "./syscall.ts";
 import type { Task } from "./task.ts";
+import type { KernelTimer, TimerHeap } from "./timers.ts";
 
-export interface ClockSource {
-  nowNs(): number;
-  /** When, on the monotonic clock, this one will (at the earliest) show `expiryNs`. */
-  deadlineMonoNs(expiryNs: number): number;
-  /** It measures CPU time: nobody can sleep on it, timers look again and again. */
-  readonly isCpuClock: boolean;
+/** A clock that goes on by itself. */
+export class WallClock {
+  readonly isCpuClock = false;
+
+  constructor(
+    readonly nowNs: () => number,
+    /** When, on the monotonic clock, this one will (at the earliest) show `expiryNs`. */
+    readonly deadlineMonoNs: (expiryNs: number) => number,
+  ) {}
 }
+
+export type ClockSource = WallClock | CpuClock;
 
 const wall = new Float64Array(2);
 
@@ -35,34 +45,66 @@ function realtimeNs(): number {
 }
 
 /** Sleeps and timers on the wall clock: the difference to the monotonic one is taken when arming. */
-const REALTIME: ClockSource = {
-  nowNs: realtimeNs,
-  deadlineMonoNs: (expiryNs) => monoNs() + (expiryNs - realtimeNs()),
-  isCpuClock: false,
-};
-const MONOTONIC: ClockSource = {
-  nowNs: monoNs,
-  deadlineMonoNs: (expiryNs) => expiryNs,
-  isCpuClock: false,
-};
-const BOOTTIME: ClockSource = {
-  nowNs: () => clockNs(CLOCK_BOOTTIME),
-  deadlineMonoNs: (expiryNs) => monoNs() + (expiryNs - clockNs(CLOCK_BOOTTIME)),
-  isCpuClock: false,
-};
+export const REALTIME: WallClock = new WallClock(
+  realtimeNs,
+  (expiryNs) => monoNs() + (expiryNs - realtimeNs()),
+);
+export const MONOTONIC: WallClock = new WallClock(monoNs, (expiryNs) => expiryNs);
+const BOOTTIME = new WallClock(
+  () => clockNs(CLOCK_BOOTTIME),
+  (expiryNs) => monoNs() + (expiryNs - clockNs(CLOCK_BOOTTIME)),
+);
 
-/** How often a timer on a CPU clock is looked at, at most. */
-const CPU_CLOCK_STEP_NS = 1_000_000;
+/** Calls `expired` when its clock has come to the time that it was armed for. */
+export interface ClockTimer {
+  arm(expiryNs: number): void;
+  disarm(): void;
+}
 
-function cpuClock(nowNs: () => number, threads: () => number): ClockSource {
-  return {
-    nowNs,
-    deadlineMonoNs: (expiryNs) => {
-      const left = (expiryNs - nowNs()) / Math.max(1, threads());
-      return monoNs() + Math.max(left, CPU_CLOCK_STEP_NS);
-    },
-    isCpuClock: true,
-  };
+class WallTimer implements ClockTimer, KernelTimer {
+  deadlineMonoNs = 0;
+  heapIndex = -1;
+  #expiryNs = 0;
+
+  constructor(
+    private readonly timers: TimerHeap,
+    private readonly clock: WallClock,
+    private readonly expired: () => void,
+  ) {}
+
+  arm(expiryNs: number): void {
+    this.#expiryNs = expiryNs;
+    this.deadlineMonoNs = this.clock.deadlineMonoNs(expiryNs);
+    this.timers.add(this);
+  }
+
+  disarm(): void {
+    this.timers.cancel(this);
+  }
+
+  fire(): void {
+    // A clock that was set back is not there yet.
+    if (this.clock.nowNs() < this.#expiryNs) this.arm(this.#expiryNs);
+    else this.expired();
+  }
+}
+
+/** A timer on `clock`, not armed. */
+export function newTimer(timers: TimerHeap, clock: ClockSource, expired: () => void): ClockTimer {
+  return clock.isCpuClock ? new CpuTimer(clock, expired) : new WallTimer(timers, clock, expired);
+}
+
+/** Does what needs the time of `clock`, once that is known: a running thread must come to the Sentry first. */
+export function withTimeOf(t: Task, clock: ClockSource, use: () => SyscallReturn): SyscallReturn {
+  if (!clock.isCpuClock || clock.isKnown) return use();
+  return whenKnown(t, clock.thread!, use);
+}
+
+async function whenKnown(t: Task, thread: Task, use: () => SyscallReturn): Promise<number> {
+  const known = new WaitQueue();
+  askForThreadTime(thread, { look: () => known.notify(EPOLLIN) });
+  const why = await t.blocking.wait(known, EPOLLIN, -1);
+  return why === BLOCK_READY ? use() : -ERESTARTNOINTR;
 }
 
 /** Clock ids of processes and threads: MAKE_PROCESS_CPUCLOCK (clock_getcpuclockid(3)). */
@@ -86,9 +128,9 @@ export function readableClock(t: Task, id: number): ClockSource | number {
     case CLOCK_BOOTTIME_ALARM:
       return BOOTTIME;
     case CLOCK_PROCESS_CPUTIME_ID:
-      return cpuClock(() => processCpuNs(t.tg), () => t.tg.liveThreads());
+      return new CpuClock(t.tg);
     case CLOCK_THREAD_CPUTIME_ID:
-      return cpuClock(() => threadCpuNs(t), () => 1);
+      return new CpuClock(t.tg, t);
   }
   if (id >= 0) return -EINVAL;
   return foreignCpuClock(t, id);
@@ -101,8 +143,8 @@ function foreignCpuClock(t: Task, id: number): ClockSource | number {
   if (target === undefined) return -EINVAL;
   if ((id & CPUCLOCK_PERTHREAD) !== 0) {
     if (target.tg !== t.tg) return -EINVAL;
-    return cpuClock(() => threadCpuNs(target), () => 1);
+    return new CpuClock(t.tg, target);
   }
   if (pid !== 0 && target.tg.leader !== target) return -EINVAL;
-  return cpuClock(() => processCpuNs(target.tg), () => target.tg.liveThreads());
+  return new CpuClock(target.tg);
 }

@@ -2,26 +2,24 @@
 import { RLIM_INFINITY, RLIMIT_CPU } from "../../platform/abi/resource.ts";
 import { SIGKILL, SIGXCPU } from "../../platform/abi/signal.ts";
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
-import { processCpuNs } from "./cpu_time.ts";
-import { sendSignal } from "./signal.ts";
+import { CpuClock, CpuTimer } from "./cpu_timer.ts";
+import { sendForCpuTime, sendSignal } from "./signal.ts";
 import { kernelSignal } from "./signal_info.ts";
 import type { ThreadGroup } from "./thread_group.ts";
-import type { KernelTimer } from "./timers.ts";
 
-const STEP_NS = 1_000_000;
-
-class CpuLimit implements KernelTimer {
-  deadlineMonoNs = 0;
-  heapIndex = -1;
+class CpuLimit {
   /** CPU time at which SIGXCPU is due; moves on a second with each. */
   #softNs = 0;
+  readonly #clock: CpuClock;
+  readonly #timer: CpuTimer;
 
-  constructor(private readonly tg: ThreadGroup) {}
+  constructor(private readonly tg: ThreadGroup) {
+    this.#clock = new CpuClock(tg);
+    this.#timer = new CpuTimer(this.#clock, () => this.#expired());
+  }
 
   arm(): void {
-    const { kernel, limits } = this.tg;
-    kernel.timers.cancel(this);
-    const soft = limits.cur[RLIMIT_CPU];
+    const soft = this.tg.limits.cur[RLIMIT_CPU];
     this.#softNs = soft >= RLIM_INFINITY ? Infinity : soft * NSEC_PER_SEC;
     this.#queue();
   }
@@ -32,24 +30,22 @@ class CpuLimit implements KernelTimer {
   }
 
   #queue(): void {
-    const { kernel } = this.tg;
     const due = Math.min(this.#softNs, this.#hardNs());
-    if (due === Infinity || this.tg.exiting) return;
-    const left = (due - processCpuNs(this.tg)) / Math.max(1, this.tg.liveThreads());
-    this.deadlineMonoNs = kernel.nowMonoNs() + Math.max(left, STEP_NS);
-    kernel.timers.add(this);
+    if (due === Infinity) this.#timer.disarm();
+    else this.#timer.arm(due);
   }
 
-  fire(): void {
-    if (this.tg.exiting) return;
-    const used = processCpuNs(this.tg);
+  #expired(): void {
+    const { tg } = this;
+    if (tg.exiting) return;
+    const used = this.#clock.nowNs();
     if (used >= this.#hardNs()) {
-      sendSignal(this.tg, kernelSignal(SIGKILL), true);
+      sendSignal(tg, kernelSignal(SIGKILL), true);
       return;
     }
     if (used >= this.#softNs) {
       this.#softNs += NSEC_PER_SEC;
-      sendSignal(this.tg, kernelSignal(SIGXCPU), true);
+      sendForCpuTime(tg, kernelSignal(SIGXCPU));
     }
     this.#queue();
   }

@@ -13,6 +13,7 @@ import {
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
+import { current } from "./current.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup, UsageTotals } from "./thread_group.ts";
 
@@ -82,9 +83,9 @@ export function sampleCpuTime(t: Task): void {
 
 /**
  * sampleCpuTime, and gives `t` what it has used of its process's time. Only its host thread can tell, so it is
- * known while the Sentry has that: `isOurs`, or `t` is in a system call.
+ * known while the Sentry has that: `isOurs`, or `t` sleeps here or asks itself.
  */
-export function sampleThreadTime(t: Task, isOurs = t.sysno >= 0): void {
+export function sampleThreadTime(t: Task, isOurs = t.sleeps || t === current.task): void {
   sampleCpuTime(t);
   const { ctx } = t;
   if (ctx === null || !isOurs || ctx.queued || !threaded.has(ctx.addressSpace)) return;
@@ -120,6 +121,12 @@ export function processCpuNs(tg: ThreadGroup, userOnly = false): number {
   const t = tg.threads.find((each) => each.ctx !== null);
   if (t !== undefined) sampleCpuTime(t);
   return userOnly ? tg.utimeNs() : tg.utimeNs() + tg.stimeNs();
+}
+
+/** Whether threadCpuNs will be what `t` has used, not what it had used when the Sentry last had it. */
+export function threadTimeIsKnown(t: Task): boolean {
+  const { ctx } = t;
+  return ctx === null || t.sleeps || t === current.task || !threaded.has(ctx.addressSpace);
 }
 
 export function threadCpuNs(t: Task): number {

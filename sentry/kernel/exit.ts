@@ -15,7 +15,8 @@ import {
 } from "../../platform/abi/signal.ts";
 import { waitStatusExited } from "../../platform/abi/wait.ts";
 import { trustOf } from "../auth/credentials.ts";
-import { bookMemoryUse, nsToTicks, sampleThreadTime } from "./cpu_time.ts";
+import { bookMemoryUse, nsToTicks } from "./cpu_time.ts";
+import { answerTimeLookers } from "./cpu_timer.ts";
 import { kernelWake } from "./futex.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { hangUpOrphaned, leaveStop } from "./job_control.ts";
@@ -41,7 +42,7 @@ export function exitThread(t: Task, code: number): void {
 export function exitTask(t: Task, status: number): void {
   if (t.exiting) return;
   const { tg } = t;
-  sampleThreadTime(t, true);
+  answerTimeLookers(t);
   t.exiting = true;
   t.exitCode = status;
   t.kernel.strace?.exit(t);

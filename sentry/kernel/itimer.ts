@@ -1,63 +1,52 @@
 /** getitimer(2), setitimer(2), alarm(2), and RLIMIT_CPU (Linux: kernel/time/itimer.c). */
 import { ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL } from "../../platform/abi/time.ts";
 import { SIGALRM, SIGPROF, SIGVTALRM } from "../../platform/abi/signal.ts";
-import { processCpuNs } from "./cpu_time.ts";
-import { sendSignal } from "./signal.ts";
+import { type ClockSource, type ClockTimer, MONOTONIC, newTimer } from "./clock_source.ts";
+import { CpuClock } from "./cpu_timer.ts";
+import { sendForCpuTime, sendSignal } from "./signal.ts";
 import { kernelSignal } from "./signal_info.ts";
 import type { ThreadGroup } from "./thread_group.ts";
-import type { KernelTimer } from "./timers.ts";
 
 /** By ITIMER_*. */
 const SIGNALS = [SIGALRM, SIGVTALRM, SIGPROF];
 
 /** One interval timer on the monotonic clock or on the process's CPU time. */
-class IntervalTimer implements KernelTimer {
-  deadlineMonoNs = 0;
-  heapIndex = -1;
-  /** In this timer's own clock; 0 when disarmed. */
+class IntervalTimer {
+  /** On this timer's clock; 0 when disarmed. */
   #expiryNs = 0;
   intervalNs = 0;
+  readonly #clock: ClockSource;
+  readonly #timer: ClockTimer;
 
-  constructor(private readonly tg: ThreadGroup, private readonly which: number) {}
-
-  #clockNs(): number {
-    if (this.which === ITIMER_REAL) return this.tg.kernel.nowMonoNs();
-    return processCpuNs(this.tg, this.which === ITIMER_VIRTUAL);
+  constructor(private readonly tg: ThreadGroup, private readonly which: number) {
+    this.#clock = which === ITIMER_REAL
+      ? MONOTONIC
+      : new CpuClock(tg, null, which === ITIMER_VIRTUAL);
+    this.#timer = newTimer(tg.kernel.timers, this.#clock, () => this.#expired());
   }
 
   remainingNs(): number {
     if (this.#expiryNs === 0) return 0;
     // An expired timer whose signal is on its way still shows one tick (itimer_get_remtime).
-    return Math.max(this.#expiryNs - this.#clockNs(), 1000);
+    return Math.max(this.#expiryNs - this.#clock.nowNs(), 1000);
   }
 
   arm(valueNs: number, intervalNs: number): void {
-    const { timers } = this.tg.kernel;
-    timers.cancel(this);
+    this.#timer.disarm();
     this.intervalNs = intervalNs;
-    this.#expiryNs = valueNs === 0 ? 0 : this.#clockNs() + valueNs;
-    if (valueNs !== 0) this.#queue();
+    this.#expiryNs = valueNs === 0 ? 0 : this.#clock.nowNs() + valueNs;
+    if (valueNs !== 0) this.#timer.arm(this.#expiryNs);
   }
 
-  /** CPU time cannot pass faster than wall time times the threads: wake then, and look again. */
-  #queue(): void {
-    const { kernel } = this.tg;
-    const left = Math.max(this.#expiryNs - this.#clockNs(), 0);
-    const speed = this.which === ITIMER_REAL ? 1 : Math.max(1, this.tg.liveThreads());
-    const wait = this.which === ITIMER_REAL ? left : Math.max(left / speed, 1_000_000);
-    this.deadlineMonoNs = kernel.nowMonoNs() + wait;
-    kernel.timers.add(this);
-  }
-
-  fire(): void {
-    const now = this.#clockNs();
-    if (now < this.#expiryNs) return this.#queue();
+  #expired(): void {
     if (this.intervalNs > 0) {
-      const missed = Math.floor((now - this.#expiryNs) / this.intervalNs);
+      const missed = Math.floor((this.#clock.nowNs() - this.#expiryNs) / this.intervalNs);
       this.#expiryNs += (missed + 1) * this.intervalNs;
-      this.#queue();
+      this.#timer.arm(this.#expiryNs);
     } else this.#expiryNs = 0;
-    sendSignal(this.tg, kernelSignal(SIGNALS[this.which]), true);
+    const info = kernelSignal(SIGNALS[this.which]);
+    if (this.#clock.isCpuClock) sendForCpuTime(this.tg, info);
+    else sendSignal(this.tg, info, true);
   }
 }
 

@@ -1,12 +1,11 @@
 /** POSIX per-process timers: timer_create(2) and its family (Linux: kernel/time/posix-timers.c). */
 import { EAGAIN } from "../../platform/abi/errno.ts";
 import { SI_TIMER, SIGEV_NONE } from "../../platform/abi/signal.ts";
-import { sendSignal } from "./signal.ts";
+import { type ClockSource, type ClockTimer, newTimer } from "./clock_source.ts";
+import { sendForCpuTime, sendSignal } from "./signal.ts";
 import { SigInfo } from "./signal_info.ts";
-import type { ClockSource } from "./clock_source.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
-import type { KernelTimer } from "./timers.ts";
 
 /** Timers one process may have (Linux charges RLIMIT_SIGPENDING). */
 const MAX_TIMERS = 65536;
@@ -22,9 +21,7 @@ export interface TimerNotification {
   thread: Task | null;
 }
 
-export class PosixTimer implements KernelTimer {
-  deadlineMonoNs = 0;
-  heapIndex = -1;
+export class PosixTimer {
   intervalNs = 0;
   /** In the timer's clock; 0 when disarmed. */
   #expiryNs = 0;
@@ -38,7 +35,10 @@ export class PosixTimer implements KernelTimer {
     readonly id: number,
     readonly clock: ClockSource,
     readonly event: TimerNotification,
-  ) {}
+  ) {
+    this.#timer = newTimer(tg.kernel.timers, clock, () => this.#expired());
+  }
+  readonly #timer: ClockTimer;
 
   /** Time to the next expiry; 0 when disarmed. */
   remainingNs(): number {
@@ -56,29 +56,22 @@ export class PosixTimer implements KernelTimer {
 
   /** `expiryNs` in the timer's clock, 0 disarms it. */
   arm(expiryNs: number, intervalNs: number): void {
-    this.tg.kernel.timers.cancel(this);
+    this.#timer.disarm();
     this.#expiryNs = expiryNs;
     this.intervalNs = intervalNs;
     this.#overrun = 0;
     this.lastOverrun = 0;
     this.#forgetSignal();
-    if (expiryNs !== 0 && this.event.notify !== SIGEV_NONE) this.#queue();
+    if (expiryNs !== 0 && this.event.notify !== SIGEV_NONE) this.#timer.arm(expiryNs);
   }
 
   delete(): void {
-    this.tg.kernel.timers.cancel(this);
+    this.#timer.disarm();
     this.#expiryNs = 0;
     this.#forgetSignal();
   }
 
-  #queue(): void {
-    this.deadlineMonoNs = this.clock.deadlineMonoNs(this.#expiryNs);
-    this.tg.kernel.timers.add(this);
-  }
-
-  fire(): void {
-    const now = this.clock.nowNs();
-    if (now < this.#expiryNs) return this.#queue();
+  #expired(): void {
     if (this.#signalQueued) {
       this.#overrun = Math.min(this.#overrun + 1, OVERRUN_MAX);
     } else this.#send();
@@ -95,9 +88,14 @@ export class PosixTimer implements KernelTimer {
     info.timer = this;
     info.privileged = true;
     this.#signalQueued = true;
-    const target = event.thread !== null && !event.thread.exiting ? event.thread : this.tg;
     const ignored = this.tg.actions.ignores(event.signo);
-    if (sendSignal(target, info, true) === -EAGAIN || ignored) this.#dropped();
+    if (this.#sendTo(event.thread, info) === -EAGAIN || ignored) this.#dropped();
+  }
+
+  /** Returns -EAGAIN when the signal was not queued. */
+  #sendTo(thread: Task | null, info: SigInfo): number {
+    if (thread !== null) return thread.exiting ? -EAGAIN : sendSignal(thread, info, true);
+    return this.clock.isCpuClock ? sendForCpuTime(this.tg, info) : sendSignal(this.tg, info, true);
   }
 
   /** The signal was not queued: go on without it, or an ignored periodic timer would stop. */
@@ -105,7 +103,7 @@ export class PosixTimer implements KernelTimer {
     this.#signalQueued = false;
     if (this.intervalNs === 0) return;
     this.#forward();
-    this.#queue();
+    this.#timer.arm(this.#expiryNs);
   }
 
   /** Moves an interval timer's expiry past now; returns how many periods were missed. */
@@ -121,7 +119,7 @@ export class PosixTimer implements KernelTimer {
     this.#signalQueued = false;
     if (this.intervalNs > 0 && this.#expiryNs !== 0) {
       this.#overrun = Math.min(this.#overrun + this.#forward(), OVERRUN_MAX);
-      this.#queue();
+      this.#timer.arm(this.#expiryNs);
     }
     this.lastOverrun = this.#overrun;
     this.#overrun = 0;

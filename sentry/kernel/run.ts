@@ -25,6 +25,7 @@ import {
 import { PAGE_SIZE } from "../mm/memory_manager.ts";
 import { forgetReading } from "../vfs/clock.ts";
 import { unmakeTask } from "./clone.ts";
+import { answerTimeLookers } from "./cpu_timer.ts";
 import { current } from "./current.ts";
 import { exitTask } from "./exit.ts";
 import type { Kernel } from "./kernel.ts";
@@ -141,6 +142,7 @@ export class RunLoop {
   }
 
   #dispatch(t: Task, ctx: Context): void {
+    if (t.timeLookers !== null) answerTimeLookers(t);
     switch (ctx.event) {
       case EVENT_SYSCALL:
         return this.#syscall(t, ctx);
@@ -184,6 +186,7 @@ export class RunLoop {
     result.then(
       (r) => {
         try {
+          if (t.timeLookers !== null) answerTimeLookers(t);
           this.#finish(t, r);
           this.#resumeServed();
         } catch (error) {

@@ -25,6 +25,7 @@ async function serveOne(number: number, handler: SyscallHandler): Promise<void> 
     name: "cat",
     args: new SyscallArguments(ctx.regs),
     sysno: -1,
+    timeLookers: null,
     blocking: {
       started: () => kernel.inflight++,
       settled: () => kernel.inflight = 0,

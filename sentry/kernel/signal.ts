@@ -27,6 +27,7 @@ import {
   setHas,
   type SignalSet,
 } from "./signal_queue.ts";
+import { startClocks } from "./cpu_timer.ts";
 import { continueGroup } from "./job_control.ts";
 import type { ProcessGroup } from "./session.ts";
 import { type Task, TASK_BLOCKED, TASK_RUNNING, TASK_STOPPED } from "./task.ts";
@@ -71,7 +72,12 @@ export class TaskSignals {
  * outside of the sandbox, so that init does not ignore it. Returns 0, or -EAGAIN when the queue of a
  * real-time signal is full.
  */
-export function sendSignal(target: Task | ThreadGroup, info: SigInfo, privileged = false): number {
+export function sendSignal(
+  target: Task | ThreadGroup,
+  info: SigInfo,
+  privileged = false,
+  choose = chooseThread,
+): number {
   const signo = info.signo;
   const tg = target instanceof ThreadGroup ? target : target.tg;
   const thread = target instanceof ThreadGroup ? tg.leader : target;
@@ -83,9 +89,14 @@ export function sendSignal(target: Task | ThreadGroup, info: SigInfo, privileged
   if (!queued && isRealTime(signo) && info.code !== SI_USER) return -EAGAIN;
   pending.add(signo, queued ? info : null);
   tg.signalQueue.notify(EPOLLIN);
-  const chosen = target instanceof ThreadGroup ? chooseThread(tg, signo) : thread;
+  const chosen = target instanceof ThreadGroup ? choose(tg, signo) : thread;
   if (chosen !== null) complete(tg, chosen, signo);
   return 0;
+}
+
+/** sendSignal of the kernel to a process, for the CPU time that one of its threads has used just now. */
+export function sendForCpuTime(tg: ThreadGroup, info: SigInfo): number {
+  return sendSignal(tg, info, true, chooseComputing);
 }
 
 /** Sends to every member of a process group; true when there was one. */
@@ -186,6 +197,7 @@ export function wakeStopped(t: Task): void {
   if (t.state !== TASK_STOPPED) return;
   const { kernel } = t;
   t.state = TASK_RUNNING;
+  startClocks(t.tg);
   kernel.inflight++;
   queueMicrotask(() => {
     kernel.inflight--;
@@ -270,6 +282,18 @@ function chooseThread(tg: ThreadGroup, signo: number): Task | null {
     blockedOne ??= t;
   }
   return blockedOne;
+}
+
+/** One that computes now, each in turn. */
+function chooseComputing(tg: ThreadGroup, signo: number): Task | null {
+  const { threads } = tg;
+  for (let i = 1; i <= threads.length; i++) {
+    const at = (tg.lastTicked + i) % threads.length;
+    if (!threads[at].computes || !wants(threads[at], signo)) continue;
+    tg.lastTicked = at;
+    return threads[at];
+  }
+  return chooseThread(tg, signo);
 }
 
 function wants(t: Task, signo: number): boolean {

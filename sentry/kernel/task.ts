@@ -8,6 +8,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import type { MemoryPolicy } from "../mm/vma.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { UserDst, userDstIov, UserSrc, userSrcIov } from "../mm/usermem.ts";
+import type { TimeLooker } from "./cpu_timer.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import type { Kernel } from "./kernel.ts";
@@ -89,6 +90,9 @@ export class Task {
   /** Restart of a call that keeps state (nanosleep, poll, futex): see ERESTART_RESTARTBLOCK. */
   restartBlock: (() => number | Promise<number>) | null = null;
 
+  /** Who waits until the Sentry has the thread, and knows the CPU time that it has used. */
+  timeLookers: Set<TimeLooker> | null = null;
+
   constructor(
     kernel: Kernel,
     tid: number,
@@ -114,6 +118,22 @@ export class Task {
     this.blocking = new BlockState(this);
     ctx.owner = this;
     this.publishIdentity();
+  }
+
+  /** It computes nothing until the Sentry lets it. */
+  get sleeps(): boolean {
+    return this.state === TASK_BLOCKED || this.state === TASK_STOPPED;
+  }
+
+  /** It runs as far as the Sentry knows, but waits in a host call that the platform made for it. */
+  get sleepsInHost(): boolean {
+    return this.sysno < 0 && this.ctx !== null && this.ctx.waiting;
+  }
+
+  /** It runs code of its own. */
+  get computes(): boolean {
+    return this.state === TASK_RUNNING && this.sysno < 0 && !this.exiting && this.ctx !== null &&
+      !this.ctx.waiting;
   }
 
   /** execve: the task goes on in another address space. */

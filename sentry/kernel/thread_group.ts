@@ -7,6 +7,7 @@ import type { SignalActions } from "./signal_actions.ts";
 import { PendingSignals } from "./signal_queue.ts";
 import type { Task } from "./task.ts";
 import type { IntervalTimers } from "./itimer.ts";
+import type { CpuTimer } from "./cpu_timer.ts";
 import type { PosixTimers } from "./posix_timer.ts";
 
 /** Resources of reaped threads or children that getrusage(2) adds up. */
@@ -79,6 +80,10 @@ export class ThreadGroup {
   thpDisabled = false;
   itimers: IntervalTimers | null = null;
   posixTimers: PosixTimers | null = null;
+  /** Timers on CPU clocks that stand still, see cpu_timer.ts. */
+  standingTimers: Set<CpuTimer> | null = null;
+  /** Of `threads`, who was last sent a signal for the time that it used. */
+  lastTicked = 0;
   readonly deadThreads: UsageTotals = new UsageTotals();
   readonly deadChildren: UsageTotals = new UsageTotals();
   readonly startMonoNs: number;

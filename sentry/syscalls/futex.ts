@@ -45,7 +45,7 @@ import {
   getFutexWaitv,
 } from "../../platform/abi/futex.ts";
 import { CLOCK_MONOTONIC, CLOCK_REALTIME, NSEC_PER_SEC } from "../../platform/abi/time.ts";
-import { readableClock } from "../kernel/clock_source.ts";
+import { MONOTONIC, REALTIME } from "../kernel/clock_source.ts";
 import {
   futexRequeue,
   futexWait,
@@ -135,8 +135,7 @@ function deadlineOf(t: Task, addr: number, relative: boolean, realtime: boolean)
   if (sec < 0 || nsec < 0 || nsec >= NSEC_PER_SEC) return -EINVAL;
   const ns = sec * NSEC_PER_SEC + nsec;
   if (relative) return t.kernel.nowMonoNs() + ns;
-  const clock = readableClock(t, realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC);
-  if (typeof clock === "number") return clock;
+  const clock = realtime ? REALTIME : MONOTONIC;
   return Math.max(0, clock.deadlineMonoNs(ns));
 }
 

@@ -26,9 +26,14 @@ import {
   putItimerspec,
   TIMER_ABSTIME,
 } from "../../platform/abi/time.ts";
-import { readableClock } from "../kernel/clock_source.ts";
+import { readableClock, withTimeOf } from "../kernel/clock_source.ts";
 import { type PosixTimer, posixTimers, type TimerNotification } from "../kernel/posix_timer.ts";
-import { FULL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 
 /** timer_create(2). */
@@ -88,15 +93,18 @@ function putState(t: Task, timer: PosixTimer): void {
 }
 
 /** timer_gettime(2). */
-export function timerGettime(t: Task, args: SyscallArguments): number {
+export function timerGettime(t: Task, args: SyscallArguments): SyscallReturn {
   const timer = lookup(t, args.i32(0));
   if (timer === null) return -EINVAL;
-  putState(t, timer);
-  return t.copyOut(args.addr(1), t.scratch, 0, ITIMERSPEC_SIZE);
+  const addr = args.addr(1);
+  return withTimeOf(t, timer.clock, () => {
+    putState(t, timer);
+    return t.copyOut(addr, t.scratch, 0, ITIMERSPEC_SIZE);
+  });
 }
 
 /** timer_settime(2). */
-export function timerSettime(t: Task, args: SyscallArguments): number {
+export function timerSettime(t: Task, args: SyscallArguments): SyscallReturn {
   const newAddr = args.addr(2);
   const oldAddr = args.addr(3);
   if (newAddr === 0) return -EINVAL;
@@ -107,11 +115,13 @@ export function timerSettime(t: Task, args: SyscallArguments): number {
   if (timer === null) return -EINVAL;
   const valueNs = v.valueSec * NSEC_PER_SEC + v.valueNsec;
   const intervalNs = v.intervalSec * NSEC_PER_SEC + v.intervalNsec;
-  putState(t, timer);
   const absolute = (args.i32(1) & TIMER_ABSTIME) !== 0;
-  const expiry = valueNs === 0 ? 0 : absolute ? valueNs : timer.clock.nowNs() + valueNs;
-  timer.arm(expiry, valueNs === 0 ? 0 : intervalNs);
-  return oldAddr === 0 ? 0 : t.copyOut(oldAddr, t.scratch, 0, ITIMERSPEC_SIZE);
+  return withTimeOf(t, timer.clock, () => {
+    putState(t, timer);
+    const expiry = valueNs === 0 ? 0 : absolute ? valueNs : timer.clock.nowNs() + valueNs;
+    timer.arm(expiry, valueNs === 0 ? 0 : intervalNs);
+    return oldAddr === 0 ? 0 : t.copyOut(oldAddr, t.scratch, 0, ITIMERSPEC_SIZE);
+  });
 }
 
 function isTime(sec: number, nsec: number): boolean {

@@ -18,8 +18,9 @@ import {
   TIMER_ABSTIME,
   TIMESPEC_SIZE,
 } from "../../platform/abi/time.ts";
-import { BLOCK_TIMEOUT } from "../kernel/block.ts";
-import { type ClockSource, readableClock } from "../kernel/clock_source.ts";
+import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
+import { type ClockSource, readableClock, withTimeOf } from "../kernel/clock_source.ts";
+import { CpuTimer } from "../kernel/cpu_timer.ts";
 import {
   FULL,
   type SyscallArguments,
@@ -27,6 +28,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import { NO_DEADLINE } from "./timeout.ts";
 
 /** nanosleep(2). */
 export function nanosleep(t: Task, args: SyscallArguments): SyscallReturn {
@@ -77,9 +79,11 @@ function startSleep(
 ): SyscallReturn {
   const clock = readableClock(t, clockId);
   if (typeof clock === "number") return clock;
-  const expiryNs = absolute ? ns : clock.nowNs() + ns;
-  if (absolute && expiryNs <= clock.nowNs()) return 0;
-  return sleepUntil(t, clock, expiryNs, absolute, remainAddr);
+  return withTimeOf(t, clock, () => {
+    const expiryNs = absolute ? ns : clock.nowNs() + ns;
+    if (absolute && expiryNs <= clock.nowNs()) return 0;
+    return sleepUntil(t, clock, expiryNs, absolute, remainAddr);
+  });
 }
 
 async function sleepUntil(
@@ -90,9 +94,9 @@ async function sleepUntil(
   remainAddr: number,
 ): Promise<number> {
   for (;;) {
-    const why = await t.blocking.sleep(Math.max(0, clock.deadlineMonoNs(expiryNs)));
-    // A clock that ran slower than the monotonic one (CPU time, a clock set back) is not there yet.
-    if (why === BLOCK_TIMEOUT) {
+    const why = await sleepOn(t, clock, expiryNs);
+    if (why !== BLOCK_INTERRUPTED) {
+      // A clock that was set back is not there yet.
       if (clock.nowNs() >= expiryNs) return 0;
       continue;
     }
@@ -102,6 +106,15 @@ async function sleepUntil(
     t.restartBlock = () => sleepUntil(t, clock, expiryNs, false, remainAddr);
     return -ERESTART_RESTARTBLOCK;
   }
+}
+
+async function sleepOn(t: Task, clock: ClockSource, expiryNs: number): Promise<number> {
+  if (!clock.isCpuClock) return t.blocking.sleep(Math.max(0, clock.deadlineMonoNs(expiryNs)));
+  const timer = new CpuTimer(clock, () => t.blocking.wakeUp());
+  timer.arm(expiryNs);
+  const why = await t.blocking.waitWakeUp(NO_DEADLINE);
+  timer.disarm();
+  return why;
 }
 
 function putRemaining(t: Task, addr: number, leftNs: number): number {

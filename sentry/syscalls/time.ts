@@ -35,8 +35,14 @@ import {
   USEC_PER_SEC,
 } from "../../platform/abi/time.ts";
 import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
-import { readableClock } from "../kernel/clock_source.ts";
-import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
+import { readableClock, withTimeOf } from "../kernel/clock_source.ts";
+import {
+  FULL,
+  PARTIAL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 
 /** Resolution of the coarse clocks: a tick at CONFIG_HZ=250. */
@@ -45,7 +51,7 @@ const TICK_NS = 4_000_000;
 const hostTimespec = hostAlloc(TIMESPEC_SIZE);
 
 /** clock_gettime(2); most callers ask the vDSO instead, with which this must agree to the nanosecond. */
-export function clockGettime(t: Task, args: SyscallArguments): number {
+export function clockGettime(t: Task, args: SyscallArguments): SyscallReturn {
   const id = args.i32(0);
   const clock = readableClock(t, id);
   if (typeof clock === "number") return clock;
@@ -54,10 +60,12 @@ export function clockGettime(t: Task, args: SyscallArguments): number {
     const err = hostSyscall(SYS_clock_gettime, withoutAlarm(id), hostTimespec.addr);
     return err < 0 ? err : t.copyOut(addr, hostTimespec.u8, 0, TIMESPEC_SIZE);
   }
-  const ns = clock.nowNs();
-  const sec = Math.floor(ns / NSEC_PER_SEC);
-  putTimespec(t.scratchView, 0, sec, Math.floor(ns - sec * NSEC_PER_SEC));
-  return t.copyOut(addr, t.scratch, 0, TIMESPEC_SIZE);
+  return withTimeOf(t, clock, () => {
+    const ns = clock.nowNs();
+    const sec = Math.floor(ns / NSEC_PER_SEC);
+    putTimespec(t.scratchView, 0, sec, Math.floor(ns - sec * NSEC_PER_SEC));
+    return t.copyOut(addr, t.scratch, 0, TIMESPEC_SIZE);
+  });
 }
 
 /** The alarm clocks tell the same time; a host without a real-time clock does not have them. */

@@ -1,5 +1,7 @@
+// build: -pthread
 // Clocks and timers: nanosleep(2), setitimer(2), timer_create(2), clock_gettime(2).
 #include "check.h"
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -175,4 +177,193 @@ TEST(not_inherited, "fork inherits no timer, exec keeps the alarm") {
   int status;
   EQUAL(waitpid(second, &status, 0), second);
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
+}
+
+enum { PERIOD_MS = 5 };
+
+static double clock_ms(clockid_t clock) {
+  struct timespec t;
+  OK(clock_gettime(clock, &t));
+  return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static pthread_t start(void *(*run)(void *), void *argument) {
+  pthread_t thread;
+  EQUAL(pthread_create(&thread, NULL, run, argument), 0);
+  return thread;
+}
+
+/* What a thread was sent, which timers on its clock sent it, and the periods that these had missed. */
+static __thread volatile int ticks;
+static __thread timer_t own_timer;
+static void on_tick(int sig) { (void)sig, ticks += 1 + OK(timer_getoverrun(own_timer)); }
+
+static void start_own_timer(clockid_t clock) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
+  event._sigev_un._tid = gettid();
+  OK(timer_create(clock, &event, &own_timer));
+  struct itimerspec value = {{0, PERIOD_MS * 1000000}, {0, PERIOD_MS * 1000000}};
+  OK(timer_settime(own_timer, 0, &value, NULL));
+}
+
+static void *compute_by_own_timer(void *by_own_clock) {
+  clockid_t clock = CLOCK_THREAD_CPUTIME_ID;
+  if (by_own_clock != NULL) EQUAL(pthread_getcpuclockid(pthread_self(), &clock), 0);
+  double before = clock_ms(CLOCK_THREAD_CPUTIME_ID);
+  start_own_timer(clock);
+  while (ticks < 20) {}
+  OK(timer_delete(own_timer));
+  CHECK(clock_ms(CLOCK_THREAD_CPUTIME_ID) - before >= ticks * PERIOD_MS);
+  return NULL;
+}
+
+static void *sleep_by_own_timer(void *end) {
+  char byte;
+  start_own_timer(CLOCK_THREAD_CPUTIME_ID);
+  EQUAL(read(*(int *)end, &byte, 1), 1);
+  EQUAL(ticks, 0);
+  return NULL;
+}
+
+TEST(thread_cpu_timers, "a timer on a thread's CPU clock goes off for what that thread computes") {
+  int ends[2];
+  OK(pipe(ends));
+  signal(SIGPROF, on_tick);
+  pthread_t sleeper = start(sleep_by_own_timer, &ends[0]);
+  pthread_t first = start(compute_by_own_timer, NULL), second = start(compute_by_own_timer, "");
+  EQUAL(pthread_join(first, NULL), 0);
+  EQUAL(pthread_join(second, NULL), 0);
+  EQUAL(write(ends[1], "x", 1), 1);
+  EQUAL(pthread_join(sleeper, NULL), 0);
+}
+
+static void *call_by_own_timer(void *unused) {
+  (void)unused;
+  start_own_timer(CLOCK_THREAD_CPUTIME_ID);
+  while (ticks < 20) getppid();
+  OK(timer_delete(own_timer));
+  return NULL;
+}
+
+TEST(calling_thread, "a timer on a thread's CPU clock goes off in a thread that makes system calls") {
+  signal(SIGPROF, on_tick);
+  EQUAL(pthread_join(start(call_by_own_timer, NULL), NULL), 0);
+}
+
+/* Naps between its bursts: each leaves the timer without a thread that computes. */
+static void *nap_by_own_timer(void *end) {
+  char byte;
+  start_own_timer(CLOCK_THREAD_CPUTIME_ID);
+  for (int burst = 1; burst <= 5; burst++) {
+    ssize_t n = read(*(int *)end, &byte, 1);
+    CHECK(n == 1 || (n == -1 && errno == EINTR));
+    while (ticks < 2 * burst) {}
+  }
+  OK(timer_delete(own_timer));
+  return NULL;
+}
+
+TEST(napping_thread, "a timer on a thread's CPU clock goes on after the thread has slept") {
+  int ends[2];
+  OK(pipe(ends));
+  signal(SIGPROF, on_tick);
+  pthread_t thread = start(nap_by_own_timer, &ends[0]);
+  for (int i = 0; i < 5; i++) {
+    usleep(30000);
+    EQUAL(write(ends[1], "x", 1), 1);
+  }
+  EQUAL(pthread_join(thread, NULL), 0);
+}
+
+static volatile int stop;
+static volatile pid_t computing;
+static void *compute_without_calls(void *unused) {
+  (void)unused;
+  computing = gettid();
+  while (!stop) {}
+  return NULL;
+}
+
+TEST(another_thread, "another thread's CPU clock can be read, slept on and timed while it computes") {
+  signal(SIGUSR1, on_alarm);
+  pthread_t thread = start(compute_without_calls, NULL);
+  clockid_t clock;
+  EQUAL(pthread_getcpuclockid(thread, &clock), 0);
+  while (clock_ms(clock) < 50) {}
+  double before = clock_ms(clock);
+  struct timespec duration = {0, 30000000};
+  EQUAL(clock_nanosleep(clock, 0, &duration, NULL), 0);
+  double after = clock_ms(clock);
+  CHECK(after - before >= 30);
+  timer_t timer;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  OK(timer_create(clock, &event, &timer));
+  struct itimerspec value = {{0, 0}, {0, 30000000}};
+  OK(timer_settime(timer, 0, &value, NULL));
+  while (!fired) usleep(1000);
+  CHECK(clock_ms(clock) - after >= 30);
+  stop = 1;
+  EQUAL(pthread_join(thread, NULL), 0);
+}
+
+/* Two threads compute until each has had its share; the signals that others had are misplaced. */
+static __thread int computes;
+static volatile int misplaced, satisfied, sharers;
+static void on_share(int sig) {
+  (void)sig;
+  if (!computes) misplaced++;
+  else if (++ticks == 3) satisfied++;
+}
+
+static void *compute_for_a_share(void *unused) {
+  computes = 1;
+  sharers++;
+  while (satisfied < 2) {}
+  return unused;
+}
+
+static void *compute_while_main_sleeps(void *end) {
+  until_asleep(getpid());
+  pthread_t other = start(compute_for_a_share, NULL);
+  struct itimerval value = {{0, PERIOD_MS * 1000}, {0, PERIOD_MS * 1000}}, none = {{0, 0}, {0, 0}};
+  while (sharers < 1) {}
+  computes = 1;
+  OK(setitimer(ITIMER_PROF, &value, NULL));
+  compute_for_a_share(NULL);
+  OK(setitimer(ITIMER_PROF, &none, NULL));
+  EQUAL(pthread_join(other, NULL), 0);
+  EQUAL(write(*(int *)end, "x", 1), 1);
+  return NULL;
+}
+
+TEST(shares, "ITIMER_PROF signals go to the threads that compute, and wake none that sleeps") {
+  int ends[2];
+  char byte;
+  OK(pipe(ends));
+  struct sigaction action = {.sa_handler = on_share};
+  OK(sigaction(SIGPROF, &action, NULL));
+  pthread_t thread = start(compute_while_main_sleeps, &ends[1]);
+  EQUAL(read(ends[0], &byte, 1), 1);
+  EQUAL(pthread_join(thread, NULL), 0);
+  EQUAL(misplaced, 0);
+}
+
+static void *leave_a_timer(void *timer) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
+  event._sigev_un._tid = gettid();
+  OK(timer_create(CLOCK_MONOTONIC, &event, timer));
+  struct itimerspec value = {{0, 0}, {0, 50000000}};
+  OK(timer_settime(*(timer_t *)timer, 0, &value, NULL));
+  return NULL;
+}
+
+TEST(gone_thread, "a timer whose thread is gone sends no signal to the others") {
+  timer_t timer;
+  EQUAL(pthread_join(start(leave_a_timer, &timer), NULL), 0);
+  struct itimerspec now;
+  do {
+    usleep(1000);
+    OK(timer_gettime(timer, &now));
+  } while (now.it_value.tv_sec != 0 || now.it_value.tv_nsec != 0);
+  usleep(1000);
 }
