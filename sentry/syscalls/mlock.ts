@@ -44,14 +44,21 @@ function mlock2(t: Task, args: SyscallArguments): SyscallReturn {
   return lock(t, args.addr(0), args.addr(1), (flags & MLOCK_ONFAULT) !== 0);
 }
 
+/** Where the pages of `length` bytes at `addr` end. A length that rounds up to 2^64 is none, as on Linux. */
+function lockEnd(addr: number, length: number): number {
+  const start = pageDown(addr);
+  const size = pageUp(length + (addr - start));
+  return start + (size >= 2 ** 64 ? 0 : size);
+}
+
 function lock(t: Task, addr: number, length: number, onFault: boolean): number {
   const { mm } = t;
   const limit = lockLimit(t);
   if (limit === 0) return -EPERM;
   const start = pageDown(addr);
-  const end = pageUp(addr + length);
+  const end = lockEnd(addr, length);
   if (lockedBytes(mm) + end - start - lockedBytesIn(mm, start, end) > limit) return -ENOMEM;
-  if (end > 2 ** 64) return -EINVAL;
+  if (end >= 2 ** 64) return -EINVAL;
   if (end === start) return 0;
   const run = mm.accessibleRun(start, end - start, 0);
   if (run === end - start) return lockRange(mm, t.ctx!, start, end, onFault);
@@ -62,8 +69,8 @@ function lock(t: Task, addr: number, length: number, onFault: boolean): number {
 function munlock(t: Task, args: SyscallArguments): SyscallReturn {
   const addr = args.addr(0);
   const start = pageDown(addr);
-  const end = pageUp(addr + args.addr(1));
-  if (end > 2 ** 64) return -EINVAL;
+  const end = lockEnd(addr, args.addr(1));
+  if (end >= 2 ** 64) return -EINVAL;
   if (end === start) return 0;
   const run = t.mm.accessibleRun(start, end - start, 0);
   unlockRange(t.mm, start, start + run);

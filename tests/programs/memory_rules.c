@@ -107,6 +107,18 @@ TEST(lock_refuses, "locked memory is neither invalidated nor thrown away") {
   EQUAL(at[0], 7);
 }
 
+TEST(lock_nowhere, "addresses that no program has cannot be locked, and a length that wraps is none") {
+  char *far[] = {(char *)0x7ffffffffffff000, (char *)0xffffffff80000000, (char *)0x800000000000};
+  for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+    FAILS(mlock(far[i], 8), ENOMEM);
+    FAILS(munlock(far[i], 8), ENOMEM);
+    FAILS(mlock2(far[i], 8, MLOCK_ONFAULT), ENOMEM);
+  }
+  FAILS(mlock((char *)-PAGE, 8), EINVAL);
+  OK(mlock((char *)PAGE, -1));
+  OK(munlock((char *)PAGE, -1));
+}
+
 TEST(seal, "a sealed mapping keeps its place, its protection and its contents") {
   char *at = anonymous(4);
   FAILS(syscall(SYS_mseal, at, PAGE, 1), EINVAL);
