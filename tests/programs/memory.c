@@ -195,6 +195,30 @@ TEST(fixed, "MAP_FIXED replaces, MAP_FIXED_NOREPLACE refuses") {
   FAILS(mmap(at + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), EINVAL);
 }
 
+/* The seconds of its modification, which must be those of its change unless `set`. */
+static time_t modified(int fd, int set) {
+  struct stat st;
+  OK(fstat(fd, &st));
+  if (!set) EQUAL(st.st_mtim.tv_sec, st.st_ctim.tv_sec);
+  return st.st_mtim.tv_sec;
+}
+
+TEST(mapped_times, "a store through a shared mapping modifies the file") {
+  int fd = file_of(2 * PAGE);
+  struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+  char *at = map(2, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  OK(futimens(fd, old));
+  EQUAL(modified(fd, 1), 1000);
+  *at = 1;
+  OK(msync(at, PAGE, MS_SYNC));
+  CHECK(modified(fd, 0) > 1000);
+  OK(futimens(fd, old));
+  EQUAL(modified(fd, 1), 1000);
+  at[PAGE] = 1;
+  OK(munmap(at, 2 * PAGE));
+  CHECK(modified(fd, 0) > 1000);
+}
+
 TEST(bad_arguments, "mmap and munmap refuse nonsense") {
   int fd = file_of(PAGE), p[2];
   OK(pipe(p));

@@ -176,6 +176,11 @@ export class Content {
     return err < 0 ? err : { fd: host.fd, offset };
   }
 
+  /** When a guest stored through a mapping, if that is news: see HostContent. */
+  takeModification(): { readonly sec: number; readonly nsec: number } | null {
+    return this.#host === null ? null : this.#host.takeModification();
+  }
+
   #toHost(): HostContent | number {
     if (this.#host !== null) return this.#host;
     const host = HostContent.create(this.#bytes, this.#pages, this.budget);

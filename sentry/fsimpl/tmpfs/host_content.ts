@@ -7,7 +7,11 @@ import { ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.t
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../platform/abi/fs.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
-import { STATX_BUF_OFF_BLOCKS } from "../../../platform/abi/stat.ts";
+import {
+  STATX_BUF_OFF_BLOCKS,
+  STATX_BUF_OFF_MTIME_NSEC,
+  STATX_BUF_OFF_MTIME_SEC,
+} from "../../../platform/abi/stat.ts";
 import { MADV_POPULATE_WRITE } from "../../../platform/abi/mman.ts";
 import { SYS_fallocate, SYS_lseek, SYS_madvise } from "../../../platform/abi/amd64/syscalls.ts";
 import { hostFstatx, statxWords } from "../../../platform/host/files.ts";
@@ -42,6 +46,8 @@ export class HostContent {
   /** A guest may write behind our back: pages are counted by the host. */
   #sharedWritable = false;
   #hostSize = 0;
+  /** The memfd's time of modification when `takeModification` last looked. */
+  readonly #modified = { sec: 0, nsec: 0 };
   readonly #pages = new PageSet();
   readonly #chunks = new Map<number, Uint8Array>();
   /** Writes to each window of a chunk so far, at most HOT + 1. */
@@ -75,6 +81,22 @@ export class HostContent {
     if (!this.#sharedWritable) return this.#pages.count;
     if (hostFstatx(this.fd) < 0) return this.#pages.count;
     return Math.ceil(statxWords[STATX_BUF_OFF_BLOCKS / 4] / 8);
+  }
+
+  /**
+   * The memfd's time of modification if it is another than at the last call. Guests' stores through
+   * writable shared mappings set it, at the first one to each page; null where there is no such mapping.
+   */
+  takeModification(): { readonly sec: number; readonly nsec: number } | null {
+    if (!this.#sharedWritable || hostFstatx(this.fd) < 0) return null;
+    const modified = this.#modified;
+    const low = statxWords[STATX_BUF_OFF_MTIME_SEC / 4];
+    const sec = low + statxWords[STATX_BUF_OFF_MTIME_SEC / 4 + 1] * 2 ** 32;
+    const nsec = statxWords[STATX_BUF_OFF_MTIME_NSEC / 4];
+    if (sec === modified.sec && nsec === modified.nsec) return null;
+    modified.sec = sec;
+    modified.nsec = nsec;
+    return modified;
   }
 
   read(dst: IoDst, offset: number, n: number): number {
@@ -258,12 +280,16 @@ export class HostContent {
 
   /** The memfd is about to be mapped by a guest. */
   prepareMapping(size: number, shared: boolean): number {
-    if (shared) this.#sharedWritable = true;
-    if (this.wasMapped && this.#hostSize === size) return 0;
-    const err = ftruncate(this.fd, size);
-    if (err < 0) return err;
-    this.wasMapped = true;
-    this.#hostSize = size;
+    if (!this.wasMapped || this.#hostSize !== size) {
+      const err = ftruncate(this.fd, size);
+      if (err < 0) return err;
+      this.wasMapped = true;
+      this.#hostSize = size;
+    }
+    if (shared && !this.#sharedWritable) {
+      this.#sharedWritable = true;
+      this.takeModification(); // Up to here it was us.
+    }
     return 0;
   }
 

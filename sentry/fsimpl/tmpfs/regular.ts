@@ -24,6 +24,11 @@ import { TmpfsInode } from "./inode.ts";
 export const TMPFS_FILE_MAX = Number.MAX_SAFE_INTEGER;
 export const F_SEAL_EXEC = 0x20;
 
+/** Whether a time is before another, each in seconds and nanoseconds. */
+function isBefore(sec: number, nsec: number, otherSec: number, otherNsec: number): boolean {
+  return sec < otherSec || (sec === otherSec && nsec < otherNsec);
+}
+
 export class TmpfsFile extends TmpfsInode {
   readonly content: Content;
   /** O_TMPFILE without O_EXCL: link(2) may give it a name. */
@@ -55,10 +60,20 @@ export class TmpfsFile extends TmpfsInode {
 
   override refresh(): number {
     this.blocks = this.content.blocks;
+    this.#noteMappedStores();
     return 0;
   }
 
+  /** Stores through shared mappings modify the file, too. */
+  #noteMappedStores(): void {
+    const at = this.content.takeModification();
+    if (at === null || isBefore(at.sec, at.nsec, this.mtimeSec, this.mtimeNsec)) return;
+    this.mtimeSec = this.ctimeSec = at.sec;
+    this.mtimeNsec = this.ctimeNsec = at.nsec;
+  }
+
   override setattr(attr: Attributes, creds: Credentials): number {
+    this.#noteMappedStores();
     if ((attr.mask & ATTR_SIZE) !== 0) {
       const err = this.resize(attr.size);
       if (err < 0) return err;
