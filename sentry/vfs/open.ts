@@ -244,6 +244,7 @@ function openTmpfile(
   const dentry = newUnnamedDentry(p.dentry, inode);
   const file = openFound(ctx.creds, p.mount, dentry, flags & ~O_DIRECTORY, true);
   dentry.release();
+  if (typeof file !== "number") file.flags |= O_DIRECTORY;
   return file;
 }
 

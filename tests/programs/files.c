@@ -171,6 +171,7 @@ TEST(tmpfile_, "O_TMPFILE makes a file without a name that linkat can name") {
   struct stat st;
   OK(fstat(fd, &st));
   EQUAL(st.st_nlink, 0);
+  EQUAL(fcntl(fd, F_GETFL) & O_TMPFILE, O_TMPFILE);
   EQUAL(write(fd, "hi", 2), 2);
   char link_path[64];
   snprintf(link_path, sizeof link_path, "/proc/self/fd/%d", fd);
