@@ -115,7 +115,8 @@ export function setMachineInfo(info: MachineInfo): void {
 
 /**
  * Replaces the program of `t`. `file` is opened for execution and owned by this call; `path` is the
- * name that scripts and AT_EXECFN get. Returns -errno while the old program can still go on; after the
+ * name that AT_EXECFN gets, `scriptPath` what a script's interpreter shall open, null when it could not:
+ * the descriptor closes. Returns -errno while the old program can still go on; after the
  * point of no return a failure kills the process, as -ESRCH does: the host has killed the new one.
  */
 export async function execProgram(
@@ -125,6 +126,7 @@ export async function execProgram(
   argv: Uint8Array[],
   envp: Uint8Array[],
   open: ExecOpener,
+  scriptPath: string | null = path,
 ): Promise<number> {
   const { platform } = t.kernel;
   const stackLimit = stackSize(t);
@@ -133,7 +135,7 @@ export async function execProgram(
     file.release();
     return -E2BIG;
   }
-  const program = await loadProgram(file, path, argv, open, platform.taskSize);
+  const program = await loadProgram(file, scriptPath, argv, open, platform.taskSize);
   if (typeof program === "number") return program;
   const creds = credentialsForExec(t, program.file);
   const ctx = platform.newAddressSpace(trustOf(creds.creds));

@@ -1,5 +1,13 @@
 /** Finds out what a file is, follows #! lines, and maps an ELF image (Linux: fs/exec.c, binfmt_*). */
-import { EACCES, EINVAL, ELIBBAD, ELOOP, ENOEXEC, ENOMEM } from "../../platform/abi/errno.ts";
+import {
+  EACCES,
+  EINVAL,
+  ELIBBAD,
+  ELOOP,
+  ENOENT,
+  ENOEXEC,
+  ENOMEM,
+} from "../../platform/abi/errno.ts";
 import { ET_DYN } from "../../platform/abi/elf.ts";
 import { latin1, latin1Bytes } from "../../platform/abi/latin1.ts";
 import { MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
@@ -45,12 +53,12 @@ export async function readAt(
 }
 
 /**
- * Loads the headers of `file` (owned) and of all it asks for. `path` is what execve was given, for
- * scripts. On an error everything opened is closed.
+ * Loads the headers of `file` (owned) and of all it asks for. `path` is what the interpreter of a script
+ * is given, or null when none leads to it: -ENOENT then. On an error everything opened is closed.
  */
 export async function loadProgram(
   file: FileDescription,
-  path: string,
+  path: string | null,
   argv: Uint8Array[],
   open: ExecOpener,
   taskSize: number,
@@ -64,6 +72,7 @@ export async function loadProgram(
     if (depth === SCRIPT_DEPTH) return close(file, -ELOOP);
     const line = parseScriptLine(head, n);
     if (line === null) return close(file, -ENOEXEC);
+    if (path === null) return close(file, -ENOENT);
     file.release();
     const before = [line.interpreter, ...(line.argument === null ? [] : [line.argument]), path];
     argv = [...before.map(latin1Bytes), ...argv.slice(1)];

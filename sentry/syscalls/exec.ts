@@ -50,11 +50,11 @@ function doExec(
     file.release();
     return strings;
   }
-  const name = dirFd === AT_FDCWD || path.startsWith("/")
-    ? path
-    : `/dev/fd/${dirFd}${path.length > 0 ? "/" + path : ""}`;
+  const byFd = dirFd !== AT_FDCWD && !path.startsWith("/");
+  const name = byFd ? `/dev/fd/${dirFd}${path.length > 0 ? "/" + path : ""}` : path;
+  const scriptPath = byFd && t.fdTable.getCloseOnExec(dirFd) ? null : name;
   const open = (p: string) => openForExec(t.fs.walkContext(t.creds), t.fs.cwd, p, false, false);
-  return execProgram(t, file, name, strings.argv, strings.envp, open);
+  return execProgram(t, file, name, strings.argv, strings.envp, open, scriptPath);
 }
 
 function readStrings(

@@ -278,6 +278,20 @@ TEST(exec_arguments, "exec hands over arguments and environment") {
   CHECK(strcmp(read_file("out"), "one\n\nth ree\nA=1\nB=\n") == 0);
 }
 
+TEST(exec_by_descriptor, "a script is found by its descriptor, unless that closes") {
+  write_file("script", "#!/bin/sh\nexit 7\n");
+  OK(chmod("script", 0755));
+  char *argv[] = {"script", NULL};
+  int stays = open("script", O_RDONLY), closes = open("script", O_RDONLY | O_CLOEXEC);
+  int status;
+  IN_CHILD(pid, OK(syscall(SYS_execveat, stays, "", argv, environ, AT_EMPTY_PATH)));
+  OK(waitpid(pid, &status, 0));
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+  FAILS(syscall(SYS_execveat, closes, "", argv, environ, AT_EMPTY_PATH), ENOENT);
+  int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  FAILS(syscall(SYS_execveat, dir, "script", argv, environ, 0), ENOENT);
+}
+
 TEST(exec_errors, "exec fails as execve(2) says") {
   char *argv[] = {"x", NULL};
   FAILS(execve("missing", argv, environ), ENOENT);
