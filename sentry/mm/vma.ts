@@ -6,6 +6,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../platform/abi/mman.ts";
+import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { TextImage } from "./text_image.ts";
 
@@ -92,12 +93,28 @@ export class Vma {
   }
 }
 
+/** Sizes of holes are told apart by powers of two: 1 page, 2, 4 … and 2^31 pages or more. */
+const SIZE_CLASSES = 32;
+
+/** The class of `size`, a number of bytes in whole pages: that of the greatest power of two in it. */
+function sizeClass(size: number): number {
+  return 31 - Math.clz32(Math.min(size / PAGE_SIZE, 2 ** 31));
+}
+
 /** Linux's sysctl vm.max_map_count. */
 export const MAX_MAP_COUNT = 65530;
 
 export class VmaList {
   readonly all: Vma[] = [];
   #last = 0;
+  /** The range that `findTopDown` searched last. */
+  #low = 0;
+  #high = 0;
+  /**
+   * For every size class, no hole of its size or more ends above this and below #high: the search need not
+   * pass all mappings each time.
+   */
+  readonly #holesBelow = new Float64Array(SIZE_CLASSES);
 
   /** The index of the first mapping that ends above `addr`; the length when there is none. */
   indexAbove(addr: number): number {
@@ -163,6 +180,12 @@ export class VmaList {
 
   /** Takes everything out of [start, end). Returns what was there; the caller releases the files. */
   remove(start: number, end: number): Vma[] {
+    const removed = this.#take(start, end);
+    if (removed.length > 0) this.#noteHole(this.indexAbove(start));
+    return removed;
+  }
+
+  #take(start: number, end: number): Vma[] {
     this.splitAt(start);
     this.splitAt(end);
     const from = this.indexAbove(start);
@@ -171,9 +194,19 @@ export class VmaList {
     return from === to ? [] : this.all.splice(from, to - from);
   }
 
+  /** The hole before the mapping at index `i` has become larger. */
+  #noteHole(i: number): void {
+    const { all } = this;
+    const top = i < all.length ? Math.min(all[i].start, this.#high) : this.#high;
+    const size = top - (i > 0 ? all[i - 1].end : this.#low);
+    if (size <= 0) return;
+    const tops = this.#holesBelow;
+    for (let k = sizeClass(size); k >= 0; k--) if (tops[k] < top) tops[k] = top;
+  }
+
   /** Applies `change` to what lies in [start, end), cut at its ends, and joins what is alike then. */
   change(start: number, end: number, change: (vma: Vma) => void): void {
-    for (const vma of this.remove(start, end)) {
+    for (const vma of this.#take(start, end)) {
       change(vma);
       this.insert(vma);
     }
@@ -188,21 +221,28 @@ export class VmaList {
     return false;
   }
 
-  /**
-   * The lowest address of a hole of `length` bytes in [low, high), taken from the top; or -1.
-   */
+  /** The highest address in [low, high) from which on `length` bytes, whole pages, are free; or -1. */
   findTopDown(low: number, high: number, length: number): number {
-    const all = this.all;
-    let top = high;
-    for (let i = this.indexAbove(high - 1); i >= 0; i--) {
-      const vma = all[i];
-      if (vma !== undefined) {
-        if (vma.start >= top) continue;
-        if (vma.end < top && top - Math.max(vma.end, low) >= length) break;
-        top = Math.min(top, vma.start);
-        if (top - low < length) return -1;
-      }
+    if (low !== this.#low || high !== this.#high) {
+      this.#low = low;
+      this.#high = high;
+      this.#holesBelow.fill(high);
     }
+    const all = this.all;
+    const k = sizeClass(length);
+    const classSize = 2 ** k * PAGE_SIZE;
+    let top = this.#holesBelow[k];
+    /** Where the first hole of the class ends, or the search. */
+    let classTop = -1;
+    for (let i = this.indexAbove(top - 1); i >= 0 && top - low >= length; i--) {
+      const vma = all[i];
+      if (vma === undefined || vma.start >= top) continue;
+      const size = top - Math.max(vma.end, low);
+      if (size >= classSize && classTop < 0) classTop = top;
+      if (size >= length) break;
+      top = Math.min(top, vma.start);
+    }
+    this.#holesBelow[k] = classTop < 0 ? top : classTop;
     return top - low >= length ? top - length : -1;
   }
 
