@@ -269,20 +269,13 @@ export class MountNamespace {
   unmount(mount: Mount, detach: boolean): number {
     if (mount.ns !== this) return -EINVAL;
     if (mount === this.root) return detach ? -EINVAL : -EBUSY;
-    const at = mount.mountpoint!;
-    const copies: Mount[] = [];
-    for (const other of receivers(mount.parent!)) {
-      const copy = other.children?.get(at);
-      if (copy !== undefined && (detach || !hasChildren(copy))) copies.push(copy);
-    }
-    if (!detach) {
-      if (mount.refs > 1 || hasChildren(mount)) return -EBUSY;
-      if (copies.some((copy) => copy.refs > 1)) return -EBUSY;
-    }
-    for (const gone of [mount, ...copies]) {
+    if (!detach && hasChildren(mount)) return -EBUSY;
+    const going = withCopies(mount);
+    if (!detach) { for (const m of going) if (m.refs > 1) return -EBUSY; }
+    for (const gone of going) {
       const ns = gone.ns!;
-      unlink(gone);
-      ns.#releaseDetached(gone);
+      takeOut(gone);
+      ns.#forget(gone);
       ns.#tableChanged();
     }
     return 0;
@@ -295,6 +288,11 @@ export class MountNamespace {
         this.#releaseDetached(child);
       }
     }
+    this.#forget(mount);
+  }
+
+  /** `mount`, which is in no tree any more, leaves the namespace. */
+  #forget(mount: Mount): void {
     setPropagation(mount, MS_PRIVATE);
     mount.ns = null;
     this.mounts.delete(mount);
@@ -401,6 +399,40 @@ function unlink(mount: Mount): void {
   mount.mountpoint = null;
   dentry.mountCount--;
   dentry.release();
+}
+
+/**
+ * All that goes with `mount`, those below first: its tree, and the copies of that where it was propagated
+ * to (propagate_umount). A copy stays that something else is mounted on, unless it is on the copy's root.
+ */
+function withCopies(mount: Mount): Set<Mount> {
+  const tree: Mount[] = [];
+  forEachBelow(mount, (m) => tree.push(m));
+  tree.reverse();
+  const going = new Set(tree);
+  for (const m of tree) {
+    for (const other of receivers(m.parent!)) {
+      const copy = other.children?.get(m.mountpoint!);
+      if (copy === undefined) continue;
+      const rest = [...copy.children?.values() ?? []].filter((child) => !going.has(child));
+      if (rest.every((child) => child.mountpoint === copy.root)) going.add(copy);
+    }
+  }
+  return going;
+}
+
+/** Takes `mount` out of its tree; what is still mounted on it comes to lie where it was. */
+function takeOut(mount: Mount): void {
+  const parent = mount.parent!;
+  const mountpoint = mount.mountpoint!;
+  unlink(mount);
+  if (mount.children === null) return;
+  for (const child of [...mount.children.values()]) {
+    unlink(child);
+    let below = parent, at = mountpoint;
+    for (let above; (above = below.children?.get(at)) !== undefined; at = above.root) below = above;
+    link(child, below, at);
+  }
 }
 
 /** Attaches a tree exactly there; a mount that was there comes to lie on the tree's root. */

@@ -35,6 +35,58 @@ static char *info(const char *name) {
   return line;
 }
 
+TEST(detach_copies, "umount with MNT_DETACH takes what is below, and all copies, but no mount of others") {
+  enter();
+  OK(mkdir("m/d", 0755));
+  OK(mkdir("peer", 0755));
+  OK(mount(NULL, "m", NULL, MS_SHARED, NULL));
+  OK(mount("m", "peer", NULL, MS_BIND, NULL));
+  OK(mount("in", "m/d", "tmpfs", 0, NULL));
+  OK(mkdir("m/d/deep", 0755));
+  OK(mkdir("m/d/own", 0755));
+  OK(mount("below", "m/d/deep", "tmpfs", 0, NULL));
+  write_file("m/d/deep/file", "");
+  CHECK(exists("peer/d/deep/file"));
+  OK(umount2("m/d", MNT_DETACH));
+  CHECK(!exists("m/d/deep") && !exists("peer/d/deep"));
+
+  OK(mount("in", "m/d", "tmpfs", 0, NULL));
+  OK(mkdir("m/d/own", 0755));
+  OK(mount(NULL, "peer/d", NULL, MS_PRIVATE, NULL));
+  OK(mount("others", "peer/d/own", "tmpfs", 0, NULL));
+  write_file("peer/d/own/file", "");
+  OK(umount2("m/d", MNT_DETACH));
+  CHECK(!exists("m/d/own") && exists("peer/d/own/file"));
+}
+
+TEST(detach_own_copies, "a stack of mounts that are copies of each other can be taken away") {
+  enter();
+  OK(mount(NULL, "m", NULL, MS_SHARED, NULL));
+  write_file("m/file", "");
+  for (int i = 0; i < 4; i++) OK(mount("m", "m", NULL, MS_BIND, NULL));
+  CHECK(exists("m/file"));
+  int layers = 0;
+  while (umount2("m", MNT_DETACH) == 0) layers++;
+  EQUAL(errno, EINVAL);
+  CHECK(layers > 0 && !exists("m/file"));
+}
+
+TEST(umount_beneath, "what lies on a copy's root stays when the copy goes") {
+  enter();
+  OK(mkdir("m/d", 0755));
+  OK(mkdir("peer", 0755));
+  OK(mount(NULL, "m", NULL, MS_SHARED, NULL));
+  OK(mount("m", "peer", NULL, MS_BIND, NULL));
+  OK(mount("in", "m/d", "tmpfs", 0, NULL));
+  OK(mount(NULL, "peer/d", NULL, MS_PRIVATE, NULL));
+  OK(mount("top", "peer/d", "tmpfs", 0, NULL));
+  write_file("peer/d/file", "");
+  OK(umount("m/d"));
+  CHECK(exists("peer/d/file"));
+  OK(umount("peer/d"));
+  FAILS(umount("peer/d"), EINVAL);
+}
+
 TEST(shared, "what is mounted below a shared mount appears in its peers and slaves") {
   enter();
   OK(mkdir("m/d", 0755));
