@@ -111,6 +111,7 @@ function remount(t: Task, target: PathRef, flags: number, options: string): numb
   if (target.dentry !== mount.root) return -EINVAL;
   let kept = flags & MOUNT_FLAGS_MASK;
   if ((flags & ATIME_FLAGS) === 0) kept |= mount.flags & ATIME_FLAGS;
+  if (mount.refuses(kept)) return -EBUSY;
   if ((flags & MS_BIND) === 0 && mount.fs.remount !== undefined) {
     const err = mount.fs.remount(options);
     if (err < 0) return err;

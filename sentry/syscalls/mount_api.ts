@@ -192,7 +192,8 @@ function applyChange(p: PathRef, t: Task, change: Change, recursive: boolean): n
   if (p.dentry !== p.mount.root || ns === null) return -EINVAL;
   if (ns !== t.fs.mountNs && !ns.anonymous) return -EINVAL;
   if ((change.set | change.clear) !== 0) {
-    ns.changeFlags(p.mount, change.set, change.clear, recursive);
+    const err = ns.changeFlags(p.mount, change.set, change.clear, recursive);
+    if (err < 0) return err;
   }
   if (change.propagation === 0) return 0;
   return ns.changePropagation(p.mount, change.propagation, recursive);

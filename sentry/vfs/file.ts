@@ -162,6 +162,7 @@ export class FileDescription {
     this.impl.release(this);
     if (this.inode.locks !== null) this.inode.locks.releaseFile(this);
     this.inode.writeCount -= this.writeCount;
+    if (this.writeCount > 0) this.mount.writers--;
     this.dentry.release();
     this.mount.release();
   }

@@ -74,6 +74,8 @@ export class Mount {
   unbindable = false;
   /** Marked by umount2(MNT_EXPIRE), cleared by use. */
   expiring = false;
+  /** Open files that may write to its regular files. */
+  writers = 0;
 
   /** The caller owns the one reference. `root` is pinned by the mount. */
   constructor(
@@ -95,6 +97,11 @@ export class Mount {
 
   get isReadOnly(): boolean {
     return (this.flags & MS_RDONLY) !== 0;
+  }
+
+  /** Whether `flags` would make it read-only while files are open for writing. */
+  refuses(flags: number): boolean {
+    return (flags & MS_RDONLY) !== 0 && !this.isReadOnly && this.writers > 0;
   }
 
   /** A mount of the same file system with the same flags and groups, its root at `root`. Detached. */
@@ -308,12 +315,14 @@ export class MountNamespace {
     return 0;
   }
 
-  /** mount_setattr(2): MS_* flags to clear, then to set. */
-  changeFlags(mount: Mount, set: number, clear: number, recursive: boolean): void {
-    const change = (m: Mount): number => m.flags = (m.flags & ~clear) | set;
-    if (recursive) forEachBelow(mount, change);
-    else change(mount);
+  /** mount_setattr(2): MS_* flags to clear, then to set, of all or, when one is -EBUSY, of none. */
+  changeFlags(mount: Mount, set: number, clear: number, recursive: boolean): number {
+    const mounts = [mount];
+    if (recursive) forEachBelow(mount, (m) => m !== mount && mounts.push(m));
+    if (mounts.some((m) => m.refuses(set))) return -EBUSY;
+    for (const m of mounts) m.flags = (m.flags & ~clear) | set;
     this.#tableChanged();
+    return 0;
   }
 
   /** MS_REMOUNT | MS_BIND, and the mount's part of MS_REMOUNT. */

@@ -342,6 +342,7 @@ function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescrip
   }
   if (writes) {
     inode.writeCount++;
+    mount.writers++;
     file.writeCount = 1;
   }
   return file;

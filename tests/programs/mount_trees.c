@@ -2,6 +2,7 @@
 /* Propagation of mounts, and the calls that take a mount by descriptor or by number. */
 #include "check.h"
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 
 #ifndef MOVE_MOUNT_BENEATH
@@ -239,6 +240,28 @@ TEST(attributes, "mount_setattr changes flags and propagation, of one mount or a
   FAILS(SETATTR("m", 0, .set = 1ull << 40), EINVAL);
   FAILS(SETATTR("m/in/file", 0, .set = 1), EINVAL);
   FAILS(SETATTR("m", 1, .set = 1), EINVAL);
+}
+
+TEST(read_only_busy, "a mount becomes read-only when no file on it is open for writing, with others or not at all") {
+  enter();
+  OK(mkdir("m/d", 0755));
+  OK(mount("in", "m/d", "tmpfs", 0, NULL));
+  int writer = OK(open("m/d/file", O_CREAT | O_RDWR, 0600));
+  OK(ftruncate(writer, 4096));
+  FAILS(mount(NULL, "m/d", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY);
+  FAILS(mount(NULL, "m/d", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), EBUSY);
+  FAILS(SETATTR("m/d", 0, .set = 1), EBUSY);
+  FAILS(SETATTR("m", AT_RECURSIVE, .set = 1), EBUSY);
+  write_file("m/other", "");
+  char *at = mmap(NULL, 4096, PROT_READ, MAP_SHARED, writer, 0);
+  CHECK(at != MAP_FAILED);
+  OK(close(writer));
+  FAILS(mount(NULL, "m/d", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), EBUSY); /* It is mapped. */
+  OK(munmap(at, 4096));
+  OK(open("m/d/file", O_RDONLY));
+  OK(SETATTR("m", AT_RECURSIVE, .set = 1));
+  FAILS(open("m/d/file", O_WRONLY), EROFS);
+  FAILS(open("m/other", O_WRONLY), EROFS);
 }
 
 struct request {
