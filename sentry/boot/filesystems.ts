@@ -11,7 +11,7 @@ import { DevptsType } from "../fsimpl/devpts/filesystem.ts";
 import type { GoferClient } from "../fsimpl/gofer/client.ts";
 import { GoferFs } from "../fsimpl/gofer/goferfs.ts";
 import { newOverlay } from "../fsimpl/overlay/overlayfs.ts";
-import { Tmpfs, tmpfsType } from "../fsimpl/tmpfs/mod.ts";
+import { ramfsType, Tmpfs, tmpfsType } from "../fsimpl/tmpfs/mod.ts";
 import { defaultTmpfsOptions } from "../fsimpl/tmpfs/mod.ts";
 import { procType } from "../fsimpl/proc/mod.ts";
 import { cgroupType, sysType } from "../fsimpl/sys/mod.ts";
@@ -39,6 +39,7 @@ const MOUNTS: readonly (readonly [string, string, number, string])[] = [
 export function registerFilesystems(kernel: Kernel): void {
   const types = [
     tmpfsType(kernel.memoryBytes),
+    ramfsType,
     new DevtmpfsType(kernel),
     new DevptsType(kernel),
     procType(kernel),

@@ -74,6 +74,24 @@ TEST(limits, "tmpfs ends with ENOSPC at its size and its number of files") {
   FAILS(mount("x", "m", "tmpfs", 0, "bogus=1"), EINVAL);
 }
 
+TEST(ramfs, "ramfs has no limits and minds no options but mode") {
+  begin();
+  OK(mkdir("r", 0755));
+  OK(mount("r", "r", "ramfs", MS_NODEV, "size=64k,nonsense,mode=700"));
+  struct statfs sf;
+  OK(statfs("r", &sf));
+  EQUAL((unsigned)sf.f_type, 0x858458f6u);
+  CHECK(sf.f_blocks == 0 && sf.f_files == 0);
+  struct stat st;
+  OK(stat("r", &st));
+  EQUAL(st.st_mode, S_IFDIR | 0700);
+  int fd = OK(open("r/f", O_CREAT | O_RDWR, 0600));
+  static char bytes[128 << 10];
+  EQUAL(write(fd, bytes, sizeof bytes), (ssize_t)sizeof bytes);
+  CHECK(strstr(table_line("/r"), " ramfs rw,nodev") && strstr(table_line("/r"), "mode=700"));
+  OK(mount(NULL, "r", NULL, MS_REMOUNT, "nonsense"));
+}
+
 TEST(busy, "a mount in use is EBUSY, MNT_DETACH takes it away") {
   begin();
   write_file("m/f", "still");

@@ -1,7 +1,7 @@
 /** tmpfs: files in memory (tmpfs(5); Linux: mm/shmem.c). */
 import { EINVAL } from "../../../platform/abi/errno.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
-import { TMPFS_MAGIC } from "../../../platform/abi/mount.ts";
+import { RAMFS_MAGIC, TMPFS_MAGIC } from "../../../platform/abi/mount.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { allocateAnonymousDev } from "../../vfs/anon.ts";
 import type { Filesystem, FilesystemType, StatFs } from "../../vfs/inode.ts";
@@ -18,7 +18,7 @@ export function defaultTmpfsOptions(memoryBytes: number): TmpfsOptions {
 export class Tmpfs implements Filesystem, PageBudget {
   readonly typeName: string = "tmpfs";
   readonly dev = allocateAnonymousDev();
-  readonly magic = TMPFS_MAGIC;
+  readonly magic: number = TMPFS_MAGIC;
   readonly revalidates = false;
   readonly root: TmpfsDirectory;
   usedPages = 0;
@@ -102,3 +102,37 @@ export function tmpfsType(memoryBytes: number): FilesystemType {
     },
   };
 }
+
+/** ramfs: a tmpfs without limits, which knows one option and takes all others without a word. */
+class Ramfs extends Tmpfs {
+  override readonly typeName = "ramfs";
+  override readonly magic = RAMFS_MAGIC;
+
+  override remount(): number {
+    return 0;
+  }
+
+  override optionsText(): string {
+    const { mode } = this.options;
+    return mode === RAMFS_MODE ? "" : `mode=${mode.toString(8)}`;
+  }
+}
+
+const RAMFS_MODE = 0o755;
+
+/** `mount -t ramfs`. */
+export const ramfsType: FilesystemType = {
+  name: "ramfs",
+  mount(_source: string, text: string, creds: Credentials): Filesystem | number {
+    const modes = text.split(",").filter((option) => option.startsWith("mode="));
+    const base: TmpfsOptions = {
+      maxPages: Infinity,
+      maxInodes: Infinity,
+      mode: RAMFS_MODE,
+      uid: creds.fsuid,
+      gid: creds.fsgid,
+    };
+    const options = parseTmpfsOptions(modes.join(","), 0, base);
+    return typeof options === "number" ? options : new Ramfs(options);
+  },
+};

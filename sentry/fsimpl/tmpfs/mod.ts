@@ -1,2 +1,2 @@
-export { defaultTmpfsOptions, Tmpfs, tmpfsType } from "./filesystem.ts";
+export { defaultTmpfsOptions, ramfsType, Tmpfs, tmpfsType } from "./filesystem.ts";
 export { newMemfdFile } from "./memfd.ts";
