@@ -62,7 +62,7 @@ export interface FilesystemType {
   mount(source: string, options: string, creds: Credentials): Filesystem | number;
 }
 
-/** Which attributes `setattr` changes. */
+/** Which attributes `setattr` changes; with none, the time of change alone. */
 export const ATTR_MODE = 1;
 export const ATTR_UID = 2;
 export const ATTR_GID = 4;

@@ -59,7 +59,7 @@ export function changeOwner(creds: Credentials, p: PathRef, uid: number, gid: nu
       scratch.mode = inode.mode & ~drop;
     }
   }
-  return scratch.mask === 0 ? 0 : setAttributes(inode, creds);
+  return setAttributes(inode, creds); // The time of change is set even where nothing else is.
 }
 
 /** Setuid and setgid bits that a change of owner or content takes away (setattr_should_drop_*). */

@@ -105,6 +105,38 @@ TEST(who_may, "only CAP_LINUX_IMMUTABLE fixes a file; other attributes are the o
   FAILS(ioctl(devices, FS_IOC_GETFLAGS, &plain), ENOTTY);
 }
 
+static struct timespec changed(const char *path) {
+  struct stat st;
+  OK(lstat(path, &st));
+  return st.st_ctim;
+}
+
+static void until_changed(const char *path, void (*change)(const char *path)) {
+  struct timespec before = changed(path), now;
+  do {
+    change(path);
+    now = changed(path);
+  } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+}
+
+static void own_as_before(const char *path) { OK(lchown(path, -1, -1)); }
+
+TEST(same_owner, "a chown to nobody else sets the time of change, whoever asks") {
+  write_file("f", "");
+  OK(mkdir("d", 0755));
+  OK(symlink("f", "l"));
+  until_changed("f", own_as_before);
+  until_changed("d", own_as_before);
+  until_changed("l", own_as_before);
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  IN_CHILD(pid, {
+    OK(setuid(1000));
+    until_changed("f", own_as_before);
+    FAILS(chown("f", 0, -1), EPERM);
+  });
+  join(pid);
+}
+
 struct attributes {
   uint64_t xflags;
   uint32_t extsize, extents, project, cow;

@@ -233,7 +233,7 @@ export class GoferInode extends Inode {
     const { mask } = attr;
     let err = (mask & ATTR_SIZE) !== 0 ? this.truncate(attr.size) : 0;
     // chown clears setuid bits, so it comes before chmod.
-    if (err === 0 && (mask & (ATTR_UID | ATTR_GID)) !== 0) {
+    if (err === 0 && (mask === 0 || (mask & (ATTR_UID | ATTR_GID)) !== 0)) {
       const uid = (mask & ATTR_UID) !== 0 ? attr.uid : -1;
       const gid = (mask & ATTR_GID) !== 0 ? attr.gid : -1;
       err = this.#chown(uid, gid);
