@@ -13,7 +13,7 @@ import {
 } from "../../platform/abi/mman.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { MARK_LOCKED_ON_FAULT, type Vma } from "./vma.ts";
+import { MARK_DROPPABLE, MARK_LOCKED_ON_FAULT, type Vma } from "./vma.ts";
 
 /** Linux: mm->locked_vm, in bytes. */
 export function lockedBytes(mm: MemoryManager): number {
@@ -45,6 +45,7 @@ export function lockRange(
   onFault: boolean,
 ): number {
   mm.vmas.change(start, end, (vma) => {
+    if ((vma.marks & MARK_DROPPABLE) !== 0) return; // Not an error, as on Linux.
     vma.flags |= MAP_LOCKED;
     vma.marks &= ~MARK_LOCKED_ON_FAULT;
     if (onFault) vma.marks |= MARK_LOCKED_ON_FAULT;

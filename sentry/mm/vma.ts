@@ -16,6 +16,7 @@ export const MARK_SEALED = 2;
 export const MARK_DONTFORK = 4;
 export const MARK_WIPEONFORK = 8;
 export const MARK_DONTDUMP = 16;
+export const MARK_DROPPABLE = 32;
 
 /** A NUMA policy as mbind(2) and set_mempolicy(2) give it; null stands for the default. */
 export interface MemoryPolicy {

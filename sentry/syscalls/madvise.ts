@@ -40,7 +40,13 @@ import {
 import type { Task } from "../kernel/task.ts";
 import { isAnyLocked } from "../mm/locking.ts";
 import { PAGE_SIZE, pageUp } from "../mm/memory_manager.ts";
-import { MARK_DONTDUMP, MARK_DONTFORK, MARK_WIPEONFORK, type Vma } from "../mm/vma.ts";
+import {
+  MARK_DONTDUMP,
+  MARK_DONTFORK,
+  MARK_DROPPABLE,
+  MARK_WIPEONFORK,
+  type Vma,
+} from "../mm/vma.ts";
 
 /** What is known. Memory failures (MADV_HWPOISON) and KSM are not: a kernel built without them. */
 const KNOWN_ADVICE = new Set([
@@ -118,8 +124,14 @@ function refusal(t: Task, addr: number, end: number, advice: number): number {
   if (NOT_ON_LOCKED.has(advice) && isAnyLocked(mm, addr, end)) return -EINVAL;
   const isSealed = DISCARDS.has(advice) && mm.isSealed(addr, end);
   if (isSealed && mm.vmas.some(addr, end, isReadOnlySealed)) return -EPERM;
+  const keepsPages = advice === MADV_KEEPONFORK || advice === MADV_DODUMP;
+  if (keepsPages && mm.vmas.some(addr, end, isDroppable)) return -EINVAL;
   const wantsAnonymous = advice === MADV_WIPEONFORK || advice === MADV_FREE;
   return wantsAnonymous && mm.vmas.some(addr, end, (vma) => !isAnonymous(vma)) ? -EINVAL : 0;
+}
+
+function isDroppable(vma: Vma): boolean {
+  return (vma.marks & MARK_DROPPABLE) !== 0;
 }
 
 function isAnonymous(vma: Vma): boolean {

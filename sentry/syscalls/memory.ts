@@ -2,11 +2,14 @@
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
 import { EAGAIN, EBADF, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP } from "../../platform/abi/errno.ts";
 import {
+  MADV_WIPEONFORK,
   MAP_ANONYMOUS,
+  MAP_DROPPABLE,
   MAP_FIXED,
   MAP_GROWSDOWN,
   MAP_HUGETLB,
   MAP_LOCKED,
+  MAP_NORESERVE,
   MAP_POPULATE,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -28,7 +31,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
-import type { Vma } from "../mm/vma.ts";
+import { MARK_DONTDUMP, MARK_DROPPABLE, MARK_WIPEONFORK, type Vma } from "../mm/vma.ts";
 import { lockLimit, mayLockMore } from "./mlock.ts";
 
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -40,6 +43,7 @@ function mmap(t: Task, args: SyscallArguments): SyscallReturn {
   const offset = args.addr(5);
   if (offset % PAGE_SIZE !== 0) return -EINVAL;
   const type = flags & MAP_TYPE;
+  if (type === MAP_DROPPABLE && (flags & MAP_ANONYMOUS) !== 0) return mapDroppable(t, args);
   if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return -EINVAL;
   if (type === MAP_SHARED_VALIDATE && (flags & ~KNOWN_MAP_FLAGS) !== 0) return -EOPNOTSUPP;
   if ((flags & MAP_HUGETLB) !== 0) {
@@ -64,6 +68,25 @@ function mmap(t: Task, args: SyscallArguments): SyscallReturn {
   return r === -ENODEV && file?.impl.mapsAnonymous === true
     ? t.mm.mmap(t.ctx!, args.addr(0), args.addr(1), prot, kept | MAP_ANONYMOUS, null, 0, limit)
     : r;
+}
+
+/**
+ * MAP_DROPPABLE: private memory of which pages may turn to zeros at any time. Here they do so in the
+ * child of a fork alone; memory pressure is the host's matter, which swaps them like all others.
+ */
+function mapDroppable(t: Task, args: SyscallArguments): SyscallReturn {
+  const flags = args.i32(3);
+  if ((flags & (MAP_LOCKED | MAP_HUGETLB | MAP_GROWSDOWN)) !== 0) return -EINVAL;
+  const kept = (flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_NORESERVE;
+  const size = pageUp(args.addr(1));
+  const prot = args.i32(2) & PROT_ALL;
+  const limit = t.tg.limits.cur[RLIMIT_AS];
+  const at = t.mm.mmap(t.ctx!, args.addr(0), size, prot, kept, null, 0, limit);
+  if (at < 0) return at;
+  t.ctx!.queueCall(nr.SYS_madvise, at, size, MADV_WIPEONFORK, 0, 0);
+  const marks = MARK_DROPPABLE | MARK_WIPEONFORK | MARK_DONTDUMP;
+  t.mm.vmas.change(at, at + size, (vma) => vma.marks |= marks);
+  return at;
 }
 
 /** Those that MAP_SHARED_VALIDATE accepts (LEGACY_MAP_MASK). */

@@ -294,6 +294,28 @@ TEST(dont_fork, "MADV_DONTFORK and MADV_WIPEONFORK change what a child gets") {
   EQUAL(missing[0], 1);
 }
 
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 8
+#endif
+
+TEST(droppable, "MAP_DROPPABLE memory is not inherited, not locked, and cannot be made to be") {
+  char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0);
+  SKIP_UNLESS(at != MAP_FAILED || errno != EINVAL, "the kernel is older than 6.11");
+  CHECK(at != MAP_FAILED);
+  at[0] = 1;
+  IN_CHILD(pid, EQUAL(at[0], 0));
+  join(pid);
+  FAILS(madvise(at, PAGE, MADV_KEEPONFORK), EINVAL);
+  FAILS(madvise(at, PAGE, MADV_DODUMP), EINVAL);
+  OK(mlock(at, PAGE));
+  CHECK(strstr(read_file("/proc/self/status"), "VmLck:\t       0 kB") != NULL);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_DROPPABLE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0), EINVAL);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_DROPPABLE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0), EINVAL);
+  int fd = file_of(PAGE);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_DROPPABLE, fd, 0), EINVAL);
+  OK(munmap(at, 2 * PAGE));
+}
+
 TEST(brk_, "the program break grows, is zero, shrinks and is inherited") {
   char *start = sbrk(0);
   CHECK(sbrk(10 * PAGE) == start);

@@ -13,6 +13,7 @@ import type { Task } from "../../kernel/task.ts";
 import {
   MARK_DONTDUMP,
   MARK_DONTFORK,
+  MARK_DROPPABLE,
   MARK_LOCKED_ON_FAULT,
   MARK_WIPEONFORK,
   type Vma,
@@ -123,6 +124,7 @@ function vmFlags(vma: Vma): string {
   if ((vma.flags & MAP_HUGETLB) !== 0) text += "ht ";
   if ((vma.marks & MARK_WIPEONFORK) !== 0) text += "wf ";
   if ((vma.marks & MARK_DONTDUMP) !== 0) text += "dd ";
+  if ((vma.marks & MARK_DROPPABLE) !== 0) text += "dp ";
   if (vma.sealed) text += "sl ";
   return text;
 }
