@@ -26,7 +26,7 @@ export class Dentry {
   unlinked = false;
   /** Mounts, in all namespaces, whose mount point this is. */
   mountCount = 0;
-  /** Changes when this dentry ceases to be what a cached path found: unlink, rename, eviction. */
+  /** Changes when this dentry ceases to be what a cached path found: creation, unlink, rename, eviction. */
   seq = 0;
   /** Second chance for the clock. */
   used = true;
@@ -58,6 +58,7 @@ export class Dentry {
   instantiate(inode: Inode): void {
     inode.refs++;
     this.inode = inode;
+    this.seq++;
     this.used = true;
   }
 

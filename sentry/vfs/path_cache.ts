@@ -1,5 +1,6 @@
 /**
- * Whole paths that were walked before, so that the second stat("/usr/bin/python3") costs one look-up.
+ * Paths that were walked before, so that the second stat("/usr/bin/python3") costs one look-up: whole
+ * paths, those that lead nowhere among them, and the directories of last components.
  *
  * An entry is good while nothing on the way may have changed: `dcache.generation` covers mounts,
  * directories, symbolic links and the permission to search; the result's own `seq` covers its name.
@@ -21,24 +22,27 @@ export interface PathCacheEntry {
   readonly creds: Credentials;
   readonly generation: number;
   readonly seq: number;
-  /** The last component was a symbolic link and was followed. */
+  /** The last component was a symbolic link and was followed, or may have been. */
   readonly followedLast: boolean;
   /** The result is a symbolic link. */
   readonly endsInLink: boolean;
+  /** Symbolic links on the way. */
+  readonly links: number;
+  /** The dentry is negative where a name on the way was missing. */
   readonly ref: PathRef;
 }
 
 let young = new Map<string, PathCacheEntry>();
 let old = new Map<string, PathCacheEntry>();
 
-/** The result cached for `path`, or null. */
+/** What is known of `path`, or null. */
 export function lookupPath(
   path: string,
   root: PathRef,
   start: PathRef,
   creds: Credentials,
   follow: boolean,
-): PathRef | null {
+): PathCacheEntry | null {
   let e = young.get(path);
   if (e === undefined) {
     e = old.get(path);
@@ -56,7 +60,7 @@ export function lookupPath(
   }
   if (follow ? e.endsInLink : e.followedLast) return null;
   dentry.used = true;
-  return e.ref;
+  return e;
 }
 
 export function rememberPath(path: string, entry: PathCacheEntry): void {

@@ -60,11 +60,14 @@ export function walk(
   flags: number,
 ): PathRef | number {
   const follow = (flags & WALK_NOFOLLOW) === 0;
-  const ref = (flags & WALK_RESOLVE_MASK) === 0
+  const known = (flags & WALK_RESOLVE_MASK) === 0
     ? lookupPath(path, ctx.root, start, ctx.creds, follow)
     : null;
-  if (ref !== null) {
-    return (flags & WALK_DIRECTORY) === 0 || isDirectory(ref.dentry.inode!) ? ref : -ENOTDIR;
+  if (known !== null) {
+    const { ref } = known;
+    const { inode } = ref.dentry;
+    if (inode === null) return -ENOENT;
+    return (flags & WALK_DIRECTORY) === 0 || isDirectory(inode) ? ref : -ENOTDIR;
   }
   if (path.length === 0) return (flags & WALK_EMPTY) === 0 ? -ENOENT : start;
   const w = takeWalker();
@@ -83,26 +86,14 @@ function fullWalk(
 ): PathRef | number {
   w.begin(ctx, start, flags);
   const err = w.resolve(path, follow);
-  if (err < 0) return err;
-  const dentry = w.dentry;
-  const inode = dentry.inode!;
-  if ((flags & WALK_DIRECTORY) !== 0 && !isDirectory(inode)) return -ENOTDIR;
-  const ref = { mount: w.mount, dentry };
-  if (w.isCacheable && (flags & WALK_RESOLVE_MASK) === 0) {
-    const isAbsolute = path.charCodeAt(0) === SLASH;
-    rememberPath(path, {
-      rootDentry: ctx.root.dentry,
-      rootMount: ctx.root.mount,
-      startDentry: isAbsolute ? null : start.dentry,
-      startMount: isAbsolute ? null : start.mount,
-      creds: ctx.creds,
-      generation: dcache.generation,
-      seq: dentry.seq,
-      followedLast: w.followedLast,
-      endsInLink: isLink(inode),
-      ref,
-    });
+  if (err < 0) {
+    if (w.missing !== null) w.remember(path, { mount: w.mount, dentry: w.missing });
+    return err;
   }
+  const dentry = w.dentry;
+  if ((flags & WALK_DIRECTORY) !== 0 && !isDirectory(dentry.inode!)) return -ENOTDIR;
+  const ref = { mount: w.mount, dentry };
+  w.remember(path, ref);
   return ref;
 }
 
@@ -156,38 +147,103 @@ export class Walker {
   lastHasSlash = false;
   /** Whether the last component was a symbolic link that was followed. */
   followedLast = false;
-  isCacheable = true;
+  /** The negative dentry at which the walk ended. */
+  missing: Dentry | null = null;
+  #isCacheable = true;
   #ctx!: WalkContext;
   #root!: PathRef;
+  #start!: PathRef;
   #flags = 0;
   #links = 0;
+  /** Where the last component of the path itself, not of a link's text, was looked for; null: not known. */
+  #lastDir: PathRef | null = null;
+  #linksToLastDir = 0;
 
   begin(ctx: WalkContext, start: PathRef, flags: number): void {
     if (dcache.ring.length > dcache.limit) shrinkDcache();
     this.#ctx = ctx;
     this.#flags = flags & (WALK_RESOLVE_MASK | WALK_KEEP_EXPIRY);
     this.#root = (flags & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? start : ctx.root;
+    this.#start = start;
     this.#links = 0;
     this.mount = start.mount;
     this.dentry = start.dentry;
-    this.isCacheable = !start.dentry.fs.revalidates;
+    this.#isCacheable = !start.dentry.fs.revalidates;
     this.followedLast = false;
+    this.missing = null;
   }
 
   /** Drops references to what was walked, so that an idle walker keeps nothing alive. */
   end(): void {
     this.mount = this.#ctx.root.mount;
     this.dentry = this.#ctx.root.dentry;
+    this.#start = this.#ctx.root;
+    this.#lastDir = null;
+    this.missing = null;
   }
 
   /** Walks all of `path`. `follow`: also a symbolic link in the last component. */
   resolve(path: string, follow: boolean): number {
-    return this.#components(path, follow, false);
+    return this.#whole(path, follow, false);
   }
 
   /** Walks to the last component's directory and sets `lastName`, `lastKind`, `lastHasSlash`. */
   resolveParent(path: string): number {
-    return this.#components(path, false, true);
+    return this.#whole(path, false, true);
+  }
+
+  /** Remembers that `path` led to `ref`, if the walk was one that can be remembered. */
+  remember(path: string, ref: PathRef): void {
+    const { inode } = ref.dentry;
+    this.#remember(path, ref, this.followedLast, inode !== null && isLink(inode), this.#links);
+  }
+
+  #remember(
+    path: string,
+    ref: PathRef,
+    followedLast: boolean,
+    endsInLink: boolean,
+    links: number,
+  ): void {
+    if (!this.#isCacheable || (this.#flags & WALK_RESOLVE_MASK) !== 0) return;
+    const { root, creds } = this.#ctx;
+    const isAbsolute = path.charCodeAt(0) === SLASH;
+    rememberPath(path, {
+      rootDentry: root.dentry,
+      rootMount: root.mount,
+      startDentry: isAbsolute ? null : this.#start.dentry,
+      startMount: isAbsolute ? null : this.#start.mount,
+      creds,
+      generation: dcache.generation,
+      seq: ref.dentry.seq,
+      followedLast,
+      endsInLink,
+      links,
+      ref,
+    });
+  }
+
+  /** Walks a path from where it starts, or from the directory of its last component if that is known. */
+  #whole(path: string, follow: boolean, parentOnly: boolean): number {
+    const cut = path.lastIndexOf("/");
+    if (cut <= 0 || cut === path.length - 1 || (this.#flags & WALK_RESOLVE_MASK) !== 0) {
+      return this.#components(path, 0, follow, parentOnly, false);
+    }
+    const dirPath = path.substring(0, cut);
+    const known = lookupPath(dirPath, this.#ctx.root, this.#start, this.#ctx.creds, true);
+    if (known !== null) {
+      const { ref } = known;
+      if (ref.dentry.inode === null) return -ENOENT;
+      this.mount = ref.mount;
+      this.dentry = ref.dentry;
+      this.#links = known.links;
+      return this.#components(path, cut + 1, follow, parentOnly, false);
+    }
+    this.#lastDir = null;
+    const err = this.#components(path, 0, follow, parentOnly, true);
+    const dir = this.#lastDir as PathRef | null;
+    if (dir !== null) this.#remember(dirPath, dir, true, false, this.#linksToLastDir);
+    return err;
   }
 
   /**
@@ -197,7 +253,7 @@ export class Walker {
   followLastParent(link: Dentry): number {
     const target = this.#readLink(link);
     if (typeof target === "number") return target;
-    return target.length === 0 ? -ENOENT : this.#components(target, false, true);
+    return target.length === 0 ? -ENOENT : this.#components(target, 0, false, true, false);
   }
 
   /** Looks up a name in the directory the walk is in. */
@@ -212,10 +268,16 @@ export class Walker {
     return child.mountCount === 0 ? 0 : this.#crossMounts();
   }
 
-  #components(path: string, follow: boolean, parentOnly: boolean): number {
+  /** Walks the components from index `i` on. `noteDir`: sets `#lastDir`. */
+  #components(
+    path: string,
+    i: number,
+    follow: boolean,
+    parentOnly: boolean,
+    noteDir: boolean,
+  ): number {
     const n = path.length;
-    let i = 0;
-    if (path.charCodeAt(0) === SLASH) {
+    if (i === 0 && path.charCodeAt(0) === SLASH) {
       const err = this.#jumpToRoot();
       if (err < 0) return err;
     }
@@ -239,6 +301,10 @@ export class Walker {
         if (!maySearch(this.#ctx.creds, dirInode)) return -EACCES;
       }
       const kind = componentKind(path, i, end);
+      if (isLast && noteDir) {
+        this.#lastDir = { mount: this.mount, dentry: this.dentry };
+        this.#linksToLastDir = this.#links;
+      }
       if (isLast && parentOnly) {
         this.lastKind = kind;
         this.lastName = path.substring(i, end);
@@ -260,11 +326,14 @@ export class Walker {
   #step(name: string, follow: boolean, isLast: boolean): number {
     if (name.length > NAME_MAX) return -ENAMETOOLONG;
     const dir = this.dentry;
-    if (dir.fs.revalidates) this.isCacheable = false;
+    if (dir.fs.revalidates) this.#isCacheable = false;
     const child = lookupDentry(dir, name);
     if (typeof child === "number") return child;
     const inode = child.inode;
-    if (inode === null) return -ENOENT;
+    if (inode === null) {
+      this.missing = child;
+      return -ENOENT;
+    }
     if (follow && (inode.mode & S_IFMT) === S_IFLNK && child.mountCount === 0) {
       if (isLast) this.followedLast = true;
       return this.#follow(child);
@@ -277,7 +346,7 @@ export class Walker {
   #follow(link: Dentry): number {
     const target = this.#readLink(link);
     if (typeof target === "number") return target < 0 ? target : 0;
-    return target.length === 0 ? -ENOENT : this.#components(target, true, false);
+    return target.length === 0 ? -ENOENT : this.#components(target, 0, true, false, false);
   }
 
   /** The link's text, -errno, or 1 when it is a magic link and the walk has jumped. */
@@ -301,7 +370,7 @@ export class Walker {
     if (typeof to === "number") return to;
     if ((this.#flags & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
     if ((this.#flags & RESOLVE_NO_XDEV) !== 0 && to.mount !== this.mount) return -EXDEV;
-    this.isCacheable = false;
+    this.#isCacheable = false;
     this.mount = to.mount;
     this.dentry = to.dentry;
     return 1;
@@ -315,7 +384,7 @@ export class Walker {
     }
     this.mount = root.mount;
     this.dentry = root.dentry;
-    if (root.dentry.fs.revalidates) this.isCacheable = false;
+    if (root.dentry.fs.revalidates) this.#isCacheable = false;
     return 0;
   }
 
