@@ -44,7 +44,7 @@ import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import { Namespace, type NamespaceProxy, type NamespaceSet } from "./namespaces.ts";
 import { joinGroup, leaveGroup } from "./session.ts";
-import type { SyscallReturn } from "./syscall.ts";
+import { RESUMED, type SyscallReturn } from "./syscall.ts";
 import { Task } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
 
@@ -77,6 +77,10 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
     unshared.ns.release();
     return ctx;
   }
+  storeParentTid(t, tid, args);
+  const isLong = (args.flagsLo & (CLONE_PIDFD | CLONE_VFORK)) !== 0;
+  // The host makes the thread or process while the rest is done here.
+  if (!isLong) t.kernel.resumeEarly(t, tid);
   const child = newTask(t, tid, ctx, args, unshared);
   if ((args.flagsLo & CLONE_PIDFD) !== 0) {
     const failed = givePidfd(t, child, args);
@@ -86,11 +90,9 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
     }
   }
   publish(t, child, args);
-  if ((args.flagsLo & CLONE_VFORK) === 0) {
-    t.kernel.start(child);
-    return tid;
-  }
-  return waitForVfork(t, child);
+  if ((args.flagsLo & CLONE_VFORK) !== 0) return waitForVfork(t, child);
+  t.kernel.start(child);
+  return isLong ? tid : RESUMED;
 }
 
 function checkFlags(t: Task, args: CloneArgs): number {
@@ -306,6 +308,13 @@ export function unmakeTask(child: Task): void {
   leaveGroup(kernel, tg);
 }
 
+function storeParentTid(t: Task, tid: number, args: CloneArgs): void {
+  if ((args.flagsLo & CLONE_PARENT_SETTID) === 0) return;
+  // A thread may have ended, and cleared this word, before its maker runs on: now, not at its resume.
+  if ((args.flagsLo & CLONE_VM) !== 0) t.storeU32(args.parentTidAddr, tid, true);
+  else t.copyOutU32(args.parentTidAddr, tid);
+}
+
 function publish(t: Task, child: Task, args: CloneArgs): void {
   const { tg, kernel } = child;
   const flags = args.flagsLo;
@@ -318,11 +327,6 @@ function publish(t: Task, child: Task, args: CloneArgs): void {
     tg.parent?.children.add(tg);
     joinGroup(tg, t.tg.pgrp);
     cpuLimitChanged(tg);
-  }
-  if ((flags & CLONE_PARENT_SETTID) !== 0) {
-    // A thread may have ended, and cleared this word, before its maker runs on: now, not at its resume.
-    if ((flags & CLONE_VM) !== 0) t.storeU32(args.parentTidAddr, child.tid, true);
-    else t.copyOutU32(args.parentTidAddr, child.tid);
   }
   if ((flags & CLONE_CHILD_SETTID) !== 0) child.copyOutU32(args.childTidAddr, child.tid);
 }

@@ -100,6 +100,8 @@ export class Kernel {
 
   /** Makes a task resume (after its signals): run.ts installs it. */
   start: (t: Task) => void = notInstalled;
+  /** Ends a task's call with `result` now: its handler goes on, and returns RESUMED. run.ts installs it. */
+  resumeEarly: (t: Task, result: number) => void = notInstalled;
   /** Init is gone, all others are being killed; `status` is a wait status. */
   onSandboxExit: (status: number) => void = () => {};
   /** Init was stopped by `signal`: its parent is the command. */
@@ -185,5 +187,5 @@ export class Kernel {
 }
 
 function notInstalled(): never {
-  throw new Error("Kernel.start is not installed");
+  throw new Error("there is no run loop");
 }

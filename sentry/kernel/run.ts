@@ -32,7 +32,7 @@ import type { Kernel } from "./kernel.ts";
 import { forceSignalInfo, startGroupExit } from "./signal.ts";
 import { deliverSignals } from "./signal_delivery.ts";
 import { faultSignal } from "./signal_info.ts";
-import { KEEP_REGISTERS, type SyscallHandler, type SyscallRow } from "./syscall.ts";
+import { KEEP_REGISTERS, RESUMED, type SyscallHandler, type SyscallRow } from "./syscall.ts";
 import { type Task, TASK_RUNNING } from "./task.ts";
 
 const TABLE_SIZE = 512;
@@ -56,6 +56,10 @@ export class RunLoop {
   constructor(readonly kernel: Kernel, rows: readonly SyscallRow[]) {
     for (const [number, , handler] of rows) this.#handlers[number] = handler;
     kernel.start = (t) => this.#start(t);
+    kernel.resumeEarly = (t, result) => {
+      this.#finish(t, result);
+      this.#resumeServed();
+    };
   }
 
   /** Has `poll` called after every ring of the doorbell. */
@@ -180,7 +184,7 @@ export class RunLoop {
     current.task = t;
     const result = handler(t, t.args);
     current.task = null; // What runs later, in microtasks, may be any task's.
-    if (typeof result === "number") return this.#finish(t, result);
+    if (typeof result === "number") return result === RESUMED ? undefined : this.#finish(t, result);
     if (t.ctx !== null) t.ctx.park();
     t.blocking.started();
     result.then(

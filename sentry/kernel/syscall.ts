@@ -16,6 +16,9 @@ export type SyscallHandler = (t: Task, args: SyscallArguments) => SyscallReturn;
 /** Result of a handler that has set the registers itself (rt_sigreturn): rax is left alone. */
 export const KEEP_REGISTERS = -0x4000_0000;
 
+/** Result of a handler that has given the thread back before (Kernel.resumeEarly). */
+export const RESUMED = -0x4000_0001;
+
 /** Support of a call as `dvisor syscalls` shows it. */
 export const FULL = 2;
 export const PARTIAL = 1;
