@@ -33,12 +33,15 @@ export const IDENTITY_CALLS: readonly number[] = [
   108, // getegid
 ];
 
+/** In place of a call number. No system call has it. */
+export const NO_CALL = -1;
+
 export abstract class Context {
   /** The Sentry's Task. */
   owner: unknown = null;
   /** One of EVENT_*, set when `Platform.wait` returns this context. */
   event = 0;
-  /** With EVENT_SYSCALL: its number, any 32-bit value. */
+  /** The number of the last call, any 32-bit value; NO_CALL before a program's first. */
   callNumber = 0;
   faultSignal = 0;
   faultCode = 0;
@@ -87,7 +90,10 @@ export abstract class Context {
   setIdentity(_words: Int32Array): void {}
 
   // Host calls, performed in order by the guest's own host thread at the next `resume` or `flush`.
-  /** `hostFd` is -1 for anonymous memory; the caller keeps its fd. `flags` must contain MAP_FIXED. */
+  /**
+   * `hostFd` is -1 for anonymous memory; the caller keeps its fd. `flags` must contain MAP_FIXED. `holder`: what
+   * holds `hostFd`, if that is no other file's as long as `holder` names it; several mappings in a row cost less.
+   */
   abstract queueMmap(
     addr: number,
     length: number,
@@ -95,6 +101,7 @@ export abstract class Context {
     flags: number,
     hostFd: number,
     offset: number,
+    holder?: unknown,
   ): void;
   /** Any other allowed call by number (munmap, mprotect, mremap, madvise, msync, rseq, membarrier …). */
   abstract queueCall(
@@ -119,6 +126,10 @@ export abstract class Context {
    * negative errno, or -ESRCH when the host thread is gone.
    */
   abstract flush(): number;
+  /** Begins a flush: until `flushed` has said how it ended, nothing may be queued. */
+  abstract startFlush(): void;
+  /** Waits for the end of `startFlush`. Returns what `flush` does. */
+  abstract flushed(): number;
   /** Whether anything is queued. */
   abstract readonly queued: boolean;
   /** Whether the host thread has performed all that it was resumed with. */

@@ -171,6 +171,12 @@ export class PtraceContext extends Context {
   }
 
   /** Only a failure is still to be told of. */
+  override startFlush(): void {}
+
+  override flushed(): number {
+    return this.flush();
+  }
+
   override get queued(): boolean {
     return this.#failedErrno !== 0;
   }

@@ -40,6 +40,7 @@ import {
   CMD_EXIT,
   CMD_LOAD_FP,
   CMD_MMAP_FD,
+  CMD_MMAP_SAME,
   CMD_SAVE_FP,
   CMD_ZERO,
   COMMAND_MAX,
@@ -243,21 +244,31 @@ export class SystrapContext extends Context {
     flags: number,
     hostFd: number,
     offset: number,
+    holder: unknown = null,
   ): void {
-    if (hostFd >= 0) this.roomForFds();
-    const at = this.#queue(hostFd < 0 ? CMD_CALL : CMD_MMAP_FD, 9);
+    if (this.#commands === COMMAND_MAX) this.flush();
+    const isSame = holder !== null && holder === this.#holder && hostFd === this.#mappedFd;
+    const isSent = hostFd >= 0 && !isSame;
+    if (isSent) this.roomForFds();
+    const op = hostFd < 0 ? CMD_CALL : isSame ? CMD_MMAP_SAME : CMD_MMAP_FD;
+    const at = this.#queue(op, 9);
     this.#word(at, addr);
     this.#word(at + 2, length);
     this.#word(at + 4, prot);
     this.#word(at + 6, flags);
     this.#word(at + 8, -1);
     this.#word(at + 10, offset);
-    if (hostFd < 0) return;
+    if (!isSent) return;
     if (native.dv_send_fds(this.addressSpace.region.sock, this.slot.index, hostFd, -1) < 0) {
       this.lost = true;
     }
     this.fdsQueued++;
+    this.#mappedFd = hostFd;
+    this.#holder = holder;
   }
+  /** The last descriptor that was sent in this batch, and who holds it. */
+  #mappedFd = -1;
+  #holder: unknown = null;
   /** Descriptors on their way with the queued commands. */
   fdsQueued = 0;
 
@@ -367,6 +378,8 @@ export class SystrapContext extends Context {
     this.#commands = 0;
     this.#arenaUsed = ARENA_OUT;
     this.fdsQueued = 0;
+    this.#mappedFd = -1;
+    this.#holder = null;
     return commands;
   }
   /** Commands of the last reply. A stub that got none leaves the state as the Sentry set it. */
@@ -379,13 +392,12 @@ export class SystrapContext extends Context {
     return this.flushed();
   }
 
-  /** Starts the batch and does not wait: the handle comes back, or `flushed` waits. */
-  startFlush(): void {
-    this.#send(REPLY_FLUSH | REPLY_PARK, this.regs[0], this.regs[1]);
+  /** `park`: no answer to its end is near; the handle comes back then, or `flushed` waits. */
+  override startFlush(park = false): void {
+    this.#send(REPLY_FLUSH | (park ? REPLY_PARK : 0), this.regs[0], this.regs[1]);
   }
 
-  /** Waits for the end of a batch. Returns its result as `flush` does. */
-  flushed(): number {
+  override flushed(): number {
     const { addressSpace } = this;
     const { sock } = addressSpace.region;
     if (native.dv_wait_slot(this.handle, addressSpace.learnPid(0), sock, FLUSH_TIMEOUT_NS) < 0) {

@@ -159,7 +159,7 @@ export class SystrapPlatform implements Platform {
     const spare = this.#zygote.addressSpace.makeChild(this.#zygote, null);
     if (typeof spare === "number") return;
     this.#coming = spare;
-    this.#zygote.startFlush();
+    this.#zygote.startFlush(true);
   }
 
   /** The zygote has done what startSpare told it, or is waited for. */

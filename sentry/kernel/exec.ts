@@ -1,5 +1,5 @@
 /** execve(2) and execveat(2) (Linux: fs/exec.c). */
-import { E2BIG, EAGAIN, EFAULT, EINTR, ENOMEM, ESRCH } from "../../platform/abi/errno.ts";
+import { E2BIG, EAGAIN, EINTR, ENOMEM, ESRCH } from "../../platform/abi/errno.ts";
 import {
   AT_BASE,
   AT_CLKTCK,
@@ -26,7 +26,7 @@ import {
 } from "../../platform/abi/elf.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import { RLIM_INFINITY, RLIMIT_STACK } from "../../platform/abi/resource.ts";
-import { SIGKILL } from "../../platform/abi/signal.ts";
+import { SIGKILL, SIGSEGV } from "../../platform/abi/signal.ts";
 import {
   REG_COUNT,
   REG_RFLAGS,
@@ -34,7 +34,7 @@ import {
   REG_RSP,
   setReg,
 } from "../../platform/arch/amd64/registers.ts";
-import type { Context } from "../../platform/platform.ts";
+import { type Context, NO_CALL } from "../../platform/platform.ts";
 import { argumentBytes, type AuxEntry, buildStack, type InitialStack } from "../loader/stack.ts";
 import {
   type ExecOpener,
@@ -66,6 +66,8 @@ const MMAP_RANDOM_PAGES = 65536;
 const BRK_RANDOM_PAGES = 8192;
 const PIE_BASE = 0x5555_5555_4000;
 const PIE_RANDOM_PAGES = 1 << 20;
+/** What the kernel puts on the stack but for arguments and environment: less than this. */
+const STACK_TABLES = 4096;
 /** Room kept free between the stack and the mappings below it. */
 const STACK_GAP = 16 << 20;
 
@@ -150,8 +152,6 @@ export async function execProgram(
   if (typeof start === "number") {
     mm.release();
     ctx.release();
-    // To whoever killed the new host process, on the host, this is one process: it dies of that.
-    if (start === -ESRCH) startGroupExit(t.tg, SIGKILL);
     return dropProgram(program, start);
   }
   mm.exeFile = program.file.acquire();
@@ -159,6 +159,14 @@ export async function execProgram(
   commit(t, ctx, mm, start);
   t.name = path.slice(path.lastIndexOf("/") + 1).slice(0, 15);
   resetForExec(t, creds.creds, creds.secure);
+  const err = ctx.flushed();
+  if (err < 0) {
+    // To whoever killed the new host process, on the host, this is one process: it dies of that.
+    startGroupExit(t.tg, err === -ESRCH ? SIGKILL : SIGSEGV);
+  } else {
+    const { sp, bytes } = start.stack;
+    ctx.queueCopyOut(sp, bytes, 0, bytes.length);
+  }
   return dropProgram(program, 0);
 }
 
@@ -179,9 +187,10 @@ function stackSize(t: Task): number {
 
 interface Start {
   entry: number;
-  sp: number;
+  stack: InitialStack;
 }
 
+/** Maps the program, which the host goes on with when this has returned; -errno while the old one can go on. */
 function setUp(
   t: Task,
   ctx: Context,
@@ -222,15 +231,12 @@ function setUp(
   mm.brkStart = mm.brk = pageUp(main.end) + TRAMPOLINE_SPACE + random(BRK_RANDOM_PAGES);
   const stackProt = PROT_READ | PROT_WRITE | (image.executableStack ? PROT_EXEC : 0);
   mm.mapAnonymous(ctx, top - stackLimit, stackLimit, stackProt, "[stack]");
+  if (argumentBytes(program.argv, envp) + STACK_TABLES > stackLimit - 65536) return -E2BIG;
+  ctx.startFlush();
   const aux = auxiliaryVector(t, main, interp, image.phnum, creds, secure);
   const stack = buildStack(top, program.argv, envp, aux, path);
-  if (top - stack.sp > stackLimit - 65536) return -E2BIG;
   recordStack(mm, stack);
-  ctx.queueCopyOut(stack.sp, stack.bytes, 0, stack.bytes.length);
-  // A failure here is found before the old program is gone.
-  const err = ctx.flush();
-  if (err < 0) return err === -EFAULT || err === -ESRCH ? err : -ENOMEM;
-  return { entry: interp?.entry ?? main.entry, sp: stack.sp };
+  return { entry: interp?.entry ?? main.entry, stack };
 }
 
 function recordStack(mm: MemoryManager, stack: InitialStack): void {
@@ -293,7 +299,8 @@ function commit(t: Task, ctx: Context, mm: MemoryManager, start: Start): void {
   oldMm.release();
   ctx.regs.fill(0, 0, 2 * REG_COUNT);
   setReg(ctx.regs, REG_RIP, start.entry);
-  setReg(ctx.regs, REG_RSP, start.sp);
+  setReg(ctx.regs, REG_RSP, start.stack.sp);
   setReg(ctx.regs, REG_RFLAGS, 0x202);
   ctx.setFullRegisters();
+  ctx.callNumber = NO_CALL;
 }

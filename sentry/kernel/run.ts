@@ -21,6 +21,7 @@ import {
   EVENT_INTERRUPT,
   EVENT_LOST,
   EVENT_SYSCALL,
+  NO_CALL,
 } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "../mm/memory_manager.ts";
 import { forgetReading } from "../vfs/clock.ts";
@@ -161,7 +162,8 @@ export class RunLoop {
           ctx.failedChild = null;
           unmakeTask(child);
           ctx.setReturn(ctx.failedErrno === -ENOMEM ? -ENOMEM : -EAGAIN);
-        } else ctx.setReturn(ctx.failedErrno);
+        } else if (ctx.callNumber === NO_CALL) startGroupExit(t.tg, SIGSEGV); // It was not loaded whole.
+        else ctx.setReturn(ctx.failedErrno);
         return this.#goOn(t);
       case EVENT_LOST:
         // The host killed the process (out of memory, a person), or its guest broke what is below it.

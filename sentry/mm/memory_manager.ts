@@ -357,7 +357,7 @@ export class MemoryManager {
     if (hostFd < 0) hostFlags |= MAP_ANONYMOUS;
     const marks = (flags & MAP_LOCKED) !== 0 ? this.futureMarks : 0;
     if ((flags & MAP_LOCKED) !== 0 && marks === 0) hostFlags |= MAP_POPULATE;
-    ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset);
+    ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset, image ?? file?.inode ?? null);
     this.#note(ctx, at, at + size);
     const vmaFlags = flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
     const shareId = shared && file === null ? nextShareId++ : 0;
@@ -433,7 +433,8 @@ export class MemoryManager {
   #mapTrampolines(ctx: Context, image: TextImage, textStart: number): void {
     const at = textStart + image.delta;
     const prot = PROT_READ | PROT_EXEC;
-    ctx.queueMmap(at, TRAMPOLINE_SPACE, prot, MAP_FIXED | MAP_PRIVATE, image.fd, image.textSize);
+    const flags = MAP_FIXED | MAP_PRIVATE;
+    ctx.queueMmap(at, TRAMPOLINE_SPACE, prot, flags, image.fd, image.textSize, image);
     const vma = new Vma(at, at + TRAMPOLINE_SPACE, prot, MAP_PRIVATE, null, 0, TRAMPOLINES, prot);
     vma.image = image;
     vma.imageOffset = image.delta;

@@ -40,7 +40,7 @@
 
 // Commands: operation and up to six arguments.
 #define CMD_CALL 1      // host system call nr(a0..a5); negative result fails the batch
-#define CMD_MMAP_FD 2   // mmap(a0..a3, received fd, a5), then close it
+#define CMD_MMAP_FD 2   // mmap(a0..a3, received fd, a5); it is closed at the end of the batch
 #define CMD_COPY_OUT 3  // copy a1 bytes from slot offset a2 to guest address a0
 #define CMD_ZERO 4      // zero a1 bytes at guest address a0
 #define CMD_SAVE_FP 5   // XSAVE image of a1 bytes to guest address a0, then initial state
@@ -49,6 +49,7 @@
 #define CMD_THREAD 8    // new thread on the slot with index a0
 #define CMD_EXIT 9      // a0: 0 this thread, 1 the process
 #define CMD_CALL_RESULT 10  // as CMD_CALL, any result, stored in `result`
+#define CMD_MMAP_SAME 11    // as CMD_MMAP_FD, of the fd that the last one received
 
 // The first 64 bytes are one cache line, and all that a call without operands in memory moves: between
 // processors each line costs twice 100 ns.

@@ -166,12 +166,16 @@ static int receive_fds(struct slot *s, int want, int *fds) {
   return want == 1 || fds[1] >= 0;
 }
 
-static i64 mmap_fd(struct slot *s, const struct command *c) {
+static void close_mapped(int *mapped) {
+  if (*mapped >= 0) stub_call(SYS_close, *mapped, 0, 0, 0, 0, 0);
+  *mapped = -1;
+}
+
+static void receive_mapped(struct slot *s, int *mapped) {
   int fds[2];
+  close_mapped(mapped);
   receive_fds(s, 1, fds);
-  i64 r = stub_call(SYS_mmap, c->a[0], c->a[1], c->a[2], c->a[3], fds[0], c->a[5]);
-  stub_call(SYS_close, fds[0], 0, 0, 0, 0, 0);
-  return r;
+  *mapped = fds[0];
 }
 
 static void settle_fp(struct slot *s) {
@@ -237,7 +241,8 @@ static i64 load_fp(struct slot *s, u64 addr, u32 mxcsr, u32 fcw) {
   return 0;
 }
 
-static i64 perform(struct slot *s, const struct command *c) {
+// mapped: the descriptor that was mapped last, or -1.
+static i64 perform(struct slot *s, const struct command *c, int *mapped) {
   switch (c->op) {
     case CMD_CALL:
       return stub_call(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
@@ -245,7 +250,10 @@ static i64 perform(struct slot *s, const struct command *c) {
       s->result = stub_call(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
       return 0;
     case CMD_MMAP_FD:
-      return mmap_fd(s, c);
+      receive_mapped(s, mapped);
+      __attribute__((fallthrough));
+    case CMD_MMAP_SAME:
+      return stub_call(SYS_mmap, c->a[0], c->a[1], c->a[2], c->a[3], *mapped, c->a[5]);
     case CMD_COPY_OUT:
       if (c->a[2] > SLOT_SIZE || c->a[1] > SLOT_SIZE) return -22;
       return guest_copy((void *)c->a[0], (char *)s + c->a[2], c->a[1]) ? -14 : 0;
@@ -256,6 +264,7 @@ static i64 perform(struct slot *s, const struct command *c) {
     case CMD_LOAD_FP:
       return load_fp(s, c->a[0], c->a[1], c->a[2]);
     case CMD_FORK:
+      close_mapped(mapped);
       return do_fork(s);
     case CMD_THREAD:
       return do_thread(s, c->a[0]);
@@ -278,9 +287,10 @@ static u32 serve(struct slot *s) {
     s->reply = flags & REPLY_FLUSH ? flags & REPLY_PARK : 0;
     s->ncommands = 0;
     u32 event = EVENT_FLUSHED;
+    int mapped = -1;
     if (n > SLOT_COMMAND_MAX) n = SLOT_COMMAND_MAX;
     for (u32 i = 0; i < n; i++) {
-      i64 r = perform(s, &s->commands[i]);
+      i64 r = perform(s, &s->commands[i], &mapped);
       if (r < 0 && r >= -4095) {
         s->failed = i;
         s->result = r;
@@ -288,6 +298,7 @@ static u32 serve(struct slot *s) {
         break;
       }
     }
+    close_mapped(&mapped);
     if (event == EVENT_FLUSHED && !(flags & REPLY_FLUSH)) {
       // Before the look at `interrupted` that follows: the Sentry stores and looks the other way round.
       __atomic_store_n(&s->state, STATE_GUEST, __ATOMIC_SEQ_CST);
