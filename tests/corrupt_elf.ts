@@ -25,6 +25,7 @@ export function corruptions(whole: Uint8Array): Map<string, Uint8Array> {
   const [load, interp] = [first(1), first(3)];
   change("segment of 2^62 bytes in the file", (v) => v.setBigUint64(load + 32, 1n << 62n, true));
   change("segment of 2^62 bytes in memory", (v) => v.setBigUint64(load + 40, 1n << 62n, true));
+  change("2^44 bytes of memory", (v) => v.setBigUint64(load + 40, 1n << 44n, true));
   change("less memory than file", (v) => v.setBigUint64(load + 40, 1n, true));
   change(
     "segment in the kernel's half",

@@ -160,14 +160,18 @@ export async function execProgram(
   t.name = path.slice(path.lastIndexOf("/") + 1).slice(0, 15);
   resetForExec(t, creds.creds, creds.secure);
   const err = ctx.flushed();
-  if (err < 0) {
-    // To whoever killed the new host process, on the host, this is one process: it dies of that.
-    startGroupExit(t.tg, err === -ESRCH ? SIGKILL : SIGSEGV);
-  } else {
+  if (err < 0) dieUnloaded(t, err);
+  else {
     const { sp, bytes } = start.stack;
     ctx.queueCopyOut(sp, bytes, 0, bytes.length);
   }
   return dropProgram(program, 0);
+}
+
+/** The host could not load the program: -errno says why. There is none to go back to. */
+export function dieUnloaded(t: Task, err: number): void {
+  // To whoever killed the new host process, on the host, this is one process: it dies of that.
+  startGroupExit(t.tg, err === -ESRCH ? SIGKILL : SIGSEGV);
 }
 
 function dropProgram(program: Program, result: number): number {

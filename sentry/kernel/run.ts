@@ -28,6 +28,7 @@ import { forgetReading } from "../vfs/clock.ts";
 import { unmakeTask } from "./clone.ts";
 import { answerTimeLookers } from "./cpu_timer.ts";
 import { current } from "./current.ts";
+import { dieUnloaded } from "./exec.ts";
 import { exitTask } from "./exit.ts";
 import type { Kernel } from "./kernel.ts";
 import { forceSignalInfo, startGroupExit } from "./signal.ts";
@@ -162,7 +163,7 @@ export class RunLoop {
           ctx.failedChild = null;
           unmakeTask(child);
           ctx.setReturn(ctx.failedErrno === -ENOMEM ? -ENOMEM : -EAGAIN);
-        } else if (ctx.callNumber === NO_CALL) startGroupExit(t.tg, SIGSEGV); // It was not loaded whole.
+        } else if (ctx.callNumber === NO_CALL) dieUnloaded(t, ctx.failedErrno);
         else ctx.setReturn(ctx.failedErrno);
         return this.#goOn(t);
       case EVENT_LOST:

@@ -50,6 +50,100 @@ TEST(links, "forty symbolic links are followed, more are ELOOP") {
   FAILS(open("dl", O_DIRECTORY | O_NOFOLLOW), ENOTDIR);
 }
 
+/* Each path is asked for twice: what is known of it must not outlive what is. */
+static int twice(const char *path) {
+  int first = access(path, F_OK) == 0 ? 0 : errno;
+  EQUAL(access(path, F_OK) == 0 ? 0 : errno, first);
+  return first;
+}
+
+TEST(missing_made, "a path that led nowhere is found once one of its names is made") {
+  EQUAL(twice("a/b/f"), ENOENT);
+  OK(mkdir("a", 0755));
+  EQUAL(twice("a/b/f"), ENOENT);
+  OK(mkdir("a/b", 0755));
+  EQUAL(twice("a/b/f"), ENOENT);
+  write_file("a/b/f", "x");
+  EQUAL(twice("a/b/f"), 0);
+  OK(unlink("a/b/f"));
+  EQUAL(twice("a/b/f"), ENOENT);
+  OK(symlink("target", "a/b/f"));
+  EQUAL(twice("a/b/f"), ENOENT);
+  CHECK(exists("a/b/f"));
+  write_file("a/b/target", "x");
+  EQUAL(twice("a/b/f"), 0);
+  OK(rename("a/b", "a/c"));
+  EQUAL(twice("a/b/f"), ENOENT);
+  EQUAL(twice("a/c/f"), 0);
+  write_file("g", "x");
+  EQUAL(twice("a/c/g"), ENOENT);
+  OK(rename("g", "a/c/g"));
+  EQUAL(twice("a/c/g"), 0);
+  EQUAL(twice("a/c/h"), ENOENT);
+  OK(link("a/c/g", "a/c/h"));
+  EQUAL(twice("a/c/h"), 0);
+}
+
+TEST(missing_trailing, "a missing last name is ENOENT, with a slash and without, but below a file ENOTDIR") {
+  write_file("f", "x");
+  EQUAL(twice("none"), ENOENT);
+  EQUAL(twice("none/"), ENOENT);
+  EQUAL(twice("./none"), ENOENT);
+  EQUAL(twice("./none/"), ENOENT);
+  EQUAL(twice("./f/none"), ENOTDIR);
+  EQUAL(twice("./f/"), ENOTDIR);
+  FAILS(open("./none", O_RDONLY), ENOENT);
+  OK(open("./none", O_RDWR | O_CREAT, 0644));
+  EQUAL(twice("./none"), 0);
+}
+
+TEST(known_directory, "a name is looked for in the directory that its path leads to now") {
+  OK(mkdir("one", 0755));
+  OK(mkdir("two", 0755));
+  OK(mkdir("one/d", 0755));
+  OK(mkdir("two/d", 0755));
+  write_file("one/d/f", "one");
+  write_file("two/d/f", "two");
+  OK(symlink("one", "way"));
+  CHECK(strcmp(read_file("way/d/f"), "one") == 0);
+  write_file("way/d/g", "g1");
+  OK(unlink("way"));
+  EQUAL(twice("way/d/g"), ENOENT);
+  OK(symlink("two", "way"));
+  CHECK(strcmp(read_file("way/d/f"), "two") == 0);
+  EQUAL(twice("way/d/g"), ENOENT);
+  write_file("way/d/g", "g2");
+  CHECK(strcmp(read_file("one/d/g"), "g1") == 0);
+  CHECK(strcmp(read_file("two/d/g"), "g2") == 0);
+  OK(chdir("one"));
+  CHECK(strcmp(read_file("./d/g"), "g1") == 0);
+  OK(chdir("../two"));
+  CHECK(strcmp(read_file("./d/g"), "g2") == 0);
+  OK(rename("d", "e"));
+  FAILS(open("./d/h", O_RDWR | O_CREAT, 0644), ENOENT);
+  OK(mkdir("d", 0755));
+  FAILS(access("./d/g", F_OK), ENOENT);
+  OK(rmdir("d"));
+  FAILS(mkdir("./d/x", 0755), ENOENT);
+}
+
+TEST(link_count, "links on the way to a known directory count") {
+  char from[16], to[16];
+  OK(mkdir("l0", 0755));
+  write_file("l0/f", "end");
+  for (int i = 1; i <= 40; i++) {
+    snprintf(from, sizeof from, "l%d", i);
+    snprintf(to, sizeof to, "l%d", i - 1);
+    OK(symlink(to, from));
+  }
+  OK(symlink("f", "l0/g"));
+  for (int i = 0; i < 3; i++) {
+    CHECK(strcmp(read_file("./l40/f"), "end") == 0);
+    CHECK(strcmp(read_file("./l39/g"), "end") == 0);
+    FAILS(open("./l40/g", O_RDONLY), ELOOP);
+  }
+}
+
 TEST(readlinks, "readlink cuts its text and fails for what is no link") {
   char text[8] = "........";
   OK(symlink("abcdef", "l"));
