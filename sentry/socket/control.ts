@@ -5,7 +5,7 @@ import {
   CAP_SYS_ADMIN,
   CAP_SYS_RESOURCE,
 } from "../../platform/abi/capability.ts";
-import { EBADF, EINVAL, EPERM } from "../../platform/abi/errno.ts";
+import { EBADF, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../platform/abi/errno.ts";
 import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
@@ -24,6 +24,7 @@ import {
   putUcred,
   SCM_CREDENTIALS,
   SCM_MAX_FD,
+  SCM_PIDFD,
   SCM_RIGHTS,
   SOL_SOCKET,
   UCRED_SIZE,
@@ -31,6 +32,7 @@ import {
 import { hasCapability } from "../auth/credentials.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import type { SocketOptions } from "./options.ts";
 import { Rights } from "./rights.ts";
 import { type InMessage, NOBODY, type OutMessage, type Ucred } from "./socket.ts";
 
@@ -103,15 +105,16 @@ function checkCreds(t: Task, msg: OutMessage, given: Ucred): number {
 export function buildControl(
   t: Task,
   msg: InMessage,
-  passCred: boolean,
+  options: SocketOptions,
   flags: number,
   out: Uint8Array,
   room: number,
 ): number {
   const v = new DataView(out.buffer, out.byteOffset, out.length);
   let used = 0;
-  if (passCred) used = putCreds(v, msg, room);
+  if (options.passCred) used = putCreds(v, msg, room);
   if (msg.rights !== null) used = putRights(t, v, msg, flags, used, room);
+  if (options.passPidfd) used = putPidfd(t, v, msg, used, room);
   return used;
 }
 
@@ -154,4 +157,29 @@ function putRights(
   if (n === 0) return at;
   putCmsghdr(v, at, cmsgLen(4 * n), SOL_SOCKET, SCM_RIGHTS);
   return at + Math.min(room - at, cmsgSpace(4 * n));
+}
+
+/** The sender as a pidfd, or -errno in its place; nothing where no sender is known. */
+function putPidfd(t: Task, v: DataView, msg: InMessage, at: number, room: number): number {
+  if (room - at < cmsgLen(4)) {
+    msg.flags |= MSG_CTRUNC;
+    return at;
+  }
+  const { pid } = msg.creds ?? NOBODY;
+  if (pid === 0) return at;
+  putCmsghdr(v, at, cmsgLen(4), SOL_SOCKET, SCM_PIDFD);
+  v.setInt32(at + CMSG_DATA_OFF, installPidfd(t, pid), true);
+  return at + Math.min(room - at, cmsgSpace(4));
+}
+
+/** A new descriptor of the caller's for the process `pid`; -ESRCH when there is none. */
+export function installPidfd(t: Task, pid: number): number {
+  const tg = t.kernel.threadGroup(pid);
+  if (tg === null) return -ESRCH;
+  const { pidFiles } = t.kernel;
+  if (pidFiles === null) return -EOPNOTSUPP;
+  const file = pidFiles.open(tg.leader, false, false);
+  const fd = t.fdTable.install(file, O_CLOEXEC);
+  if (fd < 0) file.release();
+  return fd;
 }

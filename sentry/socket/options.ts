@@ -69,7 +69,6 @@ const STORED = new Set([
   SO_NO_CHECK,
   SO_REUSEPORT,
   SO_PASSSEC,
-  SO_PASSPIDFD,
   SO_TIMESTAMP_OLD,
   SO_TIMESTAMPNS_OLD,
   SO_TIMESTAMP_NEW,
@@ -80,6 +79,7 @@ export class SocketOptions {
   sndbuf = BUFFER_MAX;
   rcvbuf = BUFFER_MAX;
   passCred = false;
+  passPidfd = false;
   passRights = true;
   lingerOn = 0;
   lingerSec = 0;
@@ -91,6 +91,11 @@ export class SocketOptions {
   recvTimeoutNs = -1;
   sendTimeoutNs = -1;
   readonly stored = new Map<number, number>();
+
+  /** Whether messages to it, and from it, say who sent them. */
+  get wantsCreds(): boolean {
+    return this.passCred || this.passPidfd;
+  }
 }
 
 function int32(value: number): Uint8Array {
@@ -119,6 +124,8 @@ export function getSocketOption(s: SocketImpl, name: number): Uint8Array | numbe
       return int32(o.rcvbuf);
     case SO_PASSCRED:
       return int32(o.passCred ? 1 : 0);
+    case SO_PASSPIDFD:
+      return int32(o.passPidfd ? 1 : 0);
     case SO_PASSRIGHTS:
       return int32(o.passRights ? 1 : 0);
     case SO_RCVLOWAT:
@@ -219,6 +226,9 @@ export function setSocketOption(
       return 0;
     case SO_PASSCRED:
       o.passCred = n !== 0;
+      return 0;
+    case SO_PASSPIDFD:
+      o.passPidfd = n !== 0;
       return 0;
     case SO_PASSRIGHTS:
       o.passRights = n !== 0;

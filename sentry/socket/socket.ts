@@ -57,7 +57,7 @@ export interface InMessage {
   flags: number;
   /** Sender's address; null when the call has none to give. */
   address: Uint8Array | null;
-  /** Set when the receiver has SO_PASSCRED. */
+  /** Set when the receiver has SO_PASSCRED or SO_PASSPIDFD. */
   creds: Ucred | null;
   /** Files; the caller's to take or release. */
   rights: Rights | null;

@@ -7,10 +7,8 @@ import {
   EINTR,
   EINVAL,
   ENOTSOCK,
-  EOPNOTSUPP,
   ERANGE,
   ERESTARTSYS,
-  ESRCH,
 } from "../../platform/abi/errno.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../../platform/abi/fcntl.ts";
@@ -33,6 +31,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import { installPidfd } from "../socket/control.ts";
 import { getSocketOption, setSocketOption } from "../socket/options.ts";
 import { type SocketCaller, SocketImpl, type Ucred, ucredOf } from "../socket/socket.ts";
 import { newUnixPair, newUnixSocket } from "../socket/unix/mod.ts";
@@ -342,17 +341,9 @@ function getPeerPidfd(
   room: number,
   lengthAddr: number,
 ): number {
-  const tg = t.kernel.threadGroup(impl.peerCreds.pid);
-  const pidFiles = t.kernel.pidFiles;
-  if (tg === null) return -ESRCH;
-  if (pidFiles === null) return -EOPNOTSUPP;
   if (room < 4) return -EINVAL;
-  const file = pidFiles.open(tg.leader, false, false);
-  const fd = t.fdTable.install(file, O_CLOEXEC);
-  if (fd < 0) {
-    file.release();
-    return fd;
-  }
+  const fd = installPidfd(t, impl.peerCreds.pid);
+  if (fd < 0) return fd;
   if (t.copyOutU32(addr, fd) < 0 || t.copyOutU32(lengthAddr, 4) < 0) {
     t.fdTable.close(fd);
     return -EFAULT;

@@ -269,8 +269,8 @@ function putControl(
   msg: InMessage,
   flags: number,
 ): number {
-  const passCred = impl.options.passCred;
-  if (!passCred && msg.rights === null) return 0;
+  const { options } = impl;
+  if (!options.wantsCreds && msg.rights === null) return 0;
   if (hdr.controlAddr === 0 || hdr.controlLen === 0) {
     msg.flags |= MSG_CTRUNC;
     msg.rights?.release();
@@ -278,7 +278,7 @@ function putControl(
   }
   const out = new Uint8Array(2048);
   const room = Math.min(hdr.controlLen, out.length);
-  const used = buildControl(t, msg, passCred, flags, out, room);
+  const used = buildControl(t, msg, options, flags, out, room);
   return used > 0 && t.copyOut(hdr.controlAddr, out, 0, used) < 0 ? -EFAULT : used;
 }
 

@@ -273,6 +273,51 @@ TEST(credentials, "SO_PASSCRED shows who sent, SO_PEERCRED who connected") {
   EQUAL(peer.gid, getegid());
 }
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#define SCM_PIDFD 4
+#endif
+
+/* Who sent the one byte that `socket` has, as a pidfd with close-on-exec. */
+static int receive_sender(int socket) {
+  char control[CMSG_SPACE(sizeof(int))], byte;
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                           .msg_controllen = sizeof control};
+  EQUAL(recvmsg(socket, &message, 0), 1);
+  EQUAL(message.msg_flags & MSG_CTRUNC, 0);
+  struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+  CHECK(c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_PIDFD);
+  int fd;
+  memcpy(&fd, CMSG_DATA(c), sizeof fd);
+  EQUAL(fcntl(fd, F_GETFD), FD_CLOEXEC);
+  return fd;
+}
+
+TEST(sender_pidfd, "SO_PASSPIDFD shows who sent, as a descriptor of the process") {
+  int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}, on = 1;
+  for (int i = 0; i < 3; i++) {
+    make_pair(types[i]);
+    SKIP_UNLESS(setsockopt(s[0], SOL_SOCKET, SO_PASSPIDFD, &on, sizeof on) == 0, "no SO_PASSPIDFD");
+    IN_CHILD(pid, {
+      EQUAL(write(s[1], "x", 1), 1);
+      pause();
+    });
+    int sender = receive_sender(s[0]);
+    OK(syscall(SYS_pidfd_send_signal, sender, SIGKILL, NULL, 0));
+    siginfo_t info;
+    OK(waitid(P_PIDFD, sender, &info, WEXITED));
+    EQUAL(info.si_pid, pid);
+    char byte, small[CMSG_SPACE(0)];
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = small,
+                             .msg_controllen = sizeof small};
+    EQUAL(write(s[1], "x", 1), 1);
+    EQUAL(recvmsg(s[0], &message, 0), 1);
+    EQUAL(message.msg_flags & MSG_CTRUNC, MSG_CTRUNC);
+  }
+}
+
 TEST(connectionless, "a datagram socket answers its sender by name") {
   int server = listener(SOCK_DGRAM, "server"), client = listener(SOCK_DGRAM, "client");
   struct sockaddr_un a, from;

@@ -92,7 +92,7 @@ export abstract class ConnectionSocket extends UnixSocket {
   connect(caller: SocketCaller, address: Uint8Array): number {
     const other = this.find(caller, address);
     if (typeof other === "number") return other;
-    if (this.options.passCred) this.autobind();
+    if (this.options.wantsCreds) this.autobind();
     if (!(other instanceof ConnectionSocket) || other.state !== STATE_LISTENING) {
       return -ECONNREFUSED;
     }
@@ -122,6 +122,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     }
     embryo.isEmbryo = false;
     embryo.options.passCred = this.options.passCred;
+    embryo.options.passPidfd = this.options.passPidfd;
     this.queue.notify(WRITABLE); // Who waits to connect.
     return embryo;
   }

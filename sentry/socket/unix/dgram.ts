@@ -111,7 +111,7 @@ export class UnixDgram extends UnixSocket implements Charged {
     if ((address[0] | address[1] << 8) !== AF_UNSPEC) {
       other = this.find(caller, address);
       if (typeof other === "number") return other;
-      if (this.options.passCred) this.autobind();
+      if (this.options.wantsCreds) this.autobind();
       if (!(other instanceof UnixDgram) || other.dead) return -ECONNREFUSED;
       if (!other.#accepts(this)) return -EPERM;
     }
@@ -168,7 +168,7 @@ export class UnixDgram extends UnixSocket implements Charged {
 
   sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-    if (this.options.passCred) this.autobind();
+    if (this.options.wantsCreds) this.autobind();
     if (msg.address === null && this.peer === null) return -ENOTCONN;
     const n = src.remaining;
     if (n > this.options.sndbuf - 32) return -EMSGSIZE;
@@ -188,7 +188,7 @@ export class UnixDgram extends UnixSocket implements Charged {
     }
     const data = takeBytes(src);
     if (typeof data === "number") return data;
-    const marked = msg.credsExplicit || this.options.passCred || target.options.passCred;
+    const marked = msg.credsExplicit || this.options.wantsCreds || target.options.wantsCreds;
     target.#messages.push({
       data,
       creds: marked ? msg.creds : NOBODY,
@@ -215,7 +215,7 @@ export class UnixDgram extends UnixSocket implements Charged {
       return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? 0 : -EAGAIN;
     }
     const { message, stored, count } = r;
-    if (options.passCred) msg.creds = message.creds;
+    if (options.wantsCreds) msg.creds = message.creds;
     const name = msg.wantsAddress ? message.from!.name : null;
     if (name !== null) msg.address = nameAddress(name);
     if ((flags & MSG_PEEK) !== 0) {

@@ -54,7 +54,7 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
     if (this.#inFlight >= this.options.sndbuf) return -EAGAIN;
     const data = takeBytes(src);
     if (typeof data === "number") return data;
-    const marked = msg.credsExplicit || this.options.passCred || peer.options.passCred ||
+    const marked = msg.credsExplicit || this.options.wantsCreds || peer.options.wantsCreds ||
       peer.isEmbryo;
     peer.#messages.push({
       data,
@@ -83,7 +83,7 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
     }
     const name = msg.wantsAddress ? this.peer!.name : null;
     if (name !== null) msg.address = nameAddress(name);
-    if (options.passCred) msg.creds = r.message.creds;
+    if (options.wantsCreds) msg.creds = r.message.creds;
     return r.count;
   }
 

@@ -58,7 +58,7 @@ export class UnixStream extends ConnectionSocket {
     if (room <= 0) return -EAGAIN;
     const n = peer.#ring.fill(src, Math.min(room, src.remaining));
     if (n <= 0) return n;
-    const marked = msg.credsExplicit || this.options.passCred || peer.options.passCred ||
+    const marked = msg.credsExplicit || this.options.wantsCreds || peer.options.wantsCreds ||
       peer.isEmbryo;
     peer.#addRun(n, marked ? msg.creds : NOBODY, msg.rights);
     msg.rights = null;
@@ -83,11 +83,11 @@ export class UnixStream extends ConnectionSocket {
 
   #receive(dst: IoDst, msg: InMessage): number {
     const runs = this.#runs;
-    const passCred = this.options.passCred;
+    const wantsCreds = this.options.wantsCreds;
     let total = 0;
     while (runs.length > 0 && dst.remaining > 0) {
       const run = runs[0];
-      if (passCred) {
+      if (wantsCreds) {
         if (msg.creds === null) msg.creds = run.creds;
         else if (!sameUcred(msg.creds, run.creds)) break;
       }
@@ -123,7 +123,7 @@ export class UnixStream extends ConnectionSocket {
         continue;
       }
       if (dst.remaining === 0) break;
-      if (this.options.passCred) {
+      if (this.options.wantsCreds) {
         if (msg.creds === null) msg.creds = run.creds;
         else if (!sameUcred(msg.creds, run.creds)) break;
       }
