@@ -148,6 +148,7 @@ export async function execProgram(
     return dropProgram(program, -EINTR);
   }
   const mm = new MemoryManager(ctx.addressSpace, platform.taskSize, t.mm.images);
+  mm.denyWriteExec = t.mm.inheritedDenyWriteExec;
   const start = setUp(t, ctx, mm, program, creds.creds, creds.secure, envp, path, stackLimit);
   if (typeof start === "number") {
     mm.release();

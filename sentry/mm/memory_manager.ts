@@ -33,6 +33,7 @@ import {
   PROT_WRITE,
 } from "../../platform/abi/mman.ts";
 import { SYS_mprotect, SYS_mremap, SYS_munmap } from "../../platform/abi/amd64/syscalls.ts";
+import { PR_MDWE_NO_INHERIT } from "../../platform/abi/prctl.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
@@ -92,6 +93,8 @@ export class MemoryManager {
   futureFlags = 0;
   /** With `futureFlags`: MARK_LOCKED_ON_FAULT, or 0. */
   futureMarks = 0;
+  /** PR_MDWE_*: what prctl(PR_SET_MDWE) asked for, or 0. */
+  denyWriteExec = 0;
   /** mseal(2) was used. */
   #hasSeals = false;
   /** Limits of the process, set by the kernel: RLIMIT_AS and RLIMIT_DATA in bytes. */
@@ -108,6 +111,17 @@ export class MemoryManager {
 
   get vdsoEnd(): number {
     return this.vdsoAddr + VDSO_SIZE;
+  }
+
+  /** `denyWriteExec` of a fork's child, and of the next program. */
+  get inheritedDenyWriteExec(): number {
+    return (this.denyWriteExec & PR_MDWE_NO_INHERIT) !== 0 ? 0 : this.denyWriteExec;
+  }
+
+  /** Whether a mapping that had `before` may not have `after` under PR_SET_MDWE (map_deny_write_exec). */
+  #isDenied(before: number, after: number): boolean {
+    return this.denyWriteExec !== 0 && (after & PROT_EXEC) !== 0 &&
+      ((after & PROT_WRITE) !== 0 || (before & PROT_EXEC) === 0);
   }
 
   get totalBytes(): number {
@@ -147,6 +161,7 @@ export class MemoryManager {
       copy.marks &= ~MARK_LOCKED_ON_FAULT;
       mm.vmas.all.push(copy);
     }
+    mm.denyWriteExec = this.inheritedDenyWriteExec;
     mm.mmapBase = this.mmapBase;
     mm.brkStart = this.brkStart;
     mm.brk = this.brk;
@@ -327,6 +342,7 @@ export class MemoryManager {
     if (this.#totalBytes + size > limitBytes) return -ENOMEM;
     if (this.vmas.all.length >= MAX_MAP_COUNT) return -ENOMEM;
     if (this.isSealed(at, at + size)) return -EPERM;
+    if (this.#isDenied(prot, prot)) return -EACCES;
     const shared = (flags & MAP_SHARED) !== 0;
     let maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
     let hostFd = -1;
@@ -513,7 +529,8 @@ export class MemoryManager {
     if (end > this.taskSize || end < addr) return -ENOMEM;
     if (!this.accessible(addr, end - addr, 0)) return -ENOMEM;
     if (this.isSealed(addr, end)) return -EPERM;
-    if (this.vmas.some(addr, end, (vma) => (prot & ~vma.maxProt) !== 0)) return -EACCES;
+    const refuses = (vma: Vma) => (prot & ~vma.maxProt) !== 0 || this.#isDenied(vma.prot, prot);
+    if (this.vmas.some(addr, end, refuses)) return -EACCES;
     this.#settle(ctx, addr, end);
     this.vmas.change(addr, end, (vma) => vma.prot = prot);
     ctx.queueCall(SYS_mprotect, addr, end - addr, prot, 0, 0);

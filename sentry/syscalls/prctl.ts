@@ -33,6 +33,8 @@ import {
   PR_MCE_KILL_DEFAULT,
   PR_MCE_KILL_GET,
   PR_MCE_KILL_SET,
+  PR_MDWE_NO_INHERIT,
+  PR_MDWE_REFUSE_EXEC_GAIN,
   PR_SCHED_CORE,
   PR_SET_CHILD_SUBREAPER,
   PR_SET_DUMPABLE,
@@ -98,6 +100,8 @@ export function prctl(t: Task, args: SyscallArguments): number {
     case PR_GET_CHILD_SUBREAPER:
     case PR_SET_THP_DISABLE:
     case PR_GET_THP_DISABLE:
+    case PR_SET_MDWE:
+    case PR_GET_MDWE:
       return ofProcess(t, option, args);
     case PR_GET_KEEPCAPS:
     case PR_SET_KEEPCAPS:
@@ -172,10 +176,24 @@ function ofProcess(t: Task, option: number, args: SyscallArguments): number {
       if (!areZero(args, 2)) return -EINVAL;
       tg.thpDisabled = value !== 0;
       return 0;
-    default:
+    case PR_GET_THP_DISABLE:
       if (!areZero(args, 1)) return -EINVAL;
       return tg.thpDisabled ? 1 : 0;
+    case PR_SET_MDWE:
+      return areZero(args, 2) ? denyWriteExec(t, value) : -EINVAL;
+    default:
+      return areZero(args, 1) ? t.mm.denyWriteExec : -EINVAL;
   }
+}
+
+/** PR_SET_MDWE: set once, it stays. */
+function denyWriteExec(t: Task, bits: number): number {
+  const known = [0, PR_MDWE_REFUSE_EXEC_GAIN, PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT];
+  if (!known.includes(bits)) return -EINVAL;
+  const { mm } = t;
+  if (mm.denyWriteExec !== 0 && mm.denyWriteExec !== bits) return -EPERM;
+  mm.denyWriteExec = bits;
+  return 0;
 }
 
 function areZero(args: SyscallArguments, from: number): boolean {
@@ -314,8 +332,6 @@ function unsupported(t: Task, option: number, args: SyscallArguments): number {
       t.kernel.stub(t, "prctl PR_SET_VMA_ANON_NAME");
       return -EINVAL;
     case PR_SET_PTRACER:
-    case PR_GET_MDWE:
-    case PR_SET_MDWE:
     case PR_GET_MEMORY_MERGE:
     case PR_SET_MEMORY_MERGE:
     case PR_SET_SECCOMP:

@@ -2,12 +2,20 @@
 /* What is agreed about mappings beyond their protection: locks, seals, growth, nonlinear files. */
 #include "check.h"
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define PAGE 4096
 #ifndef SYS_mseal
 #define SYS_mseal 462
 #endif
+
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_GET_MDWE 66
+#endif
+#define MDWE_REFUSE 1
+#define MDWE_NO_INHERIT 2
 
 static char *anonymous(int pages) {
   char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -204,4 +212,35 @@ TEST(guard_gap, "it does not grow close to another mapping") {
   OK(waitpid(pid, &status, 0));
   CHECK(WIFSIGNALED(status));
   EQUAL(WTERMSIG(status), SIGSEGV);
+}
+
+TEST(no_write_exec, "PR_SET_MDWE keeps writable memory from execution, for good") {
+  FAILS(prctl(PR_SET_MDWE, MDWE_NO_INHERIT, 0, 0, 0), EINVAL);
+  SKIP_UNLESS(prctl(PR_SET_MDWE, MDWE_REFUSE, 0, 0, 0) == 0, "the kernel is older than 6.3");
+  FAILS(prctl(PR_SET_MDWE, MDWE_REFUSE, 1, 0, 0), EINVAL);
+  FAILS(prctl(PR_SET_MDWE, 4, 0, 0, 0), EINVAL);
+  FAILS(prctl(PR_SET_MDWE, 0, 0, 0, 0), EPERM);
+  EQUAL(prctl(PR_GET_MDWE, 0, 0, 0, 0), MDWE_REFUSE);
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  FAILS(mmap(NULL, PAGE, PROT_WRITE | PROT_EXEC, flags, -1, 0), EACCES);
+  char *at = anonymous(2), *code = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, flags, -1, 0);
+  CHECK(code != MAP_FAILED);
+  FAILS(mprotect(at, PAGE, PROT_READ | PROT_EXEC), EACCES);
+  OK(mprotect(at, PAGE, PROT_READ));
+  FAILS(mprotect(at, PAGE, PROT_EXEC), EACCES);
+  FAILS(mprotect(code, PAGE, PROT_WRITE | PROT_EXEC), EACCES);
+  OK(mprotect(code, PAGE, PROT_EXEC));
+  IN_CHILD(pid, FAILS(mprotect(at, PAGE, PROT_EXEC), EACCES));
+  join(pid);
+}
+
+TEST(no_write_exec_alone, "PR_SET_MDWE with PR_MDWE_NO_INHERIT is not for children") {
+  SKIP_UNLESS(prctl(PR_SET_MDWE, MDWE_REFUSE | MDWE_NO_INHERIT, 0, 0, 0) == 0, "the kernel is older than 6.6");
+  char *at = anonymous(1);
+  FAILS(mprotect(at, PAGE, PROT_EXEC), EACCES);
+  IN_CHILD(pid, {
+    EQUAL(prctl(PR_GET_MDWE, 0, 0, 0, 0), 0);
+    OK(mprotect(at, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC));
+  });
+  join(pid);
 }
