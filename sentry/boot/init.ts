@@ -1,6 +1,5 @@
 /** Starting the sandbox's first process. */
 import { EACCES, ENOENT, ENOTDIR, errnoName } from "../../platform/abi/errno.ts";
-import { latin1Bytes } from "../../platform/abi/latin1.ts";
 import { O_RDONLY, O_RDWR, O_WRONLY } from "../../platform/abi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
 import { initialCredentials, trustOf } from "../auth/credentials.ts";
@@ -19,6 +18,7 @@ import { joinGroup, newGroup, newSession } from "../kernel/session.ts";
 import { SignalActions } from "../kernel/signal_actions.ts";
 import { Task } from "../kernel/task.ts";
 import { ThreadGroup } from "../kernel/thread_group.ts";
+import { StringBlock } from "../loader/strings.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
 import { ImageCache } from "../mm/text_image.ts";
 import type { FileDescription } from "../vfs/file.ts";
@@ -138,8 +138,8 @@ async function execFirst(task: Task, config: SandboxConfig): Promise<void> {
       if (file !== -ENOENT && file !== -ENOTDIR) failure = file;
       continue;
     }
-    const argv = config.argv.map(latin1Bytes);
-    const envp = config.env.map(latin1Bytes);
+    const argv = StringBlock.of(config.argv);
+    const envp = StringBlock.of(config.env);
     const err = await execProgram(task, file, path, argv, envp, open);
     if (err === 0) return;
     failure = err;

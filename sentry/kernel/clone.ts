@@ -78,11 +78,16 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
     return ctx;
   }
   storeParentTid(t, tid, args);
-  const isLong = (args.flagsLo & (CLONE_PIDFD | CLONE_VFORK)) !== 0;
+  const isVfork = (args.flagsLo & CLONE_VFORK) !== 0;
+  const hasPidfd = (args.flagsLo & CLONE_PIDFD) !== 0;
+  const parent = t.ctx!;
   // The host makes the thread or process while the rest is done here.
-  if (!isLong) t.kernel.resumeEarly(t, tid);
+  const isFlushing = isVfork && !hasPidfd && parent.queued;
+  if (isFlushing) parent.startFlush();
+  const isResumed = !isVfork && !hasPidfd;
+  if (isResumed) t.kernel.resumeEarly(t, tid);
   const child = newTask(t, tid, ctx, args, unshared);
-  if ((args.flagsLo & CLONE_PIDFD) !== 0) {
+  if (hasPidfd) {
     const failed = givePidfd(t, child, args);
     if (failed < 0) {
       abandon(child);
@@ -90,9 +95,9 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
     }
   }
   publish(t, child, args);
-  if ((args.flagsLo & CLONE_VFORK) !== 0) return waitForVfork(t, child);
+  if (isVfork) return waitForVfork(t, child, isFlushing ? parent.flushed() : parent.flush());
   t.kernel.start(child);
-  return isLong ? tid : RESUMED;
+  return isResumed ? RESUMED : tid;
 }
 
 function checkFlags(t: Task, args: CloneArgs): number {
@@ -331,15 +336,18 @@ function publish(t: Task, child: Task, args: CloneArgs): void {
   if ((flags & CLONE_CHILD_SETTID) !== 0) child.copyOutU32(args.childTidAddr, child.tid);
 }
 
-/** The parent sleeps until the child no longer uses its memory; only a fatal signal ends that. */
-async function waitForVfork(t: Task, child: Task): Promise<number> {
+/**
+ * The parent sleeps until the child no longer uses its memory; only a fatal signal ends that. `flushed`: 0, or -errno
+ * when the host did not make the child.
+ */
+async function waitForVfork(t: Task, child: Task, flushed: number): Promise<number> {
   let done = false;
   child.vforkDone = () => {
     done = true;
     t.blocking.wakeUp();
   };
   // The thread is made now: this one does not run before the child is done.
-  if (t.ctx!.flush() < 0) {
+  if (flushed < 0) {
     unmakeTask(child);
     return -EAGAIN;
   }

@@ -35,7 +35,7 @@ import {
   setReg,
 } from "../../platform/arch/amd64/registers.ts";
 import { type Context, NO_CALL } from "../../platform/platform.ts";
-import { argumentBytes, type AuxEntry, buildStack, type InitialStack } from "../loader/stack.ts";
+import { type AuxEntry, buildStack, type InitialStack } from "../loader/stack.ts";
 import {
   type ExecOpener,
   imageSpan,
@@ -44,6 +44,7 @@ import {
   type Placed,
   type Program,
 } from "../loader/load.ts";
+import type { StringBlock } from "../loader/strings.ts";
 import { MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
 import { type Credentials, trustOf } from "../auth/credentials.ts";
@@ -67,7 +68,7 @@ const BRK_RANDOM_PAGES = 8192;
 const PIE_BASE = 0x5555_5555_4000;
 const PIE_RANDOM_PAGES = 1 << 20;
 /** What the kernel puts on the stack but for arguments and environment: less than this. */
-const STACK_TABLES = 4096;
+const STACK_TABLES = 8192;
 /** Room kept free between the stack and the mappings below it. */
 const STACK_GAP = 16 << 20;
 
@@ -125,15 +126,15 @@ export async function execProgram(
   t: Task,
   file: FileDescription,
   path: string,
-  argv: Uint8Array[],
-  envp: Uint8Array[],
+  argv: StringBlock,
+  envp: StringBlock,
   open: ExecOpener,
   scriptPath: string | null = path,
 ): Promise<number> {
   const { platform } = t.kernel;
   const stackLimit = stackSize(t);
   const budget = Math.min(Math.floor(stackLimit / 4), ARGS_MAX);
-  if (argumentBytes(argv, envp) > Math.max(budget, ARG_STRING_MAX)) {
+  if (argv.size + envp.size > Math.max(budget, ARG_STRING_MAX)) {
     file.release();
     return -E2BIG;
   }
@@ -203,7 +204,7 @@ function setUp(
   program: Program,
   creds: Credentials,
   secure: boolean,
-  envp: Uint8Array[],
+  envp: StringBlock,
   path: string,
   stackLimit: number,
 ): Start | number {
@@ -236,7 +237,7 @@ function setUp(
   mm.brkStart = mm.brk = pageUp(main.end) + TRAMPOLINE_SPACE + random(BRK_RANDOM_PAGES);
   const stackProt = PROT_READ | PROT_WRITE | (image.executableStack ? PROT_EXEC : 0);
   mm.mapAnonymous(ctx, top - stackLimit, stackLimit, stackProt, "[stack]");
-  if (argumentBytes(program.argv, envp) + STACK_TABLES > stackLimit - 65536) return -E2BIG;
+  if (program.argv.size + envp.size + STACK_TABLES > stackLimit - 65536) return -E2BIG;
   ctx.startFlush();
   const aux = auxiliaryVector(t, main, interp, image.phnum, creds, secure);
   const stack = buildStack(top, program.argv, envp, aux, path);

@@ -23,8 +23,10 @@ const MSGQUEUE_BYTES = 819200;
 
 export class Rlimits {
   /** Soft and hard limits by RLIMIT_*; RLIM_INFINITY is 2^64. */
-  readonly cur = new Float64Array(RLIM_NLIMITS).fill(RLIM_INFINITY);
-  readonly max = new Float64Array(RLIM_NLIMITS).fill(RLIM_INFINITY);
+  constructor(
+    readonly cur: number[] = new Array(RLIM_NLIMITS).fill(RLIM_INFINITY),
+    readonly max: number[] = new Array(RLIM_NLIMITS).fill(RLIM_INFINITY),
+  ) {}
 
   set(resource: number, cur: number, max: number): this {
     this.cur[resource] = cur;
@@ -34,10 +36,7 @@ export class Rlimits {
 
   /** A copy for a child process. */
   fork(): Rlimits {
-    const copy = new Rlimits();
-    copy.cur.set(this.cur);
-    copy.max.set(this.max);
-    return copy;
+    return new Rlimits(this.cur.slice(), this.max.slice());
   }
 }
 

@@ -74,14 +74,17 @@ const DEFAULT: SignalAction = {
   maskHi: 0,
 };
 const IGNORE: SignalAction = { ...DEFAULT, handlerAddr: SIG_IGN };
+const ALL_DEFAULT: readonly SignalAction[] = new Array(65).fill(DEFAULT);
 
 export class SignalActions {
   /** Thread groups that share it. */
   refs = 1;
   /** By signal number; the objects are never changed, so that copies share them. */
-  readonly #actions: SignalAction[];
+  #actions: readonly SignalAction[];
+  /** The array while it is no other's, so that it may be changed. */
+  #own: SignalAction[] | null = null;
 
-  constructor(actions: SignalAction[] = new Array(65).fill(DEFAULT)) {
+  constructor(actions: readonly SignalAction[] = ALL_DEFAULT) {
     this.#actions = actions;
   }
 
@@ -90,7 +93,9 @@ export class SignalActions {
   }
 
   set(signo: number, action: SignalAction): void {
-    this.#actions[signo] = action;
+    this.#own ??= this.#actions.slice();
+    this.#own[signo] = action;
+    this.#actions = this.#own;
   }
 
   /** Discarded when sent (unless blocked): SIG_IGN, or SIG_DFL of a signal ignored by default. */
@@ -100,14 +105,18 @@ export class SignalActions {
   }
 
   fork(): SignalActions {
-    return new SignalActions(this.#actions.slice());
+    this.#own = null;
+    return new SignalActions(this.#actions);
   }
 
   /** execve(2): handlers become SIG_DFL, SIG_IGN stays. CLONE_CLEAR_SIGHAND keeps SIG_IGN, too. */
   resetHandlers(): void {
+    const before = this.#actions;
+    this.#actions = ALL_DEFAULT;
+    this.#own = null;
+    if (before === ALL_DEFAULT) return;
     for (let signo = 1; signo <= 64; signo++) {
-      const ignored = this.#actions[signo].handlerAddr === SIG_IGN;
-      this.#actions[signo] = ignored ? IGNORE : DEFAULT;
+      if (before[signo].handlerAddr === SIG_IGN) this.set(signo, IGNORE);
     }
   }
 }

@@ -9,13 +9,14 @@ import {
   ENOMEM,
 } from "../../platform/abi/errno.ts";
 import { ET_DYN } from "../../platform/abi/elf.ts";
-import { latin1, latin1Bytes } from "../../platform/abi/latin1.ts";
+import { latin1 } from "../../platform/abi/latin1.ts";
 import { MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { KernelDst } from "../vfs/kernel_io.ts";
 import { type MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { type ElfImage, isElf, parseElf, programHeaders } from "./elf.ts";
+import type { StringBlock } from "./strings.ts";
 
 /** Linux's BINPRM_BUF_SIZE and its limit of nested interpreters. */
 const HEAD_SIZE = 256;
@@ -32,7 +33,7 @@ export interface Program {
   interpFile: FileDescription | null;
   interpImage: ElfImage | null;
   /** Rewritten by #! lines. */
-  argv: Uint8Array[];
+  argv: StringBlock;
 }
 
 /** Reads exactly `length` bytes or up to the end of the file. Returns the count or -errno. */
@@ -59,7 +60,7 @@ export async function readAt(
 export async function loadProgram(
   file: FileDescription,
   path: string | null,
-  argv: Uint8Array[],
+  argv: StringBlock,
   open: ExecOpener,
   taskSize: number,
 ): Promise<Program | number> {
@@ -75,7 +76,7 @@ export async function loadProgram(
     if (path === null) return close(file, -ENOENT);
     file.release();
     const before = [line.interpreter, ...(line.argument === null ? [] : [line.argument]), path];
-    argv = [...before.map(latin1Bytes), ...argv.slice(1)];
+    argv = argv.withFirst(before);
     path = line.interpreter;
     const next = open(path);
     if (typeof next === "number") return next;
@@ -115,7 +116,7 @@ async function loadElfProgram(
   file: FileDescription,
   head: Uint8Array,
   headLength: number,
-  argv: Uint8Array[],
+  argv: StringBlock,
   open: ExecOpener,
   taskSize: number,
 ): Promise<Program | number> {

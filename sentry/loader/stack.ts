@@ -1,6 +1,7 @@
 /** The initial stack: argument and environment strings, auxiliary vector (Linux: create_elf_tables). */
 import { setU64 } from "../../platform/abi/bytes.ts";
 import { latin1Bytes } from "../../platform/abi/latin1.ts";
+import type { StringBlock } from "./strings.ts";
 
 export interface InitialStack {
   /** Bytes from `sp` up to the stack's top. */
@@ -16,25 +17,15 @@ export interface InitialStack {
 /** An auxv entry's value, or a string or bytes that are put on the stack and pointed to. */
 export type AuxEntry = [number, number | string | Uint8Array];
 
-/** Bytes that argv and envp will need, strings (here without their NUL) and pointers; for the limit of execve(2). */
-export function argumentBytes(argv: Uint8Array[], envp: Uint8Array[]): number {
-  let n = 0;
-  for (const s of argv) n += s.length + 9;
-  for (const s of envp) n += s.length + 9;
-  return n;
-}
-
 /** Lays the stack out below `top` (page-aligned). `execfn` is AT_EXECFN's string. */
 export function buildStack(
   top: number,
-  argv: Uint8Array[],
-  envp: Uint8Array[],
+  argv: StringBlock,
+  envp: StringBlock,
   aux: AuxEntry[],
   execfn: string,
 ): InitialStack {
-  let size = 64 + execfn.length + 1 + 16 * (aux.length + 2) + 8 * (argv.length + envp.length + 3);
-  for (const s of argv) size += s.length + 1;
-  for (const s of envp) size += s.length + 1;
+  let size = 64 + execfn.length + 1 + 16 * (aux.length + 2) + 8 * 3 + argv.size + envp.size;
   for (const [, value] of aux) if (typeof value !== "number") size += value.length + 17;
   size = (size + 127) & ~15;
   const bytes = new Uint8Array(size);
@@ -53,12 +44,13 @@ export function buildStack(
   };
   const execfnAddr = put(latin1Bytes(execfn));
   const envEnd = base + at;
-  const envAddrs: number[] = new Array(envp.length);
-  for (let i = envp.length - 1; i >= 0; i--) envAddrs[i] = put(envp[i]);
-  const envStart = base + at;
-  const argAddrs: number[] = new Array(argv.length);
-  for (let i = argv.length - 1; i >= 0; i--) argAddrs[i] = put(argv[i]);
-  const argStart = base + at;
+  const putAll = (strings: StringBlock): number => {
+    at -= strings.bytes.length;
+    bytes.set(strings.bytes, at);
+    return base + at;
+  };
+  const envStart = putAll(envp);
+  const argStart = putAll(argv);
   const auxWords: number[] = [];
   for (const [type, value] of aux) {
     if (typeof value === "number") auxWords.push(type, value);
@@ -66,7 +58,7 @@ export function buildStack(
     else auxWords.push(type, putAligned(value));
   }
   auxWords.push(31, /* AT_EXECFN */ execfnAddr, 0, 0);
-  const words = 1 + argv.length + 1 + envp.length + 1 + auxWords.length;
+  const words = 1 + argv.count + 1 + envp.count + 1 + auxWords.length;
   at = (at - 8 * words) & ~15;
   const sp = base + at;
   let w = at;
@@ -74,10 +66,10 @@ export function buildStack(
     setU64(view, w, n);
     w += 8;
   };
-  word(argv.length);
-  for (const a of argAddrs) word(a);
+  word(argv.count);
+  for (const start of argv.starts) word(argStart + start);
   word(0);
-  for (const a of envAddrs) word(a);
+  for (const start of envp.starts) word(envStart + start);
   word(0);
   const auxAt = w;
   for (const a of auxWords) word(a);

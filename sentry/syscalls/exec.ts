@@ -12,6 +12,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { execProgram } from "../kernel/exec.ts";
+import { StringBlock } from "../loader/strings.ts";
 import { PAGE_SIZE } from "../mm/memory_manager.ts";
 import { openForExec } from "../vfs/namei.ts";
 import type { PathRef } from "../vfs/mount.ts";
@@ -61,14 +62,14 @@ function readStrings(
   t: Task,
   argvAddr: number,
   envpAddr: number,
-): { argv: Uint8Array[]; envp: Uint8Array[] } | number {
+): { argv: StringBlock; envp: StringBlock } | number {
   const reader = new StringReader(t);
-  const argv = reader.vector(argvAddr);
+  let argv = reader.vector(argvAddr);
   if (typeof argv === "number") return argv;
   const envp = reader.vector(envpAddr);
   if (typeof envp === "number") return envp;
   // Linux gives a program without arguments an empty first one.
-  if (argv.length === 0) argv.push(new Uint8Array(0));
+  if (argv.count === 0) argv = StringBlock.of([""]);
   return { argv, envp };
 }
 
@@ -88,10 +89,14 @@ class StringReader {
 
   constructor(readonly t: Task) {}
 
+  #isInPage(addr: number): boolean {
+    return addr >= this.#page && addr - this.#page < this.#length;
+  }
+
   /** Where in #bytes the memory at `addr` is, all that could be read of its page; or -EFAULT. */
   #at(addr: number): number {
     const page = addr - addr % PAGE_SIZE;
-    if (page !== this.#page || addr - page >= this.#length) {
+    if (!this.#isInPage(addr)) {
       const { mm, ctx } = this.t;
       const n = addr < mm.taskSize ? mm.copyInSome(ctx!, page, this.#bytes, 0, PAGE_SIZE) : -EFAULT;
       this.#page = page;
@@ -114,50 +119,69 @@ class StringReader {
     return getU64(word, 0);
   }
 
-  /** The strings without their NULs, or -errno. */
-  vector(addr: number): Uint8Array[] | number {
-    if (addr === 0) return [];
-    const pointers: number[] = [];
-    for (;; addr += 8) {
+  /** The strings that the vector at `addr` points to, or -errno. */
+  vector(addr: number): StringBlock | number {
+    this.#used = 0;
+    const starts: number[] = [];
+    for (; addr !== 0; addr += 8) {
       const pointer = this.#pointer(addr);
       if (pointer < 0) return pointer;
       if (pointer === 0) break;
-      pointers.push(pointer);
+      this.#pointers.push(pointer);
       this.#total += 8;
       if (this.#total > ARGS_MAX) return -E2BIG;
     }
-    const strings: Uint8Array[] = [];
-    for (const pointer of pointers) {
-      const s = this.#string(pointer);
-      if (typeof s === "number") return s;
-      strings.push(s);
+    for (const pointer of this.#pointers) {
+      starts.push(this.#used + this.#runEnd - this.#run);
+      const err = this.#string(pointer);
+      if (err < 0) return err;
     }
-    return strings;
+    this.#pointers.length = 0;
+    this.#endRun();
+    return new StringBlock(this.#out.slice(0, this.#used), starts);
+  }
+  readonly #pointers: number[] = [];
+
+  /** What was read so far, but for bytes [#run, #runEnd) of the page, which follow. */
+  #out = new Uint8Array(PAGE_SIZE);
+  #used = 0;
+  #run = 0;
+  #runEnd = 0;
+
+  #endRun(): void {
+    const length = this.#runEnd - this.#run;
+    if (length === 0) return;
+    if (this.#used + length > this.#out.length) {
+      const larger = new Uint8Array(2 * this.#out.length + length);
+      larger.set(this.#out);
+      this.#out = larger;
+    }
+    this.#out.set(this.#bytes.subarray(this.#run, this.#runEnd), this.#used);
+    this.#used += length;
+    this.#run = this.#runEnd;
   }
 
-  #string(addr: number): Uint8Array | number {
-    let before: Uint8Array | null = null;
-    for (;;) {
+  /** Appends a string with its NUL. Returns 0 or -errno. */
+  #string(addr: number): number {
+    for (let length = 0;;) {
+      if (!this.#isInPage(addr)) this.#endRun();
       const at = this.#at(addr);
       if (at < 0) return at;
+      if (at !== this.#runEnd) {
+        this.#endRun();
+        this.#run = at;
+      }
       const end = this.#bytes.indexOf(0, at);
-      const stop = end >= 0 && end < this.#length ? end : this.#length;
-      const piece = this.#bytes.slice(at, stop);
-      const text: Uint8Array = before === null ? piece : joined(before, piece);
-      this.#total += piece.length + 1;
-      if (text.length >= ARG_STRING_MAX || this.#total > ARGS_MAX) return -E2BIG;
-      if (stop === end) return text;
-      addr += piece.length;
-      before = text;
+      const isWhole = end >= 0 && end < this.#length;
+      this.#runEnd = isWhole ? end + 1 : this.#length;
+      const n = this.#runEnd - at;
+      length += n;
+      this.#total += n;
+      if (length > ARG_STRING_MAX || this.#total > ARGS_MAX) return -E2BIG;
+      if (isWhole) return 0;
+      addr += n;
     }
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 export const rows: SyscallRow[] = [
