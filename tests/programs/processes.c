@@ -278,6 +278,34 @@ TEST(exec_arguments, "exec hands over arguments and environment") {
   CHECK(strcmp(read_file("out"), "one\n\nth ree\nA=1\nB=\n") == 0);
 }
 
+TEST(exec_strings, "exec takes strings wherever they lie, also twice, backwards and across pages") {
+  char *pages = mmap(NULL, 5 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  OK(munmap(pages + 4 * 4096, 4096));
+  char *end = pages + 4 * 4096;
+  memset(pages, 'x', 4 * 4096);
+  strcpy(pages + 4096 - 3, "across");       // the first page's end
+  memcpy(pages + 3 * 4096 - 1, "", 1);      // a string of more than a page before it
+  strcpy(end - 5, "last");                  // up to where nothing is
+  char *longest = pages + 4096 + 16;
+  char *others = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char **vector = (char **)(others + 4096 - 36);  // a pointer of it lies in two pages
+  char *argv[] = {"name", "again-args", end - 5, pages + 4096 - 3, longest, end - 5, pages + 4096, end - 1, NULL};
+  memcpy(vector, argv, sizeof argv);
+  IN_CHILD(pid, {
+    dup2(OK(open("out", O_WRONLY | O_CREAT, 0600)), 1);
+    execve(self, vector, argv + 8);
+    fail("execve: errno %d", errno);
+  });
+  join(pid);
+  char wanted[3 * 4096], got[3 * 4096] = "";
+  snprintf(wanted, sizeof wanted, "last\nacross\n%s\nlast\noss\n\n", longest);
+  EQUAL(read(OK(open("out", O_RDONLY)), got, sizeof got - 1), strlen(wanted));
+  CHECK(strcmp(got, wanted) == 0);
+  end[-1] = 'x';
+  argv[3] = NULL;
+  FAILS(execve(self, argv, argv + 3), EFAULT);
+}
+
 TEST(exec_by_descriptor, "a script is found by its descriptor, unless that closes") {
   write_file("script", "#!/bin/sh\nexit 7\n");
   OK(chmod("script", 0755));
