@@ -1,5 +1,7 @@
 // mount(2), umount2(2), pivot_root(2), mount_namespaces(7), tmpfs(5).
 #include "check.h"
+#include <dirent.h>
+#include <grp.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -90,6 +92,64 @@ TEST(ramfs, "ramfs has no limits and minds no options but mode") {
   EQUAL(write(fd, bytes, sizeof bytes), (ssize_t)sizeof bytes);
   CHECK(strstr(table_line("/r"), " ramfs rw,nodev") && strstr(table_line("/r"), "mode=700"));
   OK(mount(NULL, "r", NULL, MS_REMOUNT, "nonsense"));
+}
+
+/* Whether the directory has an entry of that name for readdir(3). */
+static int lists(const char *path, const char *name) {
+  DIR *dir = opendir(path);
+  CHECK(dir != NULL);
+  struct dirent *entry;
+  int found = 0;
+  while ((entry = readdir(dir)) != NULL) found |= strcmp(entry->d_name, name) == 0;
+  closedir(dir);
+  return found;
+}
+
+TEST(proc_hides, "hidepid keeps others from a process, gid is the group of those who see all") {
+  begin();
+  OK(mkdir("p", 0755));
+  OK(mount("p", "p", "proc", 0, "hidepid=invisible,gid=77"));
+  CHECK(strstr(table_line("/p"), "gid=77,hidepid=invisible") != NULL);
+  char directory[32], file[48], name[16];
+  snprintf(name, sizeof name, "%d", getpid());
+  snprintf(directory, sizeof directory, "p/%s", name);
+  snprintf(file, sizeof file, "%s/comm", directory);
+  CHECK(exists(directory) && lists("p", name));
+  for (int member = 0; member < 2; member++) {
+    IN_CHILD(pid, {
+      gid_t group = 77;
+      OK(setgroups(member, &group));
+      OK(setresgid(65534, 65534, 65534));
+      OK(setresuid(65534, 65534, 65534));
+      EQUAL(exists(directory), member);
+      EQUAL(lists("p", name), member);
+      EQUAL(exists(file), member);
+      CHECK(exists("p/self/comm") && exists("p/uptime"));
+    });
+    join(pid);
+  }
+  OK(mount(NULL, "p", NULL, MS_REMOUNT, "hidepid=1"));
+  IN_CHILD(pid, {
+    OK(setgroups(0, NULL));
+    OK(setresgid(65534, 65534, 65534));
+    OK(setresuid(65534, 65534, 65534));
+    struct stat st;
+    OK(stat(directory, &st));
+    CHECK(lists("p", name));
+    FAILS(open(file, O_RDONLY), EPERM);
+    FAILS(open(directory, O_RDONLY), EPERM);
+  });
+  join(pid);
+  FAILS(mount("p", "p", "proc", 0, "hidepid=3"), EINVAL);
+  FAILS(mount("p", "p", "proc", 0, "nonsense"), EINVAL);
+}
+
+TEST(proc_subset, "subset=pid leaves the processes and the links to oneself") {
+  begin();
+  OK(mkdir("p", 0755));
+  OK(mount("p", "p", "proc", 0, "subset=pid"));
+  CHECK(exists("p/self/comm") && exists("p/thread-self/comm") && lists("p", "self"));
+  CHECK(!exists("p/uptime") && !exists("p/sys") && !lists("p", "uptime"));
 }
 
 TEST(busy, "a mount in use is EBUSY, MNT_DETACH takes it away") {

@@ -1,5 +1,5 @@
 /** procfs: an instance and its root directory. */
-import { EINVAL, ENOENT } from "../../../platform/abi/errno.ts";
+import { ENOENT } from "../../../platform/abi/errno.ts";
 import { DT_DIR } from "../../../platform/abi/dirent.ts";
 import { PROC_SUPER_MAGIC } from "../../../platform/abi/mount.ts";
 import type { Credentials } from "../../auth/credentials.ts";
@@ -11,6 +11,14 @@ import { KernDir, type KeyedEntry } from "../kernfs/dir.ts";
 import { KernFilesystem } from "../kernfs/inode.ts";
 import { KernSymlink } from "../kernfs/link.ts";
 import { newNetDir } from "./net.ts";
+import {
+  defaultProcOptions,
+  HIDEPID_INVISIBLE,
+  isHidden,
+  parseProcOptions,
+  type ProcOptions,
+  procOptionsText,
+} from "./options.ts";
 import { newSysctlDir } from "./sysctl.ts";
 import { addSystemFiles } from "./system.ts";
 import { type ProcContext, processDir, taskNamed } from "./task_dir.ts";
@@ -25,14 +33,22 @@ export class ProcFilesystem extends KernFilesystem implements ProcContext {
   readonly netDir: KernDir;
   override readonly root: RootDir;
 
-  constructor(kernel: Kernel, readonly options: string) {
+  constructor(kernel: Kernel, public options: ProcOptions) {
     super(kernel, allocateAnonymousDev());
     this.netDir = newNetDir(this);
     this.root = new RootDir(this);
   }
 
+  /** MS_REMOUNT: what is not given stays. */
+  remount(text: string): number {
+    const options = parseProcOptions(text, this.options);
+    if (typeof options === "number") return options;
+    this.options = options;
+    return 0;
+  }
+
   optionsText(): string {
-    return this.options;
+    return procOptionsText(this.options);
   }
 }
 
@@ -61,9 +77,15 @@ class RootDir extends KernDir {
 
   override find(name: string): Inode | number {
     const child = this.children.get(name);
-    if (child !== undefined) return child;
+    if (child !== undefined) return this.#isShown(name) ? child : -ENOENT;
     const t = taskNamed(this.fs, name);
-    return t === null ? -ENOENT : processDir(this.fs, t);
+    if (t === null || isHidden(this.fs.options, t, HIDEPID_INVISIBLE)) return -ENOENT;
+    return processDir(this.fs, t);
+  }
+
+  /** Of what is no process, subset=pid leaves the links to the caller. */
+  #isShown(name: string): boolean {
+    return !this.fs.options.onlyProcesses || name === "self" || name === "thread-self";
   }
 
   override refresh(): number {
@@ -76,7 +98,9 @@ class RootDir extends KernDir {
   }
 
   override *list(fromKey: number): Iterable<KeyedEntry> {
-    if (fromKey < FIRST_PROCESS) yield* super.list(fromKey);
+    if (fromKey < FIRST_PROCESS) {
+      for (const entry of super.list(fromKey)) if (this.#isShown(entry.name)) yield entry;
+    }
     const pids: number[] = [];
     for (const tg of this.fs.kernel.threadGroups()) {
       if (FIRST_PROCESS + tg.pid >= fromKey) pids.push(tg.pid);
@@ -84,23 +108,21 @@ class RootDir extends KernDir {
     pids.sort((a, b) => a - b);
     for (const pid of pids) {
       const tg = this.fs.kernel.threadGroup(pid);
-      if (tg === null) continue;
+      if (tg === null || isHidden(this.fs.options, tg.leader, HIDEPID_INVISIBLE)) continue;
       const { ino } = processDir(this.fs, tg.leader);
       yield { name: String(pid), ino, type: DT_DIR, key: FIRST_PROCESS + pid };
     }
   }
 }
 
-/** mount -t proc; hidepid=0, gid= and subset= are taken as far as they change nothing. */
+/** mount -t proc. */
 export class ProcType implements FilesystemType {
   readonly name = "proc";
 
   constructor(private readonly kernel: Kernel) {}
 
-  mount(_source: string, options: string, _creds: Credentials): Filesystem | number {
-    for (const option of options.split(",")) {
-      if (!/^(|gid=\d+|hidepid=(0|off)|defaults)$/.test(option)) return -EINVAL;
-    }
-    return new ProcFilesystem(this.kernel, options.includes("gid=") ? options : "");
+  mount(_source: string, text: string, _creds: Credentials): Filesystem | number {
+    const options = parseProcOptions(text, defaultProcOptions);
+    return typeof options === "number" ? options : new ProcFilesystem(this.kernel, options);
   }
 }

@@ -1,5 +1,5 @@
 /** /proc/PID and /proc/PID/task/TID, from one table (Linux: tgid_base_stuff, tid_base_stuff). */
-import { EINVAL, ENOENT } from "../../../platform/abi/errno.ts";
+import { EINVAL, ENOENT, EPERM } from "../../../platform/abi/errno.ts";
 import { DT_DIR } from "../../../platform/abi/dirent.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
@@ -12,6 +12,7 @@ import type { KernFilesystem } from "../kernfs/inode.ts";
 import { isGone, liveMemory } from "./access.ts";
 import { FdDir, FdInfoDir } from "./fd_dir.ts";
 import { NsDir } from "./ns_dir.ts";
+import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, isHidden, type ProcOptions } from "./options.ts";
 import { mapsIoctl } from "./maps_query.ts";
 import { mapsText, numaMapsText, smapsRollupText, smapsText } from "./task_maps.ts";
 import { MemInode, PagemapInode } from "./task_mem.ts";
@@ -29,6 +30,7 @@ import {
 /** What the directories need of the file system they are in. */
 export interface ProcContext extends KernFilesystem {
   readonly netDir: KernDir;
+  readonly options: ProcOptions;
 }
 
 type Maker = (fs: ProcContext, t: Task) => Inode;
@@ -167,7 +169,21 @@ class TaskDir extends TaskDynamicDir {
     return this.isThread ? THREAD_ENTRIES : PROCESS_ENTRIES;
   }
 
+  /** What hidepid= says to the caller of this process's directory (proc_pid_permission): 0 or -errno. */
+  #checkHidden(): number {
+    const { options } = this.fs;
+    if (this.isThread || !isHidden(options, this.task, HIDEPID_NO_ACCESS)) return 0;
+    return options.hidePid === HIDEPID_INVISIBLE ? -ENOENT : -EPERM;
+  }
+
+  override open(file: FileDescription): number {
+    const err = this.#checkHidden();
+    return err < 0 ? err : super.open(file);
+  }
+
   protected override findLive(name: string): Inode | number {
+    const err = this.#checkHidden();
+    if (err < 0) return err;
     let inode = this.#made.get(name);
     if (inode !== undefined) return inode;
     const entry = this.#entries.get(name);
@@ -184,7 +200,8 @@ class TaskDir extends TaskDynamicDir {
   *#list(fromKey: number): Iterable<KeyedEntry> {
     for (const [name, { key }] of this.#entries) {
       if (key < fromKey) continue;
-      const inode = this.findLive(name) as Inode;
+      const inode = this.findLive(name);
+      if (typeof inode === "number") return;
       yield { name, ino: inode.ino, type: direntType(inode.mode), key };
     }
   }
