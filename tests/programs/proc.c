@@ -32,6 +32,14 @@ static int lists(const char *folder, const char *name) {
   return found;
 }
 
+TEST(own_call, "/proc/thread-self/syscall shows the read of itself") {
+  char text[128] = "", expected[128];
+  int fd = OK(open("/proc/thread-self/syscall", O_RDONLY));
+  CHECK(syscall(SYS_read, fd, text, sizeof text - 1) > 0);
+  snprintf(expected, sizeof expected, "%d 0x%x 0x%lx 0x%zx ", SYS_read, fd, (long)text, sizeof text - 1);
+  EQUAL(strncmp(text, expected, strlen(expected)), 0);
+}
+
 TEST(self_link, "/proc/self and thread-self lead to the caller") {
   char expected[64];
   snprintf(expected, sizeof expected, "%d", getpid());

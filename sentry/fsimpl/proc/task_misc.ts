@@ -105,8 +105,10 @@ export function limitsText(t: Task): string {
   return text;
 }
 
+/** A task that reads its own is in that call. */
 export function syscallText(t: Task): string {
-  if (t.ctx === null || t.state !== TASK_BLOCKED || t.sysno < 0) return "running\n";
+  const isInCall = t.state === TASK_BLOCKED || t === currentTask();
+  if (t.ctx === null || !isInCall || t.sysno < 0) return "running\n";
   const regs = t.ctx.regs;
   const reg = (i: number): string => {
     const hi = regs[2 * i + 1] >>> 0, lo = regs[2 * i] >>> 0;
