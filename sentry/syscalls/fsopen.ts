@@ -134,7 +134,7 @@ export function fsconfig(t: Task, args: SyscallArguments): number {
     case FSCONFIG_CMD_RECONFIGURE:
       return reconfigure(t, context);
     default: // Binary values, paths and descriptors: no file system of ours takes one.
-      return -EOPNOTSUPP;
+      return command < FSCONFIG_CMD_CREATE ? -EINVAL : -EOPNOTSUPP;
   }
 }
 

@@ -158,6 +158,7 @@ TEST(new_tree, "a file system is opened, configured, and mounted by descriptor")
   OK(syscall(SYS_fsconfig, fs, 1, "size", "64k", 0));
   OK(syscall(SYS_fsconfig, fs, 1, "mode", "0711", 0));
   FAILS(syscall(SYS_fsconfig, fs, 1, NULL, "x", 0), EINVAL);
+  FAILS(syscall(SYS_fsconfig, fs, 2, "size", "64k", 4), EINVAL); /* Binary. */
   FAILS(syscall(SYS_fsconfig, fs, 99, NULL, NULL, 0), EOPNOTSUPP);
   OK(syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0));
   FAILS(syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0), EBUSY);
