@@ -101,6 +101,42 @@ static long vsyscall_gettimeofday(void) {
 }
 static long vsyscall_getcpu(void) { return ((long (*)(unsigned *, void *, void *))0xffffffffff600800)((unsigned *)&tv, NULL, NULL); }
 
+#define EFLAGS_NT 0x4000L
+
+static volatile sig_atomic_t noted;
+static void note(int sig) { noted = sig; }
+
+/* A system call with flags changed; returns those after it. */
+static long flags_after_call(long number, long first, long second, long set) {
+  long flags, result;
+  __asm__ volatile(
+      "pushfq\n"
+      "orq %[set], (%%rsp)\n"
+      "popfq\n"
+      "syscall\n"
+      "pushfq\n"
+      "popq %[flags]\n"
+      "pushfq\n"
+      "andq $~0x4000, (%%rsp)\n"
+      "popfq"
+      : "=a"(result), [flags] "=&r"(flags)
+      : "a"(number), "D"(first), "S"(second), [set] "r"(set)
+      : "rcx", "r11", "rdx", "memory", "cc");
+  CHECK(result >= 0);
+  return flags;
+}
+
+TEST(nested_task, "a system call with the NT flag returns with it, also from a signal") {
+  signal(SIGUSR1, note);
+  for (int i = 0; i < 3; i++) {
+    CHECK(flags_after_call(SYS_getppid, 0, 0, EFLAGS_NT) & EFLAGS_NT);
+    CHECK(flags_after_call(SYS_sched_yield, 0, 0, EFLAGS_NT) & EFLAGS_NT);
+    noted = 0;
+    flags_after_call(SYS_kill, getpid(), SIGUSR1, EFLAGS_NT);
+    EQUAL(noted, SIGUSR1);
+  }
+}
+
 TEST(vsyscall, "the vsyscall page tells the time or faults") {
   long now = guarded(vsyscall_time);
   CHECK(refused(now) || labs(now - time(NULL)) <= 1);

@@ -105,7 +105,10 @@ resume_full:
   mov $-1, %eax
   mov $-1, %edx
   xrstor64 (%rcx)
-2:pushq $0x2b
+2:pushfq
+  andq $-0x4001, (%rsp)   // iretq faults while the guest's NT is set, now; the one to come may be
+  popfq
+  pushq $0x2b
   pushq RSP(%rdi)
   mov RFLAGS(%rdi), %rax
   and $0x254dd5, %eax
