@@ -527,15 +527,28 @@ export class MemoryManager {
     if (length === 0) return 0;
     const end = addr + pageUp(length);
     if (end > this.taskSize || end < addr) return -ENOMEM;
-    if (!this.accessible(addr, end - addr, 0)) return -ENOMEM;
-    if (this.isSealed(addr, end)) return -EPERM;
-    const refuses = (vma: Vma) => (prot & ~vma.maxProt) !== 0 || this.#isDenied(vma.prot, prot);
-    if (this.vmas.some(addr, end, refuses)) return -EACCES;
-    this.#settle(ctx, addr, end);
-    this.vmas.change(addr, end, (vma) => vma.prot = prot);
-    ctx.queueCall(SYS_mprotect, addr, end - addr, prot, 0, 0);
-    this.#note(ctx, addr, end);
-    return 0;
+    // What comes before a hole, or before a mapping that refuses, is changed.
+    let err = 0;
+    let stop = addr;
+    const { all } = this.vmas;
+    for (let i = this.vmas.indexAbove(addr); stop < end && err === 0; i++) {
+      if (i === all.length || all[i].start > stop) err = -ENOMEM;
+      else {
+        err = this.#refusesProtection(all[i], prot);
+        if (err === 0) stop = Math.min(all[i].end, end);
+      }
+    }
+    if (stop === addr) return err;
+    this.#settle(ctx, addr, stop);
+    this.vmas.change(addr, stop, (vma) => vma.prot = prot);
+    ctx.queueCall(SYS_mprotect, addr, stop - addr, prot, 0, 0);
+    this.#note(ctx, addr, stop);
+    return err;
+  }
+
+  #refusesProtection(vma: Vma, prot: number): number {
+    if (vma.sealed) return -EPERM;
+    return (prot & ~vma.maxProt) !== 0 || this.#isDenied(vma.prot, prot) ? -EACCES : 0;
   }
 
   mremap(

@@ -149,6 +149,23 @@ TEST(protection, "mprotect takes rights away and gives them back") {
   FAILS(mprotect(at, PAGE, 0x1000), EINVAL);
 }
 
+TEST(protection_stops, "mprotect changes what lies before a hole, or before what refuses, and fails") {
+  char *at = anonymous(4);
+  OK(munmap(at + 2 * PAGE, PAGE));
+  FAILS(mprotect(at, 4 * PAGE, PROT_READ), ENOMEM);
+  EQUAL(touch(at, 1), SIGSEGV);
+  EQUAL(touch(at + PAGE, 1), SIGSEGV);
+  EQUAL(touch(at + 3 * PAGE, 1), 0);
+  FAILS(mprotect(at + 2 * PAGE, 2 * PAGE, PROT_READ), ENOMEM);
+  EQUAL(touch(at + 3 * PAGE, 1), 0);
+  file_of(PAGE);
+  int fd = OK(open("file", O_RDONLY));
+  OK(mmap(at + 2 * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED ? -1 : 0);
+  FAILS(mprotect(at, 4 * PAGE, PROT_READ | PROT_WRITE), EACCES);
+  EQUAL(touch(at + PAGE, 1), 0);
+  EQUAL(touch(at + 2 * PAGE, 1), SIGSEGV);
+}
+
 TEST(write_rights, "a shared mapping cannot become writable when the file was opened to read") {
   file_of(PAGE);
   int fd = OK(open("file", O_RDONLY));
