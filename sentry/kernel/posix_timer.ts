@@ -89,7 +89,9 @@ export class PosixTimer {
     info.privileged = true;
     this.#signalQueued = true;
     const ignored = this.tg.actions.ignores(event.signo);
-    if (this.#sendTo(event.thread, info) === -EAGAIN || ignored) this.#dropped();
+    const failed = this.#sendTo(event.thread, info) === -EAGAIN;
+    // A standard signal that is pending already takes no second entry, and nobody would tell of this one.
+    if (failed || ignored || info.charged === null) this.#dropped();
   }
 
   /** Returns -EAGAIN when the signal was not queued. */

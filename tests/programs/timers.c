@@ -141,6 +141,25 @@ TEST(posix_timer, "a POSIX timer sends its value and counts overruns") {
   FAILS(timer_gettime(timer, &now), EINVAL);
 }
 
+TEST(already_pending, "a periodic timer goes on although its signal was pending when it went off") {
+  sigset_t usr1;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  OK(sigprocmask(SIG_BLOCK, &usr1, NULL));
+  OK(kill(getpid(), SIGUSR1));
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  timer_t timer;
+  OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+  OK(timer_settime(timer, 0, &(struct itimerspec){{0, 2000000}, {0, 2000000}}, NULL));
+  usleep(20000);
+  siginfo_t info;
+  int from_timer = 0;
+  while (from_timer < 3) {
+    EQUAL(sigwaitinfo(&usr1, &info), SIGUSR1);
+    if (info.si_code == SI_TIMER) from_timer++;
+  }
+}
+
 TEST(absolute_timer, "an absolute time in the past fires at once") {
   signal(SIGUSR1, on_alarm);
   timer_t timer;
