@@ -35,7 +35,6 @@ const symbols = {
   dv_poll: { parameters: ["f64"], result: "i32" },
   dv_resume_and_poll: { parameters: ["i32", "i32", "i32", "i32", "f64"], result: "i32" },
   dv_wait: { parameters: ["f64"], result: "i32" },
-  dv_wait_stat: { parameters: ["i32"], result: "f64" },
   dv_wait_slot: { parameters: ["i32", "i32", "i32", "f64"], result: "i32" },
   dv_read_guest: { parameters: ["i32", "f64", "buffer", "u32", "u32"], result: "i32" },
   dv_write_guest: { parameters: ["i32", "f64", "buffer", "u32", "u32"], result: "i32" },

@@ -246,6 +246,7 @@ export class SystrapContext extends Context {
     offset: number,
     holder: unknown = null,
   ): void {
+    // A flush ends the batch, and with it the descriptor that could be mapped again.
     if (this.#commands === COMMAND_MAX) this.flush();
     const isSame = holder !== null && holder === this.#holder && hostFd === this.#mappedFd;
     const isSent = hostFd >= 0 && !isSame;

@@ -6,7 +6,6 @@ import {
   CAP_SYS_RESOURCE,
 } from "../../platform/abi/capability.ts";
 import { RLIMIT_NPROC } from "../../platform/abi/resource.ts";
-import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
 import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
@@ -43,6 +42,7 @@ import { sampleCpuTime } from "./cpu_time.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import { Namespace, type NamespaceProxy, type NamespaceSet } from "./namespaces.ts";
+import { installPidfd } from "./pidfd.ts";
 import { joinGroup, leaveGroup } from "./session.ts";
 import { RESUMED, type SyscallReturn } from "./syscall.ts";
 import { Task } from "./task.ts";
@@ -273,14 +273,8 @@ function inheritScheduling(t: Task, child: Task): void {
 }
 
 function givePidfd(t: Task, child: Task, args: CloneArgs): number {
-  const { pidFiles } = t.kernel;
-  if (pidFiles === null) return -EINVAL;
-  const file = pidFiles.open(child, (args.flagsLo & CLONE_THREAD) !== 0, false);
-  const fd = t.fdTable.install(file, O_CLOEXEC);
-  if (fd < 0) {
-    file.release();
-    return fd;
-  }
+  const fd = installPidfd(t, child, (args.flagsLo & CLONE_THREAD) !== 0, false);
+  if (fd < 0) return fd;
   const err = t.copyOutU32(args.pidfdAddr, fd);
   if (err < 0) t.fdTable.close(fd);
   return err;

@@ -1,5 +1,5 @@
 /** Arguments and environment of a program: strings one after the other, each with its NUL. */
-import { latin1, latin1Bytes } from "../../platform/abi/latin1.ts";
+import { latin1Bytes } from "../../platform/abi/latin1.ts";
 
 export class StringBlock {
   constructor(
@@ -25,13 +25,6 @@ export class StringBlock {
   /** Bytes that the strings and the pointers to them will need; for the limit of execve(2). */
   get size(): number {
     return this.bytes.length + 8 * this.starts.length;
-  }
-
-  /** The strings, as latin1, for tests and what is rarely done. */
-  toStrings(): string[] {
-    return this.starts.map((from, i) =>
-      latin1(this.bytes, from, (this.starts[i + 1] ?? this.bytes.length) - 1)
-    );
   }
 
   /** `others` in place of the first string. */

@@ -5,7 +5,7 @@ import {
   CAP_SYS_ADMIN,
   CAP_SYS_RESOURCE,
 } from "../../platform/abi/capability.ts";
-import { EBADF, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../platform/abi/errno.ts";
+import { EBADF, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
 import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
@@ -30,6 +30,7 @@ import {
   UCRED_SIZE,
 } from "../../platform/abi/socket.ts";
 import { hasCapability } from "../auth/credentials.ts";
+import { installPidfd } from "../kernel/pidfd.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { SocketOptions } from "./options.ts";
@@ -168,18 +169,12 @@ function putPidfd(t: Task, v: DataView, msg: InMessage, at: number, room: number
   const { pid } = msg.creds ?? NOBODY;
   if (pid === 0) return at;
   putCmsghdr(v, at, cmsgLen(4), SOL_SOCKET, SCM_PIDFD);
-  v.setInt32(at + CMSG_DATA_OFF, installPidfd(t, pid), true);
+  v.setInt32(at + CMSG_DATA_OFF, installPeerPidfd(t, pid), true);
   return at + Math.min(room - at, cmsgSpace(4));
 }
 
 /** A new descriptor of the caller's for the process `pid`; -ESRCH when there is none. */
-export function installPidfd(t: Task, pid: number): number {
+export function installPeerPidfd(t: Task, pid: number): number {
   const tg = t.kernel.threadGroup(pid);
-  if (tg === null) return -ESRCH;
-  const { pidFiles } = t.kernel;
-  if (pidFiles === null) return -EOPNOTSUPP;
-  const file = pidFiles.open(tg.leader, false, false);
-  const fd = t.fdTable.install(file, O_CLOEXEC);
-  if (fd < 0) file.release();
-  return fd;
+  return tg === null ? -ESRCH : installPidfd(t, tg.leader, false, false);
 }

@@ -17,6 +17,7 @@ import { _NSIG, SI_TKILL, SI_USER, SIGINFO_SIZE } from "../../platform/abi/signa
 import { SIGINFO_OFF_SIGNO } from "../../platform/abi/signal.ts";
 import { processOfDirectory } from "../fsimpl/proc/task_dir.ts";
 import { maySignal, sendSignal } from "../kernel/signal.ts";
+import { installPidfd } from "../kernel/pidfd.ts";
 import { rawSignal, type SigInfo, userSignal } from "../kernel/signal_info.ts";
 import { FULL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import { type Task, TASK_DEAD } from "../kernel/task.ts";
@@ -32,12 +33,7 @@ export function pidfdOpen(t: Task, args: SyscallArguments): number {
   if (target === undefined) return -ESRCH;
   const isThread = (flags & PIDFD_THREAD) !== 0;
   if (!isThread && target.tg.leader !== target) return -EINVAL;
-  const { pidFiles } = t.kernel;
-  if (pidFiles === null) return -EINVAL;
-  const file = pidFiles.open(target, isThread, (flags & PIDFD_NONBLOCK) !== 0);
-  const fd = t.fdTable.install(file, O_CLOEXEC);
-  if (fd < 0) file.release();
-  return fd;
+  return installPidfd(t, target, isThread, (flags & PIDFD_NONBLOCK) !== 0);
 }
 
 /** The task a pidfd names, or -EBADF. */

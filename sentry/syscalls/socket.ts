@@ -31,7 +31,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { installPidfd } from "../socket/control.ts";
+import { installPeerPidfd } from "../socket/control.ts";
 import { getSocketOption, setSocketOption } from "../socket/options.ts";
 import { type SocketCaller, SocketImpl, type Ucred, ucredOf } from "../socket/socket.ts";
 import { newUnixPair, newUnixSocket } from "../socket/unix/mod.ts";
@@ -342,7 +342,7 @@ function getPeerPidfd(
   lengthAddr: number,
 ): number {
   if (room < 4) return -EINVAL;
-  const fd = installPidfd(t, impl.peerCreds.pid);
+  const fd = installPeerPidfd(t, impl.peerCreds.pid);
   if (fd < 0) return fd;
   if (t.copyOutU32(addr, fd) < 0 || t.copyOutU32(lengthAddr, 4) < 0) {
     t.fdTable.close(fd);

@@ -12,6 +12,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dirent.h>
 #include <errno.h>
 #include <stddef.h>
 #include <fcntl.h>
@@ -170,6 +171,17 @@ __attribute__((unused)) static char *read_file(const char *path) {
   text[length] = '\0';
   close(fd);
   return text;
+}
+
+/* Whether the directory has an entry of that name for readdir(3). */
+__attribute__((unused)) static int lists(const char *path, const char *name) {
+  DIR *dir = opendir(path);
+  CHECK(dir != NULL);
+  struct dirent *entry;
+  int found = 0;
+  while ((entry = readdir(dir)) != NULL) found |= strcmp(entry->d_name, name) == 0;
+  closedir(dir);
+  return found;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {

@@ -36,13 +36,18 @@ static char *info(const char *name) {
   return line;
 }
 
-TEST(detach_copies, "umount with MNT_DETACH takes what is below, and all copies, but no mount of others") {
+/* m and peer are copies of each other, and so are the mounts on m/d and peer/d. */
+static void enter_with_peer(void) {
   enter();
   OK(mkdir("m/d", 0755));
   OK(mkdir("peer", 0755));
   OK(mount(NULL, "m", NULL, MS_SHARED, NULL));
   OK(mount("m", "peer", NULL, MS_BIND, NULL));
   OK(mount("in", "m/d", "tmpfs", 0, NULL));
+}
+
+TEST(detach_copies, "umount with MNT_DETACH takes what is below, and all copies, but no mount of others") {
+  enter_with_peer();
   OK(mkdir("m/d/deep", 0755));
   OK(mkdir("m/d/own", 0755));
   OK(mount("below", "m/d/deep", "tmpfs", 0, NULL));
@@ -73,12 +78,7 @@ TEST(detach_own_copies, "a stack of mounts that are copies of each other can be 
 }
 
 TEST(umount_beneath, "what lies on a copy's root stays when the copy goes") {
-  enter();
-  OK(mkdir("m/d", 0755));
-  OK(mkdir("peer", 0755));
-  OK(mount(NULL, "m", NULL, MS_SHARED, NULL));
-  OK(mount("m", "peer", NULL, MS_BIND, NULL));
-  OK(mount("in", "m/d", "tmpfs", 0, NULL));
+  enter_with_peer();
   OK(mount(NULL, "peer/d", NULL, MS_PRIVATE, NULL));
   OK(mount("top", "peer/d", "tmpfs", 0, NULL));
   write_file("peer/d/file", "");

@@ -1,6 +1,5 @@
 // mount(2), umount2(2), pivot_root(2), mount_namespaces(7), tmpfs(5).
 #include "check.h"
-#include <dirent.h>
 #include <grp.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -92,17 +91,6 @@ TEST(ramfs, "ramfs has no limits and minds no options but mode") {
   EQUAL(write(fd, bytes, sizeof bytes), (ssize_t)sizeof bytes);
   CHECK(strstr(table_line("/r"), " ramfs rw,nodev") && strstr(table_line("/r"), "mode=700"));
   OK(mount(NULL, "r", NULL, MS_REMOUNT, "nonsense"));
-}
-
-/* Whether the directory has an entry of that name for readdir(3). */
-static int lists(const char *path, const char *name) {
-  DIR *dir = opendir(path);
-  CHECK(dir != NULL);
-  struct dirent *entry;
-  int found = 0;
-  while ((entry = readdir(dir)) != NULL) found |= strcmp(entry->d_name, name) == 0;
-  closedir(dir);
-  return found;
 }
 
 TEST(proc_hides, "hidepid keeps others from a process, gid is the group of those who see all") {

@@ -1,6 +1,5 @@
 // What /proc, /sys and /dev tell: proc(5), null(4), full(4), random(4).
 #include "check.h"
-#include <dirent.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -20,16 +19,6 @@ static char *line_of(const char *path, const char *key) {
   if (line == NULL) fail("%s has no %s", path, key);
   line[strcspn(line, "\n")] = '\0';
   return line + strlen(key);
-}
-
-static int lists(const char *folder, const char *name) {
-  DIR *dir = opendir(folder);
-  CHECK(dir != NULL);
-  struct dirent *entry;
-  int found = 0;
-  while ((entry = readdir(dir)) != NULL) found |= strcmp(entry->d_name, name) == 0;
-  closedir(dir);
-  return found;
 }
 
 TEST(own_call, "/proc/thread-self/syscall shows the read of itself") {

@@ -464,7 +464,6 @@ void dv_slot_deactivate(int handle) {
 #define STUB_SPIN_CROWDED 150
 #define FAILURES 16
 static int failures;
-static uint64_t sleeps, spun;
 
 // A sleeping stub was woken. Where it is likely to be queued on this very processor, it does not run
 // before we sleep. Elsewhere it is up when its `sleeping` is 0 again, and the spin begins only then.
@@ -591,8 +590,6 @@ static int yield_to_guests(void) {
   return -1;
 }
 
-double dv_wait_stat(int which) { return which == 0 ? sleeps : spun; }
-
 // Looks and spins, but does not sleep. Returns a handle whose slot came back, -1 for the doorbell, -2
 // when there was nothing within the budget (or at once, for timeout 0): the time for chores.
 int dv_poll(double timeout_ns) {
@@ -609,10 +606,9 @@ int dv_poll(double timeout_ns) {
   if (timeout_ns == 0 || nactive == 0) return -2;
   if (cpus < 2) return (h = yield_to_guests()) >= 0 ? h : -2;
   long until = 0;
-  for (int rounds = 0;; rounds++) {
+  for (;;) {
     for (int i = 0; i < 64; i++) {
       if ((h = find_ready()) >= 0) {
-        spun++;
         spin_result(1);
         return h;
       }
@@ -664,7 +660,6 @@ int dv_wait(double timeout_ns) {
     if (open_after < limit) limit = open_after;
     long nap = left < limit ? left : limit;
     struct timespec t = {nap / 1000000000L, nap % 1000000000L};
-    sleeps++;
     if (quiet) let_deaths_in(SIG_UNBLOCK);
     long r = sys_futex(sleeping, FUTEX_WAIT, 1, nap == LONG_MAX ? 0 : &t);
     int timed_out = r == -1 && errno == ETIMEDOUT;
