@@ -117,6 +117,19 @@ Deno.test("a sandbox has no network interface but a dead loopback", async () => 
   });
 });
 
+Deno.test("V8's helper threads preempt neither the Sentry nor a guest", async () => {
+  await inside((sandbox) => {
+    const helpers = list(`/proc/${sandbox}/task`).map((tid) => `/proc/${sandbox}/task/${tid}`)
+      .filter((task) => Deno.readTextFileSync(`${task}/comm`).startsWith("V8 "));
+    assert(helpers.length > 0, "no helper was found");
+    for (const task of helpers) {
+      const stat = Deno.readTextFileSync(`${task}/stat`);
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      assertEquals({ nice: fields[19 - 3], policy: fields[41 - 3] }, { nice: "10", policy: "3" });
+    }
+  });
+});
+
 Deno.test("a stub has no identity, no capability, an empty root and a filter", async () => {
   await inside((sandbox, stubs) => {
     for (const stub of stubs) {
