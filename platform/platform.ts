@@ -23,7 +23,7 @@ export const EVENT_CALL_FAILED = 4;
 /** The host thread or its process is gone, or broke the protocol; the context is dead. */
 export const EVENT_LOST = 5;
 
-/** System calls whose answer is one of `Context.setIdentity`'s words, by position. */
+/** System calls whose answer is one of `Context.setIdentity`'s words, by position; other words follow. */
 export const IDENTITY_CALLS: readonly number[] = [
   39, // getpid
   186, // gettid
@@ -85,9 +85,13 @@ export abstract class Context {
 
   /**
    * Numbers that getpid(2) and the like answer: a platform may let the thread read them by itself.
-   * In the order of IDENTITY_CALLS.
+   * In the order of IDENTITY_CALLS; then 1 when it may use the platform's `answers`, and the number of the
+   * directory in which its relative paths start, 0 for none; then two halves of the set of signals whose action, as
+   * sigaction(2) tells it, is all zeros.
    */
   setIdentity(_words: Int32Array): void {}
+  /** Takes the platform's `answers` out of its address space for good, before the thread runs on. */
+  hideAnswers(): void {}
 
   // Host calls, performed in order by the guest's own host thread at the next `resume` or `flush`.
   /**
@@ -257,6 +261,35 @@ export interface PlatformOptions {
   namespaces: number;
 }
 
+/** For calls that follow a symbolic link in the last component of a path; for those that do not; for both. */
+export const ANSWER_FOLLOW = 1;
+export const ANSWER_NOFOLLOW = 2;
+export const ANSWER_BOTH = 3;
+
+/**
+ * What paths are, for guest threads that may know it (Context.setIdentity) to answer stat(2), access(2) and
+ * readlink(2) by themselves. An answer is made by `begin`, filled at `statAt`, and there from `publish` on; any may
+ * be forgotten at any time.
+ */
+export interface PathAnswers {
+  /** Where struct stat goes, from `statAt` on. */
+  readonly words: Int32Array;
+  /**
+   * Takes the place of the oldest answer; its number, or -1 when the path is too long. `path`: a byte a char.
+   * `place`: the number of the directory in which it starts, 0 for an absolute path. `follow`: whom it is for,
+   * ANSWER_*.
+   */
+  begin(path: string, place: number, follow: number): number;
+  /** Index into `words`; all of STAT_SIZE bytes are to be written. */
+  statAt(number: number): number;
+  /** `error`: -ENOENT, or 0 for what is at `statAt`. */
+  publish(number: number, error: number): void;
+  /** It is true no longer. */
+  drop(number: number): void;
+  /** None is true any longer. */
+  dropAll(): void;
+}
+
 export interface Platform {
   readonly name: "systrap" | "ptrace";
   /** Bytes of the XSAVE image that queueSaveFp writes. */
@@ -279,8 +312,10 @@ export interface Platform {
   resumeAndWait(ctx: Context, value: number, timeoutNs: number): Context | null;
   /**
    * Lets guest threads serve by themselves what needs no Sentry: plain futex calls, sched_yield, the
-   * identity calls. Off while system calls are traced. False: the platform cannot.
+   * identity calls, what `answers` tells. Off while system calls are traced. False: the platform cannot.
    */
   serveLocally(on: boolean): boolean;
+  /** Null where guest threads can answer nothing about paths. */
+  readonly answers: PathAnswers | null;
   shutdown(): void;
 }

@@ -39,6 +39,28 @@ for (const [deed, words] of Object.entries(ATTACKS)) {
   }
 }
 
+Deno.test("nobody finds in what stubs know of paths what another user, or one with another root, has looked up", async () => {
+  const found = async (platform: string) => {
+    const { command } = sandboxed().find((each) => each.platform === platform)!;
+    return (await run([...command, programPath("hostile"), "answers"])).stdout;
+  };
+  const others = `a process with another root finds nothing
+a process with a thread of another user finds nothing
+another user finds nothing
+another user's program finds nothing
+`;
+  const platforms = sandboxed().map(({ platform }) => platform);
+  if (platforms.includes("systrap")) {
+    const expected = `root finds it\nroot's child finds it\n${others}root again finds it\n`;
+    assertEquals(await found("systrap"), expected);
+  }
+  if (platforms.includes("ptrace")) {
+    const expected =
+      `root finds nothing\nroot's child finds nothing\n${others}root again finds nothing\n`;
+    assertEquals(await found("ptrace"), expected);
+  }
+});
+
 /** What a guest does when the host kills its process: words for bash, which has said that it runs. */
 const VICTIMS: Record<string, string> = {
   "waits with a timeout": "read -t 100 word <> /tmp/fifo",

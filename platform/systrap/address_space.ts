@@ -24,6 +24,8 @@ export class SystrapAddressSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
   /** It was forked while it ran guest code. */
   hasForked = false;
+  /** Instead of the platform's answers it has zeros; inherited by a fork's child. */
+  hidesAnswers = false;
   /** Regions that its children have left: it knows them, and no other guest does. */
   readonly childRegions: ControlRegion[] = [];
   /** The host keeps more about the process than memory and threads, or its socket is not empty. */
@@ -39,6 +41,7 @@ export class SystrapAddressSpace extends AddressSpace {
     readonly maker: SystrapAddressSpace | null,
   ) {
     super();
+    if (maker !== null) this.hidesAnswers = maker.hidesAnswers;
   }
 
   /** Takes a child's region for the next child, if there is to be one. */

@@ -4,11 +4,13 @@ import {
   SYS_clock_gettime,
   SYS_getrusage,
   SYS_membarrier,
+  SYS_mmap,
   SYS_munmap,
   SYS_sched_yield,
 } from "../abi/amd64/syscalls.ts";
 import { EFAULT, ESRCH } from "../abi/errno.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../abi/prctl.ts";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ } from "../abi/mman.ts";
 import {
   RUSAGE_OFF_MAJFLT,
   RUSAGE_OFF_MAXRSS_KB,
@@ -32,6 +34,8 @@ import {
 import type { SystrapAddressSpace } from "./address_space.ts";
 import type { Slot } from "./region.ts";
 import {
+  ANSWERS_BASE,
+  ANSWERS_SIZE,
   ARENA_IN,
   ARENA_OUT,
   CMD_CALL,
@@ -88,6 +92,7 @@ const FAULT_WORDS = [RUSAGE_OFF_MINFLT / 8, RUSAGE_OFF_MAJFLT / 8];
 const LOWEST_PAGE = 0x1000;
 /** The peak stays with a process: one that had more would give a small program after it away. */
 const KEPT_MAXRSS_KIB = 8192;
+const PRIVATE_ZEROS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 const HIGH = 0x1_0000_0000;
 /** A parked stub answers in microseconds; one that does not is lost to its guest's own doing. */
 const FLUSH_TIMEOUT_NS = 5e9;
@@ -202,6 +207,16 @@ export class SystrapContext extends Context {
 
   override setIdentity(words: Int32Array): void {
     this.i32.set(words, I_WORDS);
+  }
+
+  /** Zeros in their place: a thread of the process may be looking at them. */
+  override hideAnswers(): void {
+    const space = this.addressSpace;
+    if (space.hidesAnswers) return;
+    space.hidesAnswers = true;
+    this.queueCall(SYS_mmap, ANSWERS_BASE, ANSWERS_SIZE, PROT_READ, PRIVATE_ZEROS, -1);
+    // Another thread may have the process forked before this one runs.
+    if (space.threadCount > 1 && this.event !== 0) this.flush();
   }
 
   #queue(op: number, nr: number): number {

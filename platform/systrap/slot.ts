@@ -83,4 +83,35 @@ export const SHARED_LOCAL = 0xc00;
 export const LOCAL_FUTEX = 1;
 export const LOCAL_WAIT = 2;
 export const LOCAL_CALL = 3;
+export const LOCAL_PATH = 4;
+export const LOCAL_ACTION = 5;
 export const LOCAL_WORD = 16;
+
+// Answers, in bytes from ANSWERS_BASE on.
+export const ANSWERS_BASE = 0x7fff_f800_0000;
+export const ANSWERS_SIZE = 0x51_1000;
+export const ANSWERS_GENERATION = 0;
+export const ANSWERS_INDEX = 0x1000;
+export const ANSWERS_FIRST = 0x1_1000;
+export const ANSWER_BUCKETS = 8192;
+export const ANSWER_WAYS = 4;
+export const ANSWER_COUNT = 16384;
+export const ANSWER_PATH_MAX = 144;
+export const ANSWER_STAT_SIZE = 144;
+export const ANSWER_HASH_START = 0x811c_9dc5;
+export const ANSWER_HASH_STEP = 0x0100_0193;
+export const WORD_VIEW = 6;
+export const WORD_PLACE = 7;
+export const WORD_UNTOUCHED = 8;
+
+// struct answer, in bytes.
+export const ANSWER_BYTES = 320;
+export const ANSWER_OFF_SERIAL = 0;
+export const ANSWER_OFF_HASH = 4;
+export const ANSWER_OFF_GENERATION = 8;
+export const ANSWER_OFF_PLACE = 12;
+export const ANSWER_OFF_FOLLOW = 16;
+export const ANSWER_OFF_LENGTH = 20;
+export const ANSWER_OFF_ERROR = 24;
+export const ANSWER_OFF_STAT = 32;
+export const ANSWER_OFF_PATH = 176;

@@ -37,10 +37,13 @@ const RENAMED: Record<string, string> = {
   PREFETCH_MAX: "SLOT_PREFETCH_MAX",
   ARENA_IN: "SLOT_ARENA_IN",
   ARENA_OUT: "SLOT_ARENA_OUT",
+  ANSWER_BYTES: "sizeof(struct answer)",
 };
 
-/** I_FD_READY is the field fd_ready, counted in words. */
+/** I_FD_READY is the field fd_ready, counted in words; ANSWER_OFF_PLACE the field place of an answer, in bytes. */
 function expressionOf(name: string): string {
+  const field = /^ANSWER_OFF_(\w+)$/.exec(name)?.[1];
+  if (field !== undefined) return `offsetof(struct answer, ${field.toLowerCase()})`;
   if (!name.startsWith("I_")) return RENAMED[name] ?? name;
   return `offsetof(struct slot, ${name.slice(2).toLowerCase()}) / 4`;
 }

@@ -1,5 +1,17 @@
 /** The systrap platform: see DESIGN and platform/systrap/README.md. */
-import { SYS_futex, SYS_futex_waitv, SYS_sched_yield } from "../abi/amd64/syscalls.ts";
+import {
+  SYS_access,
+  SYS_faccessat,
+  SYS_futex,
+  SYS_futex_waitv,
+  SYS_lstat,
+  SYS_newfstatat,
+  SYS_readlink,
+  SYS_readlinkat,
+  SYS_rt_sigaction,
+  SYS_sched_yield,
+  SYS_stat,
+} from "../abi/amd64/syscalls.ts";
 import { EAGAIN } from "../abi/errno.ts";
 import { native, viewMemory } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
@@ -10,15 +22,19 @@ import {
   type Platform,
   type PlatformOptions,
 } from "../platform.ts";
+import { AnswerTable } from "./answers.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import { SystrapContext } from "./context.ts";
 import { ControlRegion, type Slot } from "./region.ts";
 import {
+  ANSWERS_SIZE,
   I_ENTRY,
   I_VDSO,
   I_XSAVE_SIZE,
+  LOCAL_ACTION,
   LOCAL_CALL,
   LOCAL_FUTEX,
+  LOCAL_PATH,
   LOCAL_WAIT,
   LOCAL_WORD,
   SHARED_LOCAL,
@@ -27,6 +43,17 @@ import {
   TASK_SIZE_GUEST,
 } from "./slot.ts";
 import { prefetchTable } from "./prefetch.ts";
+
+/** Calls that `answers` may serve, as stub.c knows them. */
+const PATH_CALLS = [
+  SYS_stat,
+  SYS_lstat,
+  SYS_newfstatat,
+  SYS_access,
+  SYS_faccessat,
+  SYS_readlink,
+  SYS_readlinkat,
+];
 
 const HANDLE_MAX = 16384;
 const SPARE_MIN = 2;
@@ -59,6 +86,7 @@ export class SystrapPlatform implements Platform {
   #status = new Int32Array(2);
   #sinceReap = 0;
   #local = new Uint8Array(512);
+  answers: AnswerTable | null = null;
 
   /** Starts the zygote. Throws with a clear message when the host forbids it. */
   static start(options: PlatformOptions): SystrapPlatform {
@@ -71,7 +99,9 @@ export class SystrapPlatform implements Platform {
     const shared = native.dv_shared_page();
     if (shared === null) throw new Error("cannot make the shared page (memfd_create)");
     native.dv_place();
-    const page = new Int32Array(viewMemory(shared, SHARED_SIZE));
+    const memory = viewMemory(shared, SHARED_SIZE + ANSWERS_SIZE);
+    this.answers = new AnswerTable(memory, SHARED_SIZE, ANSWERS_SIZE);
+    const page = new Int32Array(memory, 0, SHARED_SIZE / 4);
     this.#local = new Uint8Array(page.buffer, SHARED_LOCAL, 512);
     page.set(prefetchTable(), SHARED_PREFETCH / 4);
     const region = this.takeRegion(null);
@@ -113,6 +143,8 @@ export class SystrapPlatform implements Platform {
     local[SYS_futex_waitv] = on ? LOCAL_WAIT : 0;
     local[SYS_sched_yield] = on ? LOCAL_CALL : 0;
     IDENTITY_CALLS.forEach((nr, i) => local[nr] = on ? LOCAL_WORD + i : 0);
+    local[SYS_rt_sigaction] = on ? LOCAL_ACTION : 0;
+    for (const nr of PATH_CALLS) local[nr] = on ? LOCAL_PATH : 0;
     return on;
   }
 

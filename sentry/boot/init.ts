@@ -23,6 +23,7 @@ import { MemoryManager } from "../mm/memory_manager.ts";
 import { ImageCache } from "../mm/text_image.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { acquirePath, type MountNamespace } from "../vfs/mount.ts";
+import { startPathAnswers } from "../vfs/path_answers.ts";
 import { inodePermission, MAY_EXEC, openForExec, walk, WALK_DIRECTORY } from "../vfs/namei.ts";
 import { BootError } from "./error.ts";
 
@@ -68,6 +69,8 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
   ns.acquire(); // Like Linux's init_nsproxy they outlive every task: the sandbox ends without unmounting.
   const fdTable = new FdTable();
   fdTable.noFileLimit = limits.cur[RLIMIT_NOFILE];
+  const { answers } = kernel.platform;
+  if (answers !== null && kernel.hostFutexes) startPathAnswers(answers, root, creds);
   const task = new Task(kernel, pid, ctx, tg, creds, mm, fdTable, fs, ns);
   tg.leader = task;
   tg.threads.push(task);
@@ -119,6 +122,7 @@ function enterCwd(task: Task, cwd: string): void {
     throw new BootError(`cannot enter ${cwd}: ${WORDS[-err] ?? errnoName(-err)}`, BAD_USE);
   }
   task.fs.setCwd(acquirePath(p));
+  task.publishPlace();
 }
 
 const WORDS: Record<number, string> = {

@@ -70,6 +70,7 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
   if (tid < 0) return tid;
   const unshared = newNamespaces(t, args.flagsLo);
   if (typeof unshared === "number") return unshared;
+  shareFs(t, args.flagsLo);
   // A vfork child shares the stub's clock: what has passed until now is the parent's.
   if ((args.flagsLo & CLONE_VFORK) !== 0) sampleCpuTime(t);
   const ctx = newContext(t, args);
@@ -116,6 +117,13 @@ function checkFlags(t: Task, args: CloneArgs): number {
     return -EINVAL;
   }
   return 0;
+}
+
+/** The child of another process may change the root that both have: see Task.publishPlace. */
+function shareFs(t: Task, flags: number): void {
+  if ((flags & (CLONE_FS | CLONE_THREAD)) !== CLONE_FS || t.fs.isShared) return;
+  t.fs.isShared = true;
+  t.publishPlace();
 }
 
 function checkLimits(t: Task): number {

@@ -73,6 +73,7 @@ export function commitCredentials(t: Task, creds: Credentials): void {
   }
   t.creds = creds;
   t.publishIdentity();
+  t.hideAnswers();
 }
 
 /** What changing user ids does to capabilities (cap_task_fix_setuid for setuid, setreuid, setresuid). */

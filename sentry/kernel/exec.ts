@@ -144,6 +144,7 @@ export async function execProgram(
   const ctx = platform.newAddressSpace(trustOf(creds.creds));
   if (typeof ctx === "number") return dropProgram(program, -EAGAIN);
   startCpuTime(ctx);
+  if (!t.seesAnswers(creds.creds)) ctx.hideAnswers();
   if (await killOtherThreads(t) < 0) {
     ctx.release();
     return dropProgram(program, -EINTR);

@@ -29,6 +29,7 @@ export function resetForExec(t: Task, creds: Credentials, secure: boolean): void
     tg.actions = tg.actions.fork();
   }
   tg.actions.resetHandlers();
+  t.publishIdentity();
   resetSignals(t);
   tg.posixTimers?.deleteAll();
   tg.exitSignal = SIGCHLD;

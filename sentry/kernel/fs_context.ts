@@ -6,6 +6,8 @@ import type { WalkContext } from "../vfs/namei.ts";
 export class FsContext {
   /** Tasks that share it. */
   refs = 1;
+  /** Tasks of several processes have shared it (clone with CLONE_FS and without CLONE_THREAD). */
+  isShared = false;
   #walk: WalkContext | null = null;
 
   /** Takes over the references that both paths hold. */

@@ -22,7 +22,7 @@ import {
   SIGXCPU,
   SIGXFSZ,
 } from "../../platform/abi/signal.ts";
-import { setHas, setOf } from "./signal_queue.ts";
+import { bitHi, bitLo, setHas, setOf } from "./signal_queue.ts";
 
 export interface SignalAction {
   /** A guest address, SIG_DFL or SIG_IGN. */
@@ -74,6 +74,8 @@ const DEFAULT: SignalAction = {
   maskHi: 0,
 };
 const IGNORE: SignalAction = { ...DEFAULT, handlerAddr: SIG_IGN };
+/** Half of a set of signals, full. */
+const ALL_SIGNALS = -1;
 const ALL_DEFAULT: readonly SignalAction[] = new Array(65).fill(DEFAULT);
 
 export class SignalActions {
@@ -84,7 +86,12 @@ export class SignalActions {
   /** The array while it is no other's, so that it may be changed. */
   #own: SignalAction[] | null = null;
 
-  constructor(actions: readonly SignalAction[] = ALL_DEFAULT) {
+  /** The signals of `untouchedLo` and `untouchedHi` have had their action since the program began: all zeros. */
+  constructor(
+    actions: readonly SignalAction[] = ALL_DEFAULT,
+    public untouchedLo = ALL_SIGNALS,
+    public untouchedHi = ALL_SIGNALS,
+  ) {
     this.#actions = actions;
   }
 
@@ -96,6 +103,12 @@ export class SignalActions {
     this.#own ??= this.#actions.slice();
     this.#own[signo] = action;
     this.#actions = this.#own;
+    this.untouchedLo &= ~bitLo(signo);
+    this.untouchedHi &= ~bitHi(signo);
+  }
+
+  isUntouched(signo: number): boolean {
+    return setHas(this.untouchedLo, this.untouchedHi, signo);
   }
 
   /** Discarded when sent (unless blocked): SIG_IGN, or SIG_DFL of a signal ignored by default. */
@@ -106,7 +119,7 @@ export class SignalActions {
 
   fork(): SignalActions {
     this.#own = null;
-    return new SignalActions(this.#actions);
+    return new SignalActions(this.#actions, this.untouchedLo, this.untouchedHi);
   }
 
   /** execve(2): handlers become SIG_DFL, SIG_IGN stays. CLONE_CLEAR_SIGHAND keeps SIG_IGN, too. */
@@ -114,6 +127,7 @@ export class SignalActions {
     const before = this.#actions;
     this.#actions = ALL_DEFAULT;
     this.#own = null;
+    this.untouchedLo = this.untouchedHi = ALL_SIGNALS;
     if (before === ALL_DEFAULT) return;
     for (let signo = 1; signo <= 64; signo++) {
       if (before[signo].handlerAddr === SIG_IGN) this.set(signo, IGNORE);

@@ -8,6 +8,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import type { MemoryPolicy } from "../mm/vma.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { UserDst, userDstIov, UserSrc, userSrcIov } from "../mm/usermem.ts";
+import { maySeeAnswers, placeNumber } from "../vfs/path_answers.ts";
 import type { TimeLooker } from "./cpu_timer.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
@@ -30,7 +31,7 @@ export const TASK_DEAD = 4;
 const scratch = new Uint8Array(512);
 const scratchView = new DataView(scratch.buffer);
 
-/** In the order of IDENTITY_CALLS. */
+/** As Context.setIdentity wants it. */
 const identity = new Int32Array(16).fill(-1);
 
 export class Task {
@@ -118,6 +119,7 @@ export class Task {
     this.blocking = new BlockState(this);
     ctx.owner = this;
     this.publishIdentity();
+    this.hideAnswers();
   }
 
   /** It computes nothing until the Sentry lets it. */
@@ -144,7 +146,9 @@ export class Task {
     this.publishIdentity();
   }
 
-  /** After a change of numbers or credentials: the platform may answer getpid(2) and the like itself. */
+  /**
+   * After a change of numbers, credentials or place: the platform may answer getpid(2), stat(2) and the like itself.
+   */
   publishIdentity(): void {
     const { creds } = this;
     identity[0] = this.tg.pid;
@@ -153,7 +157,42 @@ export class Task {
     identity[3] = creds.euid;
     identity[4] = creds.rgid;
     identity[5] = creds.egid;
+    const sees = this.seesAnswers(creds);
+    identity[6] = sees ? 1 : 0;
+    identity[7] = sees ? placeNumber(this.fs.cwd) : 0;
+    identity[8] = this.tg.actions.untouchedLo;
+    identity[9] = this.tg.actions.untouchedHi;
     this.ctx?.setIdentity(identity);
+  }
+
+  /** After a signal's action was set for the first time. */
+  publishActions(): void {
+    const { actions } = this.tg;
+    if (actions.refs === 1) { for (const t of this.tg.threads) t.publishIdentity(); }
+    else {
+      for (const t of this.kernel.tasks.values()) {
+        if (t.tg.actions === actions) t.publishIdentity();
+      }
+    }
+  }
+
+  /** After a change of the root or the current directory, which others may share. */
+  publishPlace(): void {
+    const { fs } = this;
+    if (fs.refs === 1) this.publishIdentity();
+    else for (const t of this.kernel.tasks.values()) if (t.fs === fs) t.publishIdentity();
+    // Those in other processes have them hidden already (FsContext.isShared).
+    this.hideAnswers();
+  }
+
+  /** Whether with these credentials it may know what the platform's `answers` tell. */
+  seesAnswers(creds: Credentials): boolean {
+    return !this.fs.isShared && maySeeAnswers(this.fs.root, creds);
+  }
+
+  /** After it may have lost the right to see them. */
+  hideAnswers(): void {
+    if (!this.seesAnswers(this.creds)) this.ctx?.hideAnswers();
   }
 
   // Guest memory. Addresses are numbers; each function returns 0 (or a count) or -EFAULT.

@@ -40,6 +40,7 @@ export function chdir(t: Task, args: SyscallArguments): SyscallReturn {
   const err = inodePermission(t.creds, p.dentry.inode!, MAY_EXEC);
   if (err < 0) return err;
   t.fs.setCwd(acquirePath(p));
+  t.publishPlace();
   return 0;
 }
 
@@ -51,6 +52,7 @@ export function fchdir(t: Task, args: SyscallArguments): SyscallReturn {
   const err = inodePermission(t.creds, file.inode, MAY_EXEC);
   if (err < 0) return err;
   t.fs.setCwd(acquirePath({ mount: file.mount, dentry: file.dentry }));
+  t.publishPlace();
   return 0;
 }
 
@@ -62,6 +64,7 @@ export function chroot(t: Task, args: SyscallArguments): SyscallReturn {
   if (err < 0) return err;
   if (!hasCapability(t.creds, CAP_SYS_CHROOT)) return -EPERM;
   t.fs.setRoot(acquirePath(p));
+  t.publishPlace();
   return 0;
 }
 

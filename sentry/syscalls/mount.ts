@@ -31,6 +31,7 @@ import {
   WALK_KEEP_EXPIRY,
   WALK_NOFOLLOW,
 } from "../vfs/namei.ts";
+import { stopPathAnswers } from "../vfs/path_answers.ts";
 import { walkArg } from "./path_args.ts";
 
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
@@ -181,6 +182,7 @@ function pivotTo(t: Task, newRoot: PathRef, putOldAddr: number): number {
   if (!isPathBelow(putOld, newRoot) || !isPathBelow(newRoot, root)) return -EINVAL;
   const err = ns.pivot(newRoot.mount, root.mount, putOld);
   if (err < 0) return err;
+  stopPathAnswers(); // Others run on with a root that was another's.
   const seen = new Set<FsContext>();
   for (const other of t.kernel.tasks.values()) if (other.fs !== null) seen.add(other.fs);
   for (const fs of seen) {

@@ -180,6 +180,7 @@ export function unshare(t: Task, args: SyscallArguments): number {
     shared.release();
   }
   if (unshared.translate !== null) t.fs.enterNamespace(unshared.ns.mount, unshared.translate);
+  t.publishPlace();
   t.ns.release();
   t.ns = unshared.ns;
   return 0;

@@ -69,7 +69,9 @@ export function rtSigaction(t: Task, args: SyscallArguments): number {
     // The C library extends the sign of its int; the upper half says nothing.
     action.flags = (t.scratchView.getInt32(SIGACTION_OFF_FLAGS, true) & KNOWN_FLAGS) >>> 0;
     action.maskLo = (action.maskLo & ~UNBLOCKABLE) >>> 0;
+    const wasUntouched = actions.isUntouched(signo);
     actions.set(signo, action);
+    if (wasUntouched) t.publishActions();
     if (actions.ignores(signo)) discardPending(t.tg, signo);
   }
   if (oldAddr === 0) return 0;

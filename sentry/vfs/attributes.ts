@@ -6,6 +6,7 @@ import type { FileDescription } from "./file.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_UID } from "./inode.ts";
 import type { Attributes, Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
+import { forgetAttributes } from "./path_answers.ts";
 
 const DAY_SEC = 86_400;
 
@@ -55,6 +56,7 @@ export function wantsAtime(inode: Inode, mount: Mount): boolean {
 /** The file was read: atime becomes now if the mount and O_NOATIME let it. */
 export function touchAccess(f: FileDescription): void {
   if ((f.flags & O_NOATIME) !== 0 || !wantsAtime(f.inode, f.mount)) return;
+  forgetAttributes(f.inode);
   const now = readClock();
   f.inode.atimeSec = now.sec;
   f.inode.atimeNsec = now.nsec;

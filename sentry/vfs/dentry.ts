@@ -10,6 +10,7 @@
  * but at the start of a walk, so a handler that walks two paths pins the first result.
  */
 import type { Filesystem, Inode } from "./inode.ts";
+import { forgetAllAnswers, forgetAnswers } from "./path_answers.ts";
 
 /** Dentries kept before the clock starts to take unused ones. */
 const DEFAULT_LIMIT = 20_000;
@@ -28,6 +29,8 @@ export class Dentry {
   mountCount = 0;
   /** Changes when this dentry ceases to be what a cached path found: creation, unlink, rename, eviction. */
   seq = 0;
+  /** See path_answers.ts: what depends on `seq`. */
+  answers: number[] | null = null;
   /** Second chance for the clock. */
   used = true;
   /** Index in the clock's ring, -1 outside. */
@@ -58,8 +61,14 @@ export class Dentry {
   instantiate(inode: Inode): void {
     inode.refs++;
     this.inode = inode;
-    this.seq++;
+    this.changed();
     this.used = true;
+  }
+
+  /** It is no longer what a cached path found. */
+  changed(): void {
+    this.seq++;
+    if (this.answers !== null) forgetAnswers(this);
   }
 
   /** True for a directory that was removed: nothing can be created or found in it. */
@@ -84,6 +93,7 @@ export const dcache = new Dcache();
  */
 export function invalidatePaths(): void {
   dcache.generation++;
+  forgetAllAnswers();
 }
 
 export function setDentryLimit(limit: number): void {
@@ -166,7 +176,7 @@ export function dropChildren(d: Dentry): void {
 
 /** The name of `d` was removed from the file system (unlink, rmdir). */
 export function dentryRemoved(d: Dentry): void {
-  d.seq++;
+  d.changed();
   dropChildren(d);
   if (d.refs === 0 && d.hashed) { // Keep the object as a negative dentry.
     const inode = d.inode;
@@ -192,7 +202,7 @@ export function dentryRenamed(
     if (replaced.hashed) unhash(replaced);
     if (replaced.refs === 0) free(replaced);
   }
-  d.seq++;
+  d.changed();
   const wasHashed = d.hashed;
   const oldDir = d.parent!;
   if (wasHashed) oldDir.children!.delete(d.name);
@@ -205,8 +215,8 @@ export function dentryRenamed(
 
 /** RENAME_EXCHANGE: both names live on, each with the other's file. */
 export function dentriesExchanged(a: Dentry, b: Dentry): void {
-  a.seq++;
-  b.seq++;
+  a.changed();
+  b.changed();
   const aDir = a.parent!, aName = a.name;
   aDir.children!.delete(aName);
   b.parent!.children!.delete(b.name);
@@ -246,7 +256,7 @@ function hash(d: Dentry): void {
 
 function unhash(d: Dentry): void {
   if (d.parent === null) return;
-  d.seq++;
+  d.changed();
   d.hashed = false;
   const children = d.parent.children!;
   children.delete(d.name);

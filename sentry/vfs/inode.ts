@@ -127,6 +127,8 @@ export abstract class Inode {
   btimeNsec = 0;
   /** FS_IMMUTABLE_FL, FS_APPEND_FL … as chattr(1) sets them. */
   flags = 0;
+  /** See path_answers.ts: what depends on the attributes. */
+  answers: number[] | null = null;
   /** Dentries that hold it; owned by sentry/vfs/dentry.ts. */
   refs = 0;
   /** Files open for writing (> 0), or programs that deny writing (< 0). See sentry/vfs/open.ts. */
@@ -135,6 +137,10 @@ export abstract class Inode {
   locks: InodeLocks | null = null;
   /** The pipe of a FIFO or the socket bound here; owned by sentry/fsimpl/pipe and socket/unix. */
   special: unknown = null;
+  /** Its attributes change nowhere but where `forgetAttributes` (path_answers.ts) is called. */
+  get isSteady(): boolean {
+    return false;
+  }
   /** True when `open` serves a device node or FIFO itself, see sentry/vfs/special.ts. */
   get opensItself(): boolean {
     return false;

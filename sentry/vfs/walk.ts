@@ -11,12 +11,14 @@ import { RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from "../../platform/abi/fcntl.t
 import { MAX_SYMLINKS, NAME_MAX } from "../../platform/abi/limits.ts";
 import { MS_NOSYMFOLLOW } from "../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../platform/abi/stat.ts";
+import { ANSWER_BOTH, ANSWER_FOLLOW, ANSWER_NOFOLLOW } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { wantsAtime } from "./attributes.ts";
 import { readClock } from "./clock.ts";
 import { dcache, type Dentry, lookupDentry, shrinkDcache } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount, MountNamespace, PathRef } from "./mount.ts";
+import { forgetAttributes, tellPath } from "./path_answers.ts";
 import { lookupPath, rememberPath } from "./path_cache.ts";
 import { maySearch } from "./permission.ts";
 
@@ -65,7 +67,10 @@ export function walk(
     : null;
   if (known !== null) {
     const { ref } = known;
-    const { inode } = ref.dentry;
+    const { inode, answers } = ref.dentry;
+    if (answers === null) {
+      tellPath(ctx, start, path, toldTo(follow, known.followedLast || known.endsInLink), ref);
+    }
     if (inode === null) return -ENOENT;
     return (flags & WALK_DIRECTORY) === 0 || isDirectory(inode) ? ref : -ENOTDIR;
   }
@@ -87,14 +92,28 @@ function fullWalk(
   w.begin(ctx, start, flags);
   const err = w.resolve(path, follow);
   if (err < 0) {
-    if (w.missing !== null) w.remember(path, { mount: w.mount, dentry: w.missing });
+    if (w.missing !== null) tellWalk(w, path, follow, { mount: w.mount, dentry: w.missing });
     return err;
   }
   const dentry = w.dentry;
   if ((flags & WALK_DIRECTORY) !== 0 && !isDirectory(dentry.inode!)) return -ENOTDIR;
   const ref = { mount: w.mount, dentry };
-  w.remember(path, ref);
+  tellWalk(w, path, follow, ref);
   return ref;
+}
+
+/** Remembers where a walk led, for the Sentry and for those who may know it. */
+function tellWalk(w: Walker, path: string, follow: boolean, ref: PathRef): void {
+  if (!w.remember(path, ref)) return;
+  const { inode } = ref.dentry;
+  const isOfLink = w.followedLast || (inode !== null && isLink(inode));
+  tellPath(w.context, w.start, path, toldTo(follow, isOfLink), ref);
+}
+
+/** Whom the result of a walk is for (ANSWER_*): where no link was last, it makes no difference. */
+function toldTo(follow: boolean, isOfLink: boolean): number {
+  if (!isOfLink) return ANSWER_BOTH;
+  return follow ? ANSWER_FOLLOW : ANSWER_NOFOLLOW;
 }
 
 /** The directory that holds the last component, and that component, not looked up yet. */
@@ -192,10 +211,20 @@ export class Walker {
     return this.#whole(path, false, true);
   }
 
-  /** Remembers that `path` led to `ref`, if the walk was one that can be remembered. */
-  remember(path: string, ref: PathRef): void {
+  /** Whose walk it is. */
+  get context(): WalkContext {
+    return this.#ctx;
+  }
+  /** Where a relative path starts. */
+  get start(): PathRef {
+    return this.#start;
+  }
+
+  /** Remembers that `path` led to `ref`. False if the walk was none that can be remembered. */
+  remember(path: string, ref: PathRef): boolean {
     const { inode } = ref.dentry;
-    this.#remember(path, ref, this.followedLast, inode !== null && isLink(inode), this.#links);
+    const endsInLink = inode !== null && isLink(inode);
+    return this.#remember(path, ref, this.followedLast, endsInLink, this.#links);
   }
 
   #remember(
@@ -204,8 +233,8 @@ export class Walker {
     followedLast: boolean,
     endsInLink: boolean,
     links: number,
-  ): void {
-    if (!this.#isCacheable || (this.#flags & WALK_RESOLVE_MASK) !== 0) return;
+  ): boolean {
+    if (!this.#isCacheable || (this.#flags & WALK_RESOLVE_MASK) !== 0) return false;
     const { root, creds } = this.#ctx;
     const isAbsolute = path.charCodeAt(0) === SLASH;
     rememberPath(path, {
@@ -221,6 +250,7 @@ export class Walker {
       links,
       ref,
     });
+    return true;
   }
 
   /** Walks a path from where it starts, or from the directory of its last component if that is known. */
@@ -357,6 +387,7 @@ export class Walker {
     if ((this.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     if (inode.followMagic !== undefined) return this.#jump(inode);
     if (wantsAtime(inode, this.mount)) {
+      forgetAttributes(inode);
       const now = readClock();
       inode.atimeSec = now.sec;
       inode.atimeNsec = now.nsec;

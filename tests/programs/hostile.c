@@ -9,6 +9,8 @@
  *   hostile jump SEED          jumps into the stub's code at many places, each in a child
  *   hostile unmap              unmaps, protects and maps over both
  *   hostile stack              makes a call with a stack pointer into the control region
+ *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
+ *   hostile look NAME          says whether NAME finds it
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -29,6 +31,8 @@
 #define SHARED 0x7ffff7f20000ul
 #define STUB 0x7ffff7f00000ul
 #define STUB_SPAN 0x4000
+#define ANSWERS 0x7ffff8000000ul
+#define ANSWERS_SPAN 0x511000ul
 
 static sigjmp_buf escape;
 static void on_fault(int sig) { siglongjmp(escape, sig); }
@@ -74,6 +78,7 @@ static void control_race(uint64_t seed) {
 
 static void shared(void) {
   for (uintptr_t at = SHARED; at < SHARED + 0x2000; at += 8) poke(at, 0x4141414141414141);
+  for (uintptr_t at = ANSWERS; at < ANSWERS + ANSWERS_SPAN; at += 512) poke(at, 0x4141414141414141);
   getppid();
 }
 
@@ -118,8 +123,8 @@ static void jump_around(uint64_t seed) {
 }
 
 static void unmap(void) {
-  static const uintptr_t regions[] = {CONTROL, SHARED, STUB};
-  for (int i = 0; i < 3; i++) {
+  static const uintptr_t regions[] = {CONTROL, SHARED, STUB, ANSWERS};
+  for (int i = 0; i < 4; i++) {
     void *at = (void *)regions[i];
     munmap(at, SLOT);
     mprotect(at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -129,6 +134,52 @@ static void unmap(void) {
     getppid();
   }
   puts("unmapped");
+}
+
+static const char *const secret = "/nowhere/a-path-of-roots";
+
+/* Whether the path stands in memory that is not the program's own. */
+static void look(const char *who) {
+  size_t length = strlen(secret);
+  int found = 0;
+  if (sigsetjmp(escape, 1) == 0)
+    for (uintptr_t at = ANSWERS; at < ANSWERS + ANSWERS_SPAN - length && !found; at++)
+      found = memcmp((void *)at, secret, length) == 0;
+  printf("%s finds %s\n", who, found ? "it" : "nothing");
+  fflush(stdout);
+}
+
+static void *become_another(void *unused) {
+  if (syscall(SYS_setresuid, 1234, 1234, 1234) != 0) puts("cannot become another");
+  return unused;
+}
+
+static void answers(char *program) {
+  for (int i = 0; i < 5; i++)
+    if (access(secret, F_OK) == 0) puts("it is there");
+  look("root");
+  for (int i = 0; i < 4; i++) {
+    pid_t pid = fork();
+    if (pid > 0) {
+      waitpid(pid, NULL, 0);
+      continue;
+    }
+    if (i == 0) look("root's child");
+    if (i == 1 && chroot("/tmp") == 0) look("a process with another root");
+    if (i == 2) {
+      pthread_t thread;
+      pthread_create(&thread, NULL, become_another, NULL);
+      pthread_join(thread, NULL);
+      look("a process with a thread of another user");
+    }
+    if (i == 3) {
+      become_another(NULL);
+      look("another user");
+      execl(program, program, "look", "another user's program", NULL);
+    }
+    _exit(0);
+  }
+  look("root again");
 }
 
 static void stack(void) {
@@ -152,6 +203,8 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "jump") == 0) jump_around(seed);
   else if (strcmp(mode, "unmap") == 0) unmap();
   else if (strcmp(mode, "stack") == 0) stack();
+  else if (strcmp(mode, "answers") == 0) answers(argv[0]);
+  else if (strcmp(mode, "look") == 0) look(argv[2]);
   else return 2;
   return 0;
 }

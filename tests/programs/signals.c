@@ -1,5 +1,7 @@
+// build: -pthread
 // signal(7): dispositions, masks, queues, restarts.
 #include "check.h"
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
@@ -235,6 +237,52 @@ TEST(sigtimedwait_waits, "sigtimedwait takes a signal that comes later and times
   FAILS(sigtimedwait(&set, &info, &brief), EAGAIN);
   CHECK(monotonic_ms() - start >= 19);
   join(pid);
+}
+
+static void *set_user_actions(void *unused) {
+  struct sigaction action = {.sa_handler = count, .sa_flags = SA_RESTART};
+  OK(sigaction(SIGUSR1, &action, NULL));
+  signal(SIGUSR2, SIG_IGN);
+  return unused;
+}
+
+/* Asked more than once: the first call of a site goes another way. */
+static int told_default(int signo) {
+  struct sigaction old;
+  for (int i = 0; i < 3; i++) {
+    memset(&old, 0xff, sizeof old);
+    if (syscall(SYS_rt_sigaction, signo, NULL, &old, 8) != 0) fail("sigaction(%d): errno %d", signo, errno);
+    for (size_t at = 0; at < 32; at++)
+      if (((char *)&old)[at] != 0) return 0;
+  }
+  return 1;
+}
+
+TEST(told_actions, "sigaction tells each action as it is, whoever has set it") {
+  SKIP_UNLESS(told_default(SIGUSR1) && told_default(SIGUSR2) && told_default(SIGRTMAX), "something is set already");
+  pthread_t thread;
+  EQUAL(pthread_create(&thread, NULL, set_user_actions, NULL), 0);
+  pthread_join(thread, NULL);
+  CHECK(!told_default(SIGUSR1) && !told_default(SIGUSR2) && told_default(SIGRTMAX));
+  struct sigaction old;
+  OK(sigaction(SIGUSR1, NULL, &old));
+  CHECK(old.sa_handler == count && (old.sa_flags & SA_RESTART));
+  IN_CHILD(pid, {
+    CHECK(!told_default(SIGUSR1) && !told_default(SIGUSR2));
+    signal(SIGRTMAX, SIG_IGN);
+    CHECK(!told_default(SIGRTMAX));
+  });
+  join(pid);
+  CHECK(told_default(SIGRTMAX));
+  CHECK(told_default(SIGKILL) && told_default(SIGSTOP));
+  char *volatile none = (char *)8;
+  for (int i = 0; i < 3; i++) {
+    FAILS(syscall(SYS_rt_sigaction, 65, NULL, &old, 8), EINVAL);
+    FAILS(syscall(SYS_rt_sigaction, 0, NULL, &old, 8), EINVAL);
+    FAILS(syscall(SYS_rt_sigaction, SIGRTMAX, NULL, &old, 4), EINVAL);
+    FAILS(syscall(SYS_rt_sigaction, SIGRTMAX, NULL, none, 8), EFAULT);
+    OK(syscall(SYS_rt_sigaction, SIGRTMAX, NULL, NULL, 8));
+  }
 }
 
 TEST(unkillable_mask, "SIGKILL and SIGSTOP cannot be caught or blocked") {

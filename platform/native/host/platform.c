@@ -50,8 +50,8 @@ static int cpus;
 void *dv_shared_page(void) {
   if (shared) return shared;
   int fd = memfd_create("dvisor-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0 || ftruncate(fd, SHARED_SIZE) < 0) return 0;
-  shared = mmap(0, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (fd < 0 || ftruncate(fd, SHARED_SIZE + ANSWERS_SIZE) < 0) return 0;
+  shared = mmap(0, SHARED_SIZE + ANSWERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   // From here on nobody can map it writable, nor make a mapping of it writable later.
   if (shared == MAP_FAILED || fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0) {
     shared = 0;

@@ -80,6 +80,26 @@
 #define SHARED_PREFETCH_COUNT 512
 #define SHARED_LOCAL 0xc00      // u8[512] by system call number: what the stub does without the Sentry
 
+// Answers, behind the shared page in its file, as read-only in every stub: what paths were found to be by those who
+// have the sandbox's first credentials and root. Others have zeros there (Context.hideAnswers).
+#define ANSWERS_BASE 0x7ffff8000000
+#define ANSWERS_SIZE 0x511000
+#define ANSWERS_GENERATION 0x0  // u32: answers of another one are void
+#define ANSWERS_INDEX 0x1000    // u16[ANSWER_BUCKETS][ANSWER_WAYS]: 1 + the answer's number, 0 none; by hash
+#define ANSWERS_FIRST 0x11000   // struct answer[ANSWER_COUNT]
+#define ANSWER_BUCKETS 8192
+#define ANSWER_WAYS 4
+#define ANSWER_COUNT 16384
+#define ANSWER_PATH_MAX 144
+#define ANSWER_STAT_SIZE 144
+#define ANSWER_HASH_START 0x811c9dc5u
+#define ANSWER_HASH_STEP 0x01000193u
+#define ANSWER_FOLLOW 1         // for calls that follow a symbolic link in the last component
+#define ANSWER_NOFOLLOW 2       // for the others
+#define WORD_VIEW 6             // words[]: 1 when the answers are this thread's
+#define WORD_PLACE 7            // words[]: the number of its current directory, 0 none
+#define WORD_UNTOUCHED 8        // words[] and the next: the signals whose action is all zeros
+
 #define SPIN_YIELDS 0xffffffffu // it yields the processor instead
 #define YIELDS_MAX 4            // so often, then it sleeps
 
@@ -88,6 +108,8 @@
 #define LOCAL_FUTEX 1  // futex operations that need no owner go to the host
 #define LOCAL_WAIT 2   // the call goes to the host; a signal ends it
 #define LOCAL_CALL 3   // the call goes to the host and cannot block
+#define LOCAL_PATH 4   // what the path is may be among the answers
+#define LOCAL_ACTION 5 // sigaction(2): the signals of WORD_UNTOUCHED
 #define LOCAL_WORD 16
 
 #ifndef __ASSEMBLER__
@@ -109,6 +131,19 @@ struct command {
 struct prefetched {
   uint64_t addr;
   uint32_t length, offset;
+};
+
+struct answer {
+  uint32_t serial;      // another one for each use of the place; 0: no answer
+  uint32_t hash;        // of place and path
+  uint32_t generation;
+  uint32_t place;       // the number of the directory in which a relative path starts, 0 for an absolute one
+  uint32_t follow;      // ANSWER_*: whom it is for
+  uint32_t length;      // of the path
+  int32_t error;        // 0 or -ENOENT
+  uint32_t pad;
+  uint8_t stat[ANSWER_STAT_SIZE];  // struct stat, when there is no error
+  uint8_t path[ANSWER_PATH_MAX];
 };
 
 struct slot {

@@ -18,6 +18,7 @@
 typedef uint64_t u64;
 typedef int64_t i64;
 typedef uint32_t u32;
+typedef int32_t i32;
 
 _Static_assert(offsetof(struct slot, regs) == SLOT_REGS, "regs");
 _Static_assert(offsetof(struct slot, fp_image) == SLOT_FP, "fp_image");
@@ -26,6 +27,7 @@ _Static_assert(offsetof(struct slot, self) == SLOT_SELF, "self");
 _Static_assert(offsetof(struct slot, interrupted) == SLOT_INTR, "interrupted");
 _Static_assert(offsetof(struct slot, commands) == SLOT_COMMANDS, "commands");
 _Static_assert(sizeof(struct slot) <= SLOT_ALTSTACK, "slot header");
+_Static_assert(ANSWERS_FIRST + ANSWER_COUNT * sizeof(struct answer) <= ANSWERS_SIZE, "answers");
 
 extern char stub_text_begin[], stub_text_end[], stub_entry[], resume_begin[], resume_end[];
 extern char copy_begin[], copy_fixup[], copy_end[], string_load[], string_fixup[], fp_begin[], fp_fixup[];
@@ -42,15 +44,17 @@ i64 stub_thread(u64 flags, struct slot *slot, volatile u32 *alive);
 _Noreturn void resume_full(struct slot *s);
 
 enum {
-  SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_rt_sigaction = 13,
+  SYS_write = 1, SYS_close = 3, SYS_stat = 4, SYS_lstat = 6, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_rt_sigaction = 13,
   SYS_rt_sigreturn = 15, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
-  SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
-  SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
-  SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
+  SYS_access = 21, SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
+  SYS_readlink = 89, SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
+  SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_newfstatat = 262, SYS_readlinkat = 267, SYS_faccessat = 269, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
   SYS_futex_waitv = 449,
 };
 // A host signal came before the gate saw the clone.
 #define EINTR_RESULT -4
+#define EINVAL_RESULT -22
+enum { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_NO_AUTOMOUNT = 0x800, ANSWER_STAT_MODE = 24 };
 enum { PR_SET_PDEATHSIG = 1 };
 // Long: what it is for hardly ever happens, and a timer can cost the host 10 us and more.
 enum { UNHEARD_NAP_NS = 2000000 };
@@ -387,11 +391,143 @@ static i64 call_as_asked(const struct slot *s, u64 nr) {
   return (i64)stub_call(nr, s->regs[1], s->regs[2], s->regs[3], s->regs[4], s->regs[5], s->regs[6]);
 }
 
+// --- Answers: what the Sentry has found a path to be ------------------------------------------------
+// The guest may write what is copied into the arena here while it is read: it may misinform itself so.
+
+#define ANSWERS(type, offset) ((const volatile type *)(ANSWERS_BASE + (offset)))
+
+// A call about what a path is, as find_answer wants it.
+struct question {
+  u64 path;
+  i32 dir;     // the descriptor at which a relative path starts
+  u32 follow;  // ANSWER_FOLLOW or ANSWER_NOFOLLOW
+};
+
+static u32 answer_hash(u32 place, const uint8_t *path, u32 length) {
+  u32 hash = (ANSWER_HASH_START ^ place) * ANSWER_HASH_STEP;
+  for (u32 i = 0; i < length; i++) hash = (hash ^ path[i]) * ANSWER_HASH_STEP;
+  return hash ^ hash >> 15;
+}
+
+static int is_path(const volatile struct answer *a, const uint8_t *path, u32 length) {
+  if (a->length != length) return 0;
+  for (u32 i = 0; i < length; i++)
+    if (a->path[i] != path[i]) return 0;
+  return 1;
+}
+
+// A serial of 0 is nobody's, so an answer that has become void is not `still_true`.
+static int still_true(const volatile struct answer *a, u32 serial) {
+  return LOAD(a->serial) == serial && a->generation == *ANSWERS(u32, ANSWERS_GENERATION);
+}
+
+static const volatile struct answer *find_answer(struct slot *s, const struct question *q, u32 *serial) {
+  uint8_t *path = (uint8_t *)s + SLOT_ARENA_IN;
+  if (s->words[WORD_VIEW] != 1 || q->path >= TASK_SIZE_GUEST) return 0;
+  i64 length = guest_string(path, (void *)q->path, ANSWER_PATH_MAX + 1);
+  if (length <= 0 || length > ANSWER_PATH_MAX) return 0;
+  u32 place = 0;
+  if (path[0] != '/') {
+    place = s->words[WORD_PLACE];
+    if (q->dir != AT_FDCWD || place == 0) return 0;
+  }
+  u32 hash = answer_hash(place, path, length);
+  const volatile uint16_t *way = ANSWERS(uint16_t, ANSWERS_INDEX) + hash % ANSWER_BUCKETS * ANSWER_WAYS;
+  for (u32 i = 0; i < ANSWER_WAYS; i++) {
+    u32 number = way[i];
+    if (number == 0 || number > ANSWER_COUNT) continue;
+    const volatile struct answer *a = ANSWERS(struct answer, ANSWERS_FIRST) + number - 1;
+    *serial = LOAD(a->serial);
+    if (*serial == 0 || a->hash != hash || a->place != place || !(a->follow & q->follow)) continue;
+    if (is_path(a, path, length) && still_true(a, *serial)) return a;
+  }
+  return 0;
+}
+
+// Each of these: nonzero when the call is done, its result in regs[0].
+
+static int stat_locally(struct slot *s, const struct question *q, u64 out) {
+  u32 serial;
+  const volatile struct answer *a = find_answer(s, q, &serial);
+  if (!a || out >= TASK_SIZE_GUEST) return 0;
+  i64 error = a->error;
+  u64 *copy = (u64 *)((char *)s + SLOT_ARENA_IN);
+  for (u32 i = 0; i < ANSWER_STAT_SIZE / 8; i++) copy[i] = ((const volatile u64 *)a->stat)[i];
+  if (!still_true(a, serial)) return 0;
+  if (error == 0 && guest_copy((void *)out, copy, ANSWER_STAT_SIZE)) return 0;
+  s->regs[0] = error;
+  return 1;
+}
+
+static int access_locally(struct slot *s, const struct question *q, u64 mode) {
+  u32 serial;
+  const volatile struct answer *a = (u32)mode & ~7u ? 0 : find_answer(s, q, &serial);
+  if (!a) return 0;
+  i64 error = a->error;
+  if (!still_true(a, serial) || (error == 0 && (u32)mode != 0)) return 0;
+  s->regs[0] = error;
+  return 1;
+}
+
+static int readlink_locally(struct slot *s, const struct question *q, i32 size) {
+  u32 serial;
+  const volatile struct answer *a = size <= 0 ? 0 : find_answer(s, q, &serial);
+  if (!a) return 0;
+  i64 error = a->error;
+  u32 mode = *(const volatile u32 *)(a->stat + ANSWER_STAT_MODE);
+  if (!still_true(a, serial) || (error == 0 && (mode & 0170000) == 0120000)) return 0;
+  s->regs[0] = error ? error : EINVAL_RESULT;
+  return 1;
+}
+
+static int answer_locally(struct slot *s, u64 nr) {
+  const u64 *a = &s->regs[1];
+  struct question direct = {a[0], AT_FDCWD, ANSWER_FOLLOW}, at = {a[1], (i32)a[0], ANSWER_FOLLOW};
+  switch (nr) {
+    case SYS_stat:
+      return stat_locally(s, &direct, a[1]);
+    case SYS_lstat:
+      direct.follow = ANSWER_NOFOLLOW;
+      return stat_locally(s, &direct, a[1]);
+    case SYS_newfstatat:
+      if (a[3] & AT_SYMLINK_NOFOLLOW) at.follow = ANSWER_NOFOLLOW;
+      return ((u32)a[3] & ~(u32)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) ? 0 : stat_locally(s, &at, a[2]);
+    case SYS_access:
+      return access_locally(s, &direct, a[1]);
+    case SYS_faccessat:
+      return access_locally(s, &at, a[2]);
+    case SYS_readlink:
+      direct.follow = ANSWER_NOFOLLOW;
+      return readlink_locally(s, &direct, a[2]);
+    case SYS_readlinkat:
+      at.follow = ANSWER_NOFOLLOW;
+      return readlink_locally(s, &at, a[3]);
+  }
+  return 0;
+}
+
+// A question for an action that nobody has set. Programs ask for all signals when they start, and for all again
+// when they start another.
+static int tell_action(struct slot *s) {
+  enum { SIGACTION_SIZE = 32, SIGSET_SIZE = 8, SIGNALS = 64 };
+  u64 index = (u32)s->regs[1] - 1, old = s->regs[3];
+  if (index >= SIGNALS || s->regs[2] != 0 || s->regs[4] != SIGSET_SIZE) return 0;
+  u64 untouched = s->words[WORD_UNTOUCHED] | (u64)s->words[WORD_UNTOUCHED + 1] << 32;
+  if (!(untouched >> index & 1) || old >= TASK_SIZE_GUEST) return 0;
+  if (old && guest_zero((void *)old, SIGACTION_SIZE)) return 0;
+  s->regs[0] = 0;
+  return 1;
+}
+
 // Nonzero when the call is done, its result in regs[0]. A wait that a signal ended goes to the Sentry,
 // which decides whether it starts again.
 static int serve_locally(struct slot *s, u64 nr) {
   u32 kind = *(volatile uint8_t *)(SHARED_BASE + SHARED_LOCAL + nr);
   if (kind == LOCAL_NONE) return 0;
+  // A site that has not been patched: the Sentry must see it, to do so. It could not serve futexes, though.
+  if (s->signal_path && kind != LOCAL_FUTEX && kind != LOCAL_WAIT) return 0;
+  if (kind == LOCAL_PATH) return answer_locally(s, nr);
+  if (kind == LOCAL_ACTION) return tell_action(s);
   i64 r;
   if (kind >= LOCAL_WORD) {
     u32 word = s->words[(kind - LOCAL_WORD) & 15];
@@ -628,8 +764,9 @@ static _Noreturn void zygote_continue(struct slot *s) {
   unmap_between(0x1000, CONTROL_BASE);
   unmap_between(CONTROL_BASE + CONTROL_SIZE, STUB_BASE);
   unmap_between((u64)stub_text_end, SHARED_BASE);
-  unmap_between(SHARED_BASE + SHARED_SIZE, vdso ? vdso - 0x10000 : 0x7ffffffff000);
-  if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
+  unmap_between(SHARED_BASE + SHARED_SIZE, vdso ? vdso - 0x10000 : ANSWERS_BASE);
+  if (vdso) unmap_between(vdso + 0x4000, ANSWERS_BASE);
+  unmap_between(ANSWERS_BASE + ANSWERS_SIZE, 0x7ffffffff000);
   greet(lock_down(1));
   thread_child(s);
 }
@@ -672,6 +809,7 @@ _Noreturn void zygote_main(u64 *sp) {
   }
   if (stub_call(SYS_mmap, CONTROL_BASE, CONTROL_SIZE, 3, 0x4011, 4, 0) != CONTROL_BASE) die();
   if (stub_call(SYS_mmap, SHARED_BASE, SHARED_SIZE, 1, 0x11, 5, 0) != SHARED_BASE) die();
+  if (stub_call(SYS_mmap, ANSWERS_BASE, ANSWERS_SIZE, 1, 0x11, 5, SHARED_SIZE) != ANSWERS_BASE) die();
   stub_call(SYS_close, 4, 0, 0, 0, 0, 0);
   stub_call(SYS_close, 5, 0, 0, 0, 0, 0);
   struct slot *s = slot_at(0);

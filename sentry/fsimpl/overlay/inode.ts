@@ -5,6 +5,7 @@ import type { Credentials } from "../../auth/credentials.ts";
 import { dropInode } from "../../vfs/dentry.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_ATIME, ATTR_MTIME, ATTR_SIZE, type Attributes, Inode } from "../../vfs/inode.ts";
+import { forgetAttributes } from "../../vfs/path_answers.ts";
 import { copyAttributes, copyData, copyXattrs, MOUNTER, OVERLAY_XATTR_PREFIX } from "./copy_up.ts";
 import { OverlayFile } from "./file.ts";
 import type { OverlayFs } from "./overlayfs.ts";
@@ -55,6 +56,7 @@ export class OverlayInode extends Inode {
 
   /** Copies the attributes from the layer that has them. */
   sync(): void {
+    forgetAttributes(this);
     const real = this.upper ?? this.lowers[0];
     this.mode = real.mode;
     this.uid = real.uid;
@@ -80,6 +82,11 @@ export class OverlayInode extends Inode {
   }
   /** A lower file without a name. */
   #deleted = false;
+
+  /** A lower file changes only as it is copied up, loses a name or is read. */
+  override get isSteady(): boolean {
+    return this.upper === null && !this.fs.revalidates;
+  }
 
   override refresh(): number {
     const { upper } = this;
@@ -190,6 +197,7 @@ export class OverlayInode extends Inode {
 
   /** One of its names is gone. */
   unnamed(dir: OverlayInode, name: string): void {
+    forgetAttributes(this);
     if (this.parent === dir && this.name === name) this.parent = null;
     if (this.#links > 0 && --this.#links === 0 && this.#workName !== "") {
       this.fs.work!.unlink(this.#workName, this.upper!);

@@ -1,0 +1,121 @@
+/**
+ * What guest threads may know of paths, so that a stat(2) of a file that was looked at before comes to no Sentry:
+ * the results of whole path walks, in the platform's memory (PathAnswers).
+ *
+ * Told are paths that lead nowhere, and the attributes of files that change in known places alone
+ * (`Inode.isSteady`). They are told to those who have the credentials and the root directory with which the sandbox
+ * begins, and to nobody else. A cached path (path_cache.ts) and its answer are true as long as each other; the
+ * answer also no longer than the attributes.
+ */
+import { ENOENT } from "../../platform/abi/errno.ts";
+import type { PathAnswers } from "../../platform/platform.ts";
+import { type Credentials, trustOf } from "../auth/credentials.ts";
+import type { Dentry } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
+import type { Mount, PathRef } from "./mount.ts";
+import { putInodeStat } from "./stat_words.ts";
+
+/** What an answer is true of keeps the numbers of so many. */
+const KEPT_MAX = 8;
+
+interface View {
+  readonly answers: PathAnswers;
+  readonly root: PathRef;
+  readonly trust: string;
+}
+
+interface Place {
+  readonly mount: Mount;
+  readonly number: number;
+}
+
+/** What has answers that depend on it: a dentry, or an inode whose attributes they tell. */
+interface Answered {
+  answers: number[] | null;
+}
+
+let view: View | null = null;
+let places = new WeakMap<Dentry, Place>();
+let lastPlace = 0;
+
+/** From now on walks with this root and these credentials are told. */
+export function startPathAnswers(answers: PathAnswers, root: PathRef, creds: Credentials): void {
+  view = { answers, root, trust: trustOf(creds) };
+  places = new WeakMap();
+}
+
+/** Nobody is told anything any more, and what was told is void. */
+export function stopPathAnswers(): void {
+  view?.answers.dropAll();
+  view = null;
+}
+
+/** Whether someone with this root and these credentials may know the answers. */
+export function maySeeAnswers(root: PathRef, creds: Credentials): boolean {
+  return view !== null && root.dentry === view.root.dentry && root.mount === view.root.mount &&
+    trustOf(creds) === view.trust;
+}
+
+/** The number by which answers know a directory that is somebody's current one. */
+export function placeNumber(at: PathRef): number {
+  const known = places.get(at.dentry);
+  if (known !== undefined && known.mount === at.mount) return known.number;
+  lastPlace = lastPlace + 1 & 0x3fff_ffff || 1;
+  places.set(at.dentry, { mount: at.mount, number: lastPlace });
+  return lastPlace;
+}
+
+/**
+ * A walk of `path` led to `ref`, whose dentry is negative where a name on the way was missing. `follow`: for whom
+ * that is so, ANSWER_*.
+ */
+export function tellPath(
+  by: { root: PathRef; creds: Credentials },
+  start: PathRef,
+  path: string,
+  follow: number,
+  ref: PathRef,
+): void {
+  const { dentry } = ref;
+  const { inode } = dentry;
+  if (view === null || (inode !== null && !inode.isSteady)) return;
+  if (!maySeeAnswers(by.root, by.creds)) return;
+  let place = 0;
+  if (!path.startsWith("/")) {
+    const known = places.get(start.dentry);
+    if (known === undefined || known.mount !== start.mount) return;
+    place = known.number;
+  }
+  const { answers } = view;
+  const number = answers.begin(path, place, follow);
+  if (number < 0) return;
+  note(dentry, number);
+  if (inode !== null) {
+    note(inode, number);
+    putInodeStat(answers.words, answers.statAt(number), inode);
+  }
+  answers.publish(number, inode === null ? -ENOENT : 0);
+}
+
+function note(of: Answered, number: number): void {
+  if (of.answers !== null && of.answers.length >= KEPT_MAX) forgetAnswers(of);
+  if (of.answers === null) of.answers = [number];
+  else of.answers.push(number);
+}
+
+/** What was told of it is true no longer. Their places may have others by now, which is no harm. */
+export function forgetAnswers(of: Answered): void {
+  if (of.answers === null) return;
+  if (view !== null) { for (const number of of.answers) view.answers.drop(number); }
+  of.answers = null;
+}
+
+/** The attributes change. */
+export function forgetAttributes(inode: Inode): void {
+  if (inode.answers !== null) forgetAnswers(inode);
+}
+
+/** A name in the middle of paths, or a permission to search, may have changed. */
+export function forgetAllAnswers(): void {
+  view?.answers.dropAll();
+}
