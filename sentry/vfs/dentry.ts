@@ -30,7 +30,8 @@ export class Dentry {
   /** Changes when this dentry ceases to be what a cached path found: creation, unlink, rename, eviction. */
   seq = 0;
   /** See path_answers.ts: what depends on `seq`. */
-  answers: number[] | null = null;
+  answer = -1;
+  moreAnswers: number[] | null = null;
   /** Second chance for the clock. */
   used = true;
   /** Index in the clock's ring, -1 outside. */
@@ -68,7 +69,7 @@ export class Dentry {
   /** It is no longer what a cached path found. */
   changed(): void {
     this.seq++;
-    if (this.answers !== null) forgetAnswers(this);
+    if (this.answer >= 0) forgetAnswers(this);
   }
 
   /** True for a directory that was removed: nothing can be created or found in it. */

@@ -128,7 +128,8 @@ export abstract class Inode {
   /** FS_IMMUTABLE_FL, FS_APPEND_FL … as chattr(1) sets them. */
   flags = 0;
   /** See path_answers.ts: what depends on the attributes. */
-  answers: number[] | null = null;
+  answer = -1;
+  moreAnswers: number[] | null = null;
   /** Dentries that hold it; owned by sentry/vfs/dentry.ts. */
   refs = 0;
   /** Files open for writing (> 0), or programs that deny writing (< 0). See sentry/vfs/open.ts. */

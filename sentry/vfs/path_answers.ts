@@ -15,7 +15,7 @@ import type { Inode } from "./inode.ts";
 import type { Mount, PathRef } from "./mount.ts";
 import { putInodeStat } from "./stat_words.ts";
 
-/** What an answer is true of keeps the numbers of so many. */
+/** So many are kept beside the first. */
 const KEPT_MAX = 8;
 
 interface View {
@@ -29,9 +29,12 @@ interface Place {
   readonly number: number;
 }
 
-/** What has answers that depend on it: a dentry, or an inode whose attributes they tell. */
+/** What answers depend on: a dentry, or an inode whose attributes they tell. */
 interface Answered {
-  answers: number[] | null;
+  /** The number of one, -1 for none. */
+  answer: number;
+  /** Those of others. */
+  moreAnswers: number[] | null;
 }
 
 let view: View | null = null;
@@ -98,21 +101,26 @@ export function tellPath(
 }
 
 function note(of: Answered, number: number): void {
-  if (of.answers !== null && of.answers.length >= KEPT_MAX) forgetAnswers(of);
-  if (of.answers === null) of.answers = [number];
-  else of.answers.push(number);
+  if (of.moreAnswers !== null && of.moreAnswers.length === KEPT_MAX) forgetAnswers(of);
+  if (of.answer < 0) of.answer = number;
+  else if (of.moreAnswers === null) of.moreAnswers = [number];
+  else of.moreAnswers.push(number);
 }
 
 /** What was told of it is true no longer. Their places may have others by now, which is no harm. */
 export function forgetAnswers(of: Answered): void {
-  if (of.answers === null) return;
-  if (view !== null) { for (const number of of.answers) view.answers.drop(number); }
-  of.answers = null;
+  const { answer, moreAnswers } = of;
+  if (answer < 0) return;
+  of.answer = -1;
+  of.moreAnswers = null;
+  if (view === null) return;
+  view.answers.drop(answer);
+  if (moreAnswers !== null) { for (const number of moreAnswers) view.answers.drop(number); }
 }
 
 /** The attributes change. */
 export function forgetAttributes(inode: Inode): void {
-  if (inode.answers !== null) forgetAnswers(inode);
+  if (inode.answer >= 0) forgetAnswers(inode);
 }
 
 /** A name in the middle of paths, or a permission to search, may have changed. */

@@ -67,8 +67,8 @@ export function walk(
     : null;
   if (known !== null) {
     const { ref } = known;
-    const { inode, answers } = ref.dentry;
-    if (answers === null) {
+    const { inode, answer } = ref.dentry;
+    if (answer < 0) {
       tellPath(ctx, start, path, toldTo(follow, known.followedLast || known.endsInLink), ref);
     }
     if (inode === null) return -ENOENT;
