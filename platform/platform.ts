@@ -117,6 +117,15 @@ export abstract class Context {
     a4: number,
     a5?: number,
   ): void;
+  /** The same, whatever it returns. */
+  abstract queueAttempt(
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+  ): void;
   /** Copies bytes into guest memory after the calls queued before it. */
   abstract queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void;
   /** Zeroes guest memory after the calls queued before it. */

@@ -135,6 +135,17 @@ export class PtraceContext extends Context {
     }
   }
 
+  override queueAttempt(
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+  ): void {
+    if (this.#begin()) ptraceLibrary().dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, 0);
+  }
+
   override queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void {
     if (this.#begin()) this.#end(this.#copyOut(addr, src, start, end));
   }

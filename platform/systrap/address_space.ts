@@ -198,7 +198,7 @@ export class SystrapAddressSpace extends AddressSpace {
     }
     if (!last && ctx.slot.index === 0) {
       // The process's first thread: the host reaches its memory through this one, so it stays parked.
-      ctx.park();
+      if (!ctx.lost) ctx.sendPark();
       return this.platform.freeContext(ctx);
     }
     if (!last && !ctx.lost && this.#parked.length < PARKED_MAX) {

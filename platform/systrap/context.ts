@@ -309,6 +309,17 @@ export class SystrapContext extends Context {
     this.#call(CMD_CALL, nr, a0, a1, a2, a3, a4, a5);
   }
 
+  override queueAttempt(
+    nr: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    a4: number,
+  ): void {
+    this.#call(CMD_CALL_RESULT, nr, a0, a1, a2, a3, a4, 0);
+  }
+
   #call(
     op: number,
     nr: number,

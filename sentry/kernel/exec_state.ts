@@ -4,7 +4,7 @@
 import { SIGCHLD, SS_DISABLE } from "../../platform/abi/signal.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { commitCredentials } from "./credentials_change.ts";
-import { clearChildTid, leaveRseq } from "./exit.ts";
+import { leaveMemory } from "./exit.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { exitRobustList } from "./robust_list.ts";
 import { setMask } from "./signal.ts";
@@ -17,8 +17,7 @@ const CLEARED_PERSONALITY = 0x740000;
 export function releaseOldMemory(t: Task): void {
   exitRobustList(t);
   exitPiStates(t);
-  clearChildTid(t);
-  leaveRseq(t);
+  leaveMemory(t);
 }
 
 /** The image is in place: signals, timers, descriptors, credentials; a vfork parent goes on. */

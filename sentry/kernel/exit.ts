@@ -1,5 +1,6 @@
 /** How tasks end (Linux: kernel/exit.c); exit(2), exit_group(2). */
-import { SYS_rseq } from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_futex, SYS_rseq } from "../../platform/abi/amd64/syscalls.ts";
+import { FUTEX_WAKE } from "../../platform/abi/futex.ts";
 import { RSEQ_FLAG_UNREGISTER } from "../../platform/abi/rseq.ts";
 import { EPOLLIN } from "../../platform/abi/epoll.ts";
 import {
@@ -89,8 +90,7 @@ function releaseResources(t: Task): void {
   bookMemoryUse(t);
   exitRobustList(t);
   exitPiStates(t);
-  leaveRseq(t);
-  clearChildTid(t);
+  leaveMemory(t);
   t.vforkDone?.();
   t.vforkDone = null;
   t.signals.pending.flush(0xffffffff, 0xffffffff);
@@ -104,25 +104,27 @@ function releaseResources(t: Task): void {
 }
 
 /**
- * The host thread lives on: its rseq area is not to be written any more. Now, not when the thread next
- * runs: whoever joins may unmap the area at once, and the host kills a process whose area it cannot write.
+ * What the end of a thread does in memory that others may go on using: its rseq area is written no longer, though the
+ * host thread lives on; the word of CLONE_CHILD_CLEARTID is cleared, and who waits for it in pthread_join(3) is woken.
  */
-export function leaveRseq(t: Task): void {
-  const { rseqAddr } = t;
-  t.rseqAddr = 0;
-  if (rseqAddr === 0) return;
-  const area = [rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0] as const;
-  // The last one's host process may be used again: before its memory goes is soon enough.
-  if (t.mm.refs <= 1) t.ctx?.queueCall(SYS_rseq, ...area);
-  else t.ctx?.callNow(SYS_rseq, ...area);
-}
-
-/** CLONE_CHILD_CLEARTID: threads waiting in pthread_join(3) are woken here. */
-export function clearChildTid(t: Task): void {
-  const addr = t.clearChildTidAddr;
-  t.clearChildTidAddr = 0;
-  if (addr === 0 || t.mm.refs <= 1) return;
-  if (t.storeU32(addr, 0) === 0) kernelWake(t, addr, 1);
+export function leaveMemory(t: Task): void {
+  const { ctx, rseqAddr, clearChildTidAddr } = t;
+  t.rseqAddr = t.clearChildTidAddr = 0;
+  if (ctx === null) return;
+  const isShared = t.mm.refs > 1;
+  const clears = isShared && clearChildTidAddr !== 0;
+  // Nobody waits here for a futex where the host has them: the host thread itself can wake, after all else.
+  const isLeftToHost = clears && t.kernel.hostFutexes && t !== t.tg.leader;
+  if (rseqAddr !== 0) {
+    const area = [rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0] as const;
+    // Whoever learns of the end may unmap the area, and the host kills a process whose area it cannot write.
+    if (isShared && !isLeftToHost) ctx.callNow(SYS_rseq, ...area);
+    else ctx.queueAttempt(SYS_rseq, ...area);
+  }
+  if (isLeftToHost) {
+    ctx.queueZero(clearChildTidAddr, 4);
+    ctx.queueAttempt(SYS_futex, clearChildTidAddr, FUTEX_WAKE, 1, 0, 0);
+  } else if (clears && t.storeU32(clearChildTidAddr, 0) === 0) kernelWake(t, clearChildTidAddr, 1);
 }
 
 /** Children get another thread as parent, or the nearest subreaper, or init. */
