@@ -87,7 +87,7 @@ export abstract class Context {
    * Numbers that getpid(2) and the like answer: a platform may let the thread read them by itself.
    * In the order of IDENTITY_CALLS; then 1 when it may use the platform's `answers`, and the number of the
    * directory in which its relative paths start, 0 for none; then two halves of the set of signals whose action, as
-   * sigaction(2) tells it, is all zeros.
+   * sigaction(2) tells it, is all zeros; and two halves of the address of its robust list.
    */
   setIdentity(_words: Int32Array): void {}
   /** Takes the platform's `answers` out of its address space for good, before the thread runs on. */
@@ -195,6 +195,10 @@ export abstract class Context {
   /** The guest's thread sleeps in a host call that the platform made for it without the Sentry. */
   get waiting(): boolean {
     return false;
+  }
+  /** CPU time of the guest's process in ns, if the thread has told it with the call that it is in; else -1. */
+  toldCpuNs(): number {
+    return -1;
   }
   /**
    * getrusage(2) of the guest's own process (0) or thread (1), its RUSAGE_WORDS words into `out`; false when the
@@ -324,6 +328,8 @@ export interface Platform {
    * identity calls, what `answers` tells. Off while system calls are traced. False: the platform cannot.
    */
   serveLocally(on: boolean): boolean;
+  /** There is time, while the host forks: makes ready what the next `AddressSpace.fork` needs. */
+  prepareFork(): void;
   /** Null where guest threads can answer nothing about paths. */
   readonly answers: PathAnswers | null;
   shutdown(): void;

@@ -112,6 +112,8 @@ export class PtracePlatform implements Platform {
   /** Every call comes to the Sentry: that makes it the oracle. */
   readonly answers = null;
 
+  prepareFork(): void {}
+
   serveLocally(): boolean {
     return false;
   }

@@ -15,13 +15,18 @@ import {
   RUSAGE_OFF_MAJFLT,
   RUSAGE_OFF_MAXRSS_KB,
   RUSAGE_OFF_MINFLT,
+  RUSAGE_OFF_STIME_SEC,
+  RUSAGE_OFF_STIME_USEC,
+  RUSAGE_OFF_UTIME_SEC,
+  RUSAGE_OFF_UTIME_USEC,
+  RUSAGE_SELF,
   RUSAGE_SIZE,
   RUSAGE_WORDS,
 } from "../abi/resource.ts";
 import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
 import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
-import { hostSyscall, mappingAddr, monoNs } from "../host/host.ts";
+import { hostSyscall, monoNs } from "../host/host.ts";
 import {
   Context,
   EVENT_CALL_FAILED,
@@ -50,6 +55,7 @@ import {
   COMMAND_MAX,
   COMMAND_WORDS,
   CONTROL_BASE,
+  CPU_TIME_ADDR,
   I_ALIVE,
   I_COMMANDS,
   I_EVENT,
@@ -83,6 +89,7 @@ import {
   slotOffset,
   STATE_REPLY,
   STATE_SENTRY,
+  USAGE_ADDR,
 } from "./slot.ts";
 
 /** Of rusage, as 64-bit words. */
@@ -139,7 +146,7 @@ export class SystrapContext extends Context {
     this.u8 = slot.u8;
     this.i32 = slot.i32;
     this.regs = slot.regs;
-    this.slotAddr = mappingAddr(slot.u8);
+    this.slotAddr = slot.addr;
     this.#cpuTimeBefore = slot.cpuTimeNs;
     slot.user = this;
   }
@@ -472,14 +479,27 @@ export class SystrapContext extends Context {
   }
 
   override usage(who: number, out: Float64Array): boolean {
-    const at = this.#callFilling(SYS_getrusage, who, RUSAGE_SIZE);
+    const known = who === RUSAGE_SELF ? this.prefetchedAt(USAGE_ADDR, RUSAGE_SIZE) : -1;
+    const at = known >= 0 ? known : this.#callFilling(SYS_getrusage, who, RUSAGE_SIZE);
     if (at < 0) return false;
     this.#readUsage(at, out);
     return true;
   }
 
+  override toldCpuNs(): number {
+    const at = this.prefetchedAt(USAGE_ADDR, RUSAGE_SIZE);
+    if (at < 0) return -1;
+    const seconds = this.#wordAt(at + RUSAGE_OFF_UTIME_SEC) +
+      this.#wordAt(at + RUSAGE_OFF_STIME_SEC);
+    const us = this.#wordAt(at + RUSAGE_OFF_UTIME_USEC) + this.#wordAt(at + RUSAGE_OFF_STIME_USEC);
+    return seconds * NSEC_PER_SEC + us * 1000;
+  }
+
   override cpuTimeNs(): number {
-    const at = this.#callFilling(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, TIMESPEC_SIZE);
+    const known = this.prefetchedAt(CPU_TIME_ADDR, TIMESPEC_SIZE);
+    const at = known >= 0
+      ? known
+      : this.#callFilling(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, TIMESPEC_SIZE);
     if (at < 0) return -1;
     this.slot.cpuTimeNs = this.#wordAt(at) * NSEC_PER_SEC + this.#wordAt(at + 8);
     return this.slot.cpuTimeNs - this.#cpuTimeBefore;

@@ -8,6 +8,7 @@ import {
   closeFd,
   ftruncate,
   hostSyscall,
+  mappingAddr,
   mapShared,
   memfdCreate,
   remapShared,
@@ -39,7 +40,13 @@ export class Slot {
   /** The context it serves, or served last; which are told apart, no more. */
   user: object | null = null;
 
+  /** Where it is in this process: for host calls, and for native code. */
+  readonly addr: number;
+  readonly pointer: Deno.PointerValue;
+
   constructor(readonly index: number, readonly u8: Uint8Array) {
+    this.addr = mappingAddr(u8);
+    this.pointer = Deno.UnsafePointer.create(BigInt(this.addr));
     this.i32 = new Int32Array(u8.buffer, 0, SLOT_SIZE / 4);
     this.regs = new Int32Array(u8.buffer, 4 * I_REGS, 2 * REG_COUNT);
   }
@@ -66,6 +73,13 @@ function controlMemory(): number {
 /** FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE */
 const PUNCH_HOLE = 3;
 const pair = new Int32Array(2);
+/** Whether `pair` holds a socketpair that nobody has taken. */
+let hasPair = false;
+
+/** Makes ready what the next `connect` needs: a socketpair takes a fork 11 us. */
+export function prepareConnection(): void {
+  if (!hasPair) hasPair = native.dv_socketpair(pair) === 0;
+}
 
 export class ControlRegion {
   /** The Sentry's end of the socketpair; -1 while unused. */
@@ -92,8 +106,9 @@ export class ControlRegion {
 
   /** Opens a fresh socketpair. Returns the stub's end, which the caller sends and closes, or -errno. */
   connect(): number {
-    const err = native.dv_socketpair(pair);
+    const err = hasPair ? 0 : native.dv_socketpair(pair);
     if (err < 0) return err;
+    hasPair = false;
     this.sock = pair[0];
     return pair[1];
   }

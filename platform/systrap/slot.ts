@@ -71,6 +71,8 @@ export const I_COMMANDS = 144;
 export const COMMAND_WORDS = 16;
 export const COMMAND_MAX = 48;
 export const PREFETCH_MAX = 8;
+export const USAGE_ADDR = 0x100;
+export const CPU_TIME_ADDR = 0x200;
 export const ARENA_IN = 0x1_0000;
 export const ARENA_OUT = 0x2_8000;
 
@@ -103,6 +105,7 @@ export const ANSWER_HASH_STEP = 0x0100_0193;
 export const WORD_VIEW = 6;
 export const WORD_PLACE = 7;
 export const WORD_UNTOUCHED = 8;
+export const WORD_ROBUST = 10;
 
 // struct answer, in bytes.
 export const ANSWER_BYTES = 320;

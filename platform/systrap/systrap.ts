@@ -25,7 +25,7 @@ import {
 import { AnswerTable } from "./answers.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import { SystrapContext } from "./context.ts";
-import { ControlRegion, type Slot } from "./region.ts";
+import { ControlRegion, prepareConnection, type Slot } from "./region.ts";
 import {
   ANSWERS_SIZE,
   I_ENTRY,
@@ -148,6 +148,10 @@ export class SystrapPlatform implements Platform {
     return on;
   }
 
+  prepareFork(): void {
+    prepareConnection();
+  }
+
   /** A stub is about to be made. */
   expectBirth(space: SystrapAddressSpace): void {
     this.#newborn.add(space);
@@ -176,7 +180,7 @@ export class SystrapPlatform implements Platform {
     if (handle >= HANDLE_MAX) return -EAGAIN;
     const ctx = new SystrapContext(space, slot, handle);
     this.#contexts[handle] = ctx;
-    native.dv_slot_register(handle, Deno.UnsafePointer.create(BigInt(ctx.slotAddr)));
+    native.dv_slot_register(handle, slot.pointer);
     return ctx;
   }
 

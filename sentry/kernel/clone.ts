@@ -98,6 +98,7 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
   publish(t, child, args);
   if (isVfork) return waitForVfork(t, child, isFlushing ? parent.flushed() : parent.flush());
   t.kernel.start(child);
+  if (isResumed && (args.flagsLo & CLONE_VM) === 0) t.kernel.platform.prepareFork();
   return isResumed ? RESUMED : tid;
 }
 

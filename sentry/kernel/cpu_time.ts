@@ -68,7 +68,8 @@ export function sampleCpuTime(t: Task): void {
   const isAlone = !threaded.has(space);
   // The times of those that are gone are what is nobody's.
   const account = isAlone ? t : t.tg.deadThreads;
-  const now = stubCpuNs(space);
+  const told = ctx.toldCpuNs();
+  const now = told >= 0 ? told : stubCpuNs(space);
   if (now >= 0) {
     const delta = now - (seen.get(space) ?? 0);
     seen.set(space, now);

@@ -85,6 +85,7 @@ export class PendingSignals {
 
   /** Forgets the signals of a set. */
   flush(lo: number, hi: number): void {
+    if (((this.lo & lo) | (this.hi & hi)) === 0) return;
     for (let signo = 1; signo <= 64; signo++) {
       if (!setHas(lo, hi, signo) || !this.has(signo)) continue;
       this.#queues[signo]?.forEach(release);

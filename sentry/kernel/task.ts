@@ -162,6 +162,8 @@ export class Task {
     identity[7] = sees ? placeNumber(this.fs.cwd) : 0;
     identity[8] = this.tg.actions.untouchedLo;
     identity[9] = this.tg.actions.untouchedHi;
+    identity[10] = this.robustListAddr % 0x1_0000_0000;
+    identity[11] = Math.floor(this.robustListAddr / 0x1_0000_0000);
     this.ctx?.setIdentity(identity);
   }
 

@@ -40,6 +40,7 @@ export function setTidAddress(t: Task, args: SyscallArguments): number {
 export function setRobustList(t: Task, args: SyscallArguments): number {
   if (args.addr(1) !== ROBUST_LIST_HEAD_SIZE) return -EINVAL;
   t.robustListAddr = args.addr(0);
+  t.publishIdentity();
   t.robustListLength = ROBUST_LIST_HEAD_SIZE;
   return 0;
 }

@@ -69,6 +69,9 @@
 #define SLOT_ARENA_IN 0x10000
 #define SLOT_ARENA_OUT 0x28000
 #define SLOT_PREFETCH_MAX 8
+// Addresses, among what is prefetched, where no guest memory is:
+#define USAGE_ADDR 0x100    // getrusage(2) of the process
+#define CPU_TIME_ADDR 0x200 // the thread's CPU time
 
 #define FD_SOCKET 3
 
@@ -99,6 +102,7 @@
 #define WORD_VIEW 6             // words[]: 1 when the answers are this thread's
 #define WORD_PLACE 7            // words[]: the number of its current directory, 0 none
 #define WORD_UNTOUCHED 8        // words[] and the next: the signals whose action is all zeros
+#define WORD_ROBUST 10          // words[] and the next: the address of the thread's robust list, 0 none
 
 #define SPIN_YIELDS 0xffffffffu // it yields the processor instead
 #define YIELDS_MAX 4            // so often, then it sleeps

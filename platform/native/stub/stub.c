@@ -315,7 +315,7 @@ static u32 serve(struct slot *s) {
 // --- Prefetch: the call's memory operands go into the arena before the Sentry looks -------------------
 
 // A descriptor is up to three fields of ten bits: kind (3), argument (3), parameter (4).
-enum { PREFETCH_PATH = 1, PREFETCH_BUFFER = 2, PREFETCH_FIXED = 3, PREFETCH_IOVEC = 4 };
+enum { PREFETCH_PATH = 1, PREFETCH_BUFFER = 2, PREFETCH_FIXED = 3, PREFETCH_IOVEC = 4, PREFETCH_USAGE = 5, PREFETCH_CPU_TIME = 6, PREFETCH_ROBUST = 7 };
 #define ARENA_IN_SIZE (SLOT_ARENA_OUT - SLOT_ARENA_IN)
 // Bytes of a write beyond this are left to the slow road, which moves them once.
 #define BUFFER_MAX 65536
@@ -352,6 +352,17 @@ static u32 prefetch_iovec(struct slot *s, u32 *count, u32 used, u64 addr, u64 ve
   return used;
 }
 
+// The answer of a host call about the process or thread, which ends: its second argument is filled.
+static u32 prefetch_call(struct slot *s, u32 *count, u32 used, u64 nr, u64 what, u32 size, u64 addr) {
+  if (used + size > ARENA_IN_SIZE || *count >= SLOT_PREFETCH_MAX) return used;
+  if (stub_call(nr, what, (u64)s + SLOT_ARENA_IN + used, 0, 0, 0, 0)) return used;
+  struct prefetched *p = &s->prefetched[(*count)++];
+  p->addr = addr;
+  p->length = size;
+  p->offset = SLOT_ARENA_IN + used;
+  return used + ((size + 63) & ~63u);
+}
+
 // Returns how many ranges it copied.
 static u32 prefetch(struct slot *s, u32 spec) {
   static const uint8_t fixed[16] = {4, 8, 16, 24, 32, 48, 56, 64, 88, 128, 144, 12, 20, 112, 152, 40};
@@ -359,6 +370,19 @@ static u32 prefetch(struct slot *s, u32 spec) {
   for (; spec; spec >>= 10) {
     u32 kind = spec & 7, arg = spec >> 3 & 7, param = spec >> 6 & 15;
     // Argument order rdi, rsi, rdx, r10, r8, r9 is registers 1..6 of the slot.
+    if (kind == PREFETCH_USAGE) {
+      used = prefetch_call(s, &n, used, SYS_getrusage, 0 /* RUSAGE_SELF */, 144, USAGE_ADDR);
+      continue;
+    }
+    if (kind == PREFETCH_CPU_TIME) {
+      used = prefetch_call(s, &n, used, SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, 16, CPU_TIME_ADDR);
+      continue;
+    }
+    if (kind == PREFETCH_ROBUST) {
+      u64 list = s->words[WORD_ROBUST] | (u64)s->words[WORD_ROBUST + 1] << 32;
+      used = prefetch_range(s, &n, used, list, 24 /* sizeof(struct robust_list_head) */);
+      continue;
+    }
     u64 addr = s->regs[1 + (arg < 6 ? arg : 0)];
     if (addr == 0) continue;
     if (kind == PREFETCH_PATH) used = prefetch_path(s, &n, used, addr);
