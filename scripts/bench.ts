@@ -163,9 +163,9 @@ function makeSetting(rows: readonly Row[], quick: boolean): Setting {
     tools: OUT,
     work,
     env,
-    limitSeconds: quick ? 30 : 120,
-    microRounds: quick ? 3 : 7,
-    microRoundMs: quick ? 10 : 40,
+    limitSeconds: quick ? 30 : 240,
+    microRounds: quick ? 3 : 5,
+    microRoundMs: quick ? 10 : 100,
   };
 }
 

@@ -80,12 +80,12 @@ class Round {
     this.figures.set(row.id, (performance.now() - startMs) * 1e6);
   }
 
-  /** All of them in one sandbox, timed by a program in it. The first of three runs warms up. */
+  /** All of them in one sandbox, timed by a program in it. The first of five runs warms up. */
   async inside(rows: readonly Row[]): Promise<void> {
     const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
     const lines = rows.map(({ id, way }) => {
       if (way.kind !== "inside") return "";
-      const words = [id, "3", way.prepare ?? "", "--", ...way.argv];
+      const words = [id, "5", way.prepare ?? "", "--", ...way.argv];
       return `${quoted(`${this.setting.tools}/clock`)} ${words.map(quoted).join(" ")}`;
     });
     const script = lines.join("\n");
