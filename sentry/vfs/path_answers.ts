@@ -22,6 +22,8 @@ interface View {
   readonly answers: PathAnswers;
   readonly root: PathRef;
   readonly trust: string;
+  /** Credentials that have this trust; those that asked last. */
+  creds: Credentials;
 }
 
 interface Place {
@@ -43,7 +45,7 @@ let lastPlace = 0;
 
 /** From now on walks with this root and these credentials are told. */
 export function startPathAnswers(answers: PathAnswers, root: PathRef, creds: Credentials): void {
-  view = { answers, root, trust: trustOf(creds) };
+  view = { answers, root, trust: trustOf(creds), creds };
   places = new WeakMap();
 }
 
@@ -55,8 +57,13 @@ export function stopPathAnswers(): void {
 
 /** Whether someone with this root and these credentials may know the answers. */
 export function maySeeAnswers(root: PathRef, creds: Credentials): boolean {
-  return view !== null && root.dentry === view.root.dentry && root.mount === view.root.mount &&
-    trustOf(creds) === view.trust;
+  if (view === null || root.dentry !== view.root.dentry || root.mount !== view.root.mount) {
+    return false;
+  }
+  if (creds === view.creds) return true;
+  if (trustOf(creds) !== view.trust) return false;
+  view.creds = creds;
+  return true;
 }
 
 /** The number by which answers know a directory that is somebody's current one. */
