@@ -164,7 +164,7 @@ function makeSetting(rows: readonly Row[], quick: boolean): Setting {
     work,
     env,
     limitSeconds: quick ? 30 : 240,
-    microRounds: quick ? 3 : 5,
+    microRounds: quick ? 3 : 7,
     microRoundMs: quick ? 10 : 100,
   };
 }
