@@ -13,6 +13,7 @@ import { latin1 } from "../../platform/abi/latin1.ts";
 import { MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import type { Inode } from "../vfs/inode.ts";
 import { KernelDst } from "../vfs/kernel_io.ts";
 import { type MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { type ElfImage, isElf, parseElf, programHeaders } from "./elf.ts";
@@ -65,10 +66,16 @@ export async function loadProgram(
   taskSize: number,
 ): Promise<Program | number> {
   for (let depth = 0;; depth++) {
+    const known = knownImage(file);
+    if (known !== null) return await loadElfProgram(file, known, argv, open, taskSize);
     const head = new Uint8Array(HEAD_SIZE);
     const n = await readAt(file, head, 0);
     if (n < 0) return close(file, n);
-    if (isElf(head, n)) return await loadElfProgram(file, head, n, argv, open, taskSize);
+    if (isElf(head, n)) {
+      const image = await imageOf(file, head, n, taskSize);
+      if (typeof image === "number") return close(file, image);
+      return await loadElfProgram(file, image, argv, open, taskSize);
+    }
     if (n < 2 || head[0] !== 0x23 || head[1] !== 0x21) return close(file, -ENOEXEC);
     if (depth === SCRIPT_DEPTH) return close(file, -ELOOP);
     const line = parseScriptLine(head, n);
@@ -112,19 +119,63 @@ export function parseScriptLine(
   return { interpreter, argument: last > to ? latin1(head, to, last) : null };
 }
 
-async function loadElfProgram(
+/** What ELF files that do not change say of themselves: their headers, and the interpreter of a program. */
+const images = new WeakMap<Inode, ElfImage>();
+const interpreters = new WeakMap<Inode, string>();
+
+/** `head`: the file's first bytes. */
+async function imageOf(
   file: FileDescription,
   head: Uint8Array,
   headLength: number,
+  taskSize: number,
+): Promise<ElfImage | number> {
+  const image = await readImage(file, head, headLength, taskSize);
+  if (typeof image !== "number" && file.inode.isSteady) images.set(file.inode, image);
+  return image;
+}
+
+function knownImage({ inode }: FileDescription): ElfImage | null {
+  return inode.isSteady ? images.get(inode) ?? null : null;
+}
+
+/** The interpreter that `image` of `file` asks for. -ENOEXEC, or what reading says. */
+async function interpreterOf(
+  file: FileDescription,
+  [offset, size]: [offset: number, size: number],
+): Promise<string | number> {
+  const { inode } = file;
+  const known = inode.isSteady ? interpreters.get(inode) : undefined;
+  if (known !== undefined) return known;
+  const name = await readInterpreter(file, offset, size);
+  if (typeof name === "string" && inode.isSteady) interpreters.set(inode, name);
+  return name;
+}
+
+async function readInterpreter(
+  file: FileDescription,
+  offset: number,
+  size: number,
+): Promise<string | number> {
+  if (size < 2 || size > PAGE_SIZE) return -ENOEXEC;
+  const name = new Uint8Array(size);
+  const n = await readAt(file, name, offset);
+  if (n < size || name[size - 1] !== 0) return n < 0 ? n : -ENOEXEC;
+  return latin1(name, 0, name.indexOf(0));
+}
+
+async function loadElfProgram(
+  file: FileDescription,
+  image: ElfImage,
   argv: StringBlock,
   open: ExecOpener,
   taskSize: number,
 ): Promise<Program | number> {
-  const image = await readImage(file, head, headLength, taskSize);
-  if (typeof image === "number") return close(file, image);
   const program: Program = { file, image, interpFile: null, interpImage: null, argv };
   if (image.interp === null) return program;
-  const err = await loadInterpreter(program, open, taskSize);
+  const interpreter = await interpreterOf(file, image.interp);
+  if (typeof interpreter === "number") return close(file, interpreter);
+  const err = await loadInterpreter(program, interpreter, open, taskSize);
   return err < 0 ? close(file, err) : program;
 }
 
@@ -149,25 +200,30 @@ async function readImage(
 
 async function loadInterpreter(
   program: Program,
+  name: string,
   open: ExecOpener,
   taskSize: number,
 ): Promise<number> {
-  const [offset, size] = program.image.interp!;
-  if (size < 2 || size > PAGE_SIZE) return -ENOEXEC;
-  const name = new Uint8Array(size);
-  const n = await readAt(program.file, name, offset);
-  if (n < size || name[size - 1] !== 0) return n < 0 ? n : -ENOEXEC;
-  const file = open(latin1(name, 0, name.indexOf(0)));
+  const file = open(name);
   if (typeof file === "number") return file;
-  const head = new Uint8Array(HEAD_SIZE);
-  const length = await readAt(file, head, 0);
-  if (length < 0) return close(file, length);
-  if (!isElf(head, length)) return close(file, -ELIBBAD);
-  const image = await readImage(file, head, length, taskSize);
-  if (typeof image === "number") return close(file, -ELIBBAD);
+  const image = knownImage(file) ?? await readInterpreterImage(file, taskSize);
+  if (typeof image === "number") return close(file, image);
   program.interpFile = file;
   program.interpImage = image;
   return 0;
+}
+
+/** -ELIBBAD when it is no interpreter. */
+async function readInterpreterImage(
+  file: FileDescription,
+  taskSize: number,
+): Promise<ElfImage | number> {
+  const head = new Uint8Array(HEAD_SIZE);
+  const length = await readAt(file, head, 0);
+  if (length < 0) return length;
+  if (!isElf(head, length)) return -ELIBBAD;
+  const image = await imageOf(file, head, length, taskSize);
+  return typeof image === "number" ? -ELIBBAD : image;
 }
 
 /** What the program sees of its image. */

@@ -138,7 +138,7 @@ export abstract class Inode {
   locks: InodeLocks | null = null;
   /** The pipe of a FIFO or the socket bound here; owned by sentry/fsimpl/pipe and socket/unix. */
   special: unknown = null;
-  /** Its attributes change nowhere but where `forgetAttributes` (path_answers.ts) is called. */
+  /** Its data do not change, and its attributes only where `forgetAttributes` (path_answers.ts) is called. */
   get isSteady(): boolean {
     return false;
   }
