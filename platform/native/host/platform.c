@@ -480,12 +480,26 @@ void dv_slot_deactivate(int handle) {
 #define FAILURES 16
 static int failures;
 
-// A sleeping stub was woken. Where it is likely to be queued on this very processor, it does not run
-// before we sleep. Elsewhere it is up when its `sleeping` is 0 again, and the spin begins only then.
-#define SPIN_AFTER_WAKE_NS 5000
+// A sleeping stub was woken elsewhere: it is up when its `sleeping` is 0 again, and the spin begins only then.
 #define WAKE_UP_NS 100000
 static const struct slot *woke;
-static int woke_here;
+
+// One that is likely to be queued on this very processor does not run before we sleep, whatever else comes
+// meanwhile. After a while it is no longer believed.
+#define SPIN_BEFORE_QUEUED_NS 5000
+#define QUEUED_NS 2000000L
+static const struct slot *queued_here;
+static long queued_since;
+
+static int is_queued_here(void) {
+  const struct slot *s = queued_here;
+  if (!s) return 0;
+  // One that has run and sleeps again waits for another answer.
+  if (__atomic_load_n(&s->sleeping, __ATOMIC_RELAXED) && __atomic_load_n(&s->state, __ATOMIC_RELAXED) == STATE_REPLY &&
+      now_ns() - queued_since < QUEUED_NS) return 1;
+  queued_here = 0;
+  return 0;
+}
 
 // Guest threads that want a processor, counted up to `limit`: those in a futex call of their own do not.
 static int busy_threads(int limit) {
@@ -497,12 +511,12 @@ static int busy_threads(int limit) {
 
 static long spin_budget(void) {
   if (busy_threads(cpus) >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
-  return woke ? woke_here ? SPIN_AFTER_WAKE_NS : WAKE_UP_NS : SPIN_NS;
+  return is_queued_here() ? SPIN_BEFORE_QUEUED_NS : woke ? WAKE_UP_NS : SPIN_NS;
 }
 
 // True once, when who was woken elsewhere is up.
 static int is_up(void) {
-  if (!woke || woke_here || __atomic_load_n(&woke->sleeping, __ATOMIC_RELAXED)) return 0;
+  if (!woke || __atomic_load_n(&woke->sleeping, __ATOMIC_RELAXED)) return 0;
   woke = 0;
   return 1;
 }
@@ -520,7 +534,7 @@ static void choose_policy(int handle) {
 static void spin_result(int found) {
   woke = 0;
   if (found) failures = 0;
-  else if (++failures >= 3 * FAILURES) failures = FAILURES - 2;
+  else if (!queued_here && ++failures >= 3 * FAILURES) failures = FAILURES - 2;
 }
 
 // Where there is one processor for all, who waits yields it: that costs half of a sleep and a wake-up. It pays
@@ -563,8 +577,14 @@ void dv_resume(int handle, uint32_t reply, uint32_t ncommands, uint32_t rax_low,
   __atomic_store_n(&s->state, STATE_REPLY, __ATOMIC_SEQ_CST);
   uint32_t sleeping = __atomic_load_n(&s->sleeping, __ATOMIC_SEQ_CST);
   if (!sleeping) return;
-  woke = s;
-  woke_here = (int)sleeping - 1 == home;
+  if ((int)sleeping - 1 != home) woke = s;
+  else if (wide[handle] && busy_threads(cpus) < cpus) {
+    allow(handle, 0); // There is another processor for it.
+    woke = s;
+  } else {
+    queued_here = s;
+    queued_since = now_ns();
+  }
   choose_policy(handle);
   sys_futex(&s->state, FUTEX_WAKE, 1, 0);
 }
@@ -700,7 +720,7 @@ int dv_wait_slot(int handle, int pid, int sock, double timeout_ns) {
   struct slot *s = slots[handle];
   volatile uint32_t *sleeping = (uint32_t *)(shared + SHARED_SLEEPING);
   long start = now_ns(), last = start, waited = 0;
-  long spin = cpus < 2 ? 0 : woke && woke_here ? SPIN_AFTER_WAKE_NS : SPIN_NS;
+  long spin = cpus < 2 ? 0 : is_queued_here() ? SPIN_BEFORE_QUEUED_NS : SPIN_NS;
   woke = 0;
   for (int i = 0; i < YIELDS_MAX && may_yield() && __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != STATE_SENTRY; i++)
     yield_once();
