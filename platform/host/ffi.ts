@@ -18,6 +18,7 @@ const symbols = {
   dv_auxval: { parameters: ["i32"], result: "f64" },
   // platform.c
   dv_shared_page: { parameters: [], result: "pointer" },
+  dv_chore: { parameters: ["i32"], result: "void" },
   dv_background: { parameters: ["i32"], result: "void" },
   dv_foreground: { parameters: ["i32", "i32"], result: "void" },
   dv_place: { parameters: [], result: "void" },

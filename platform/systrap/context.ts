@@ -627,6 +627,7 @@ export class SystrapContext extends Context {
 
   /** For dropContext: has the process give up the guest's memory, and wait. */
   sendEmpty({ trust, usage }: Reuse): void {
+    native.dv_chore(this.handle);
     this.keptFor = trust;
     this.#reportUsage = usage ?? null;
     if (this.arenaLeft < RUSAGE_SIZE) this.flush();
@@ -643,6 +644,11 @@ export class SystrapContext extends Context {
   /** Where the batch of sendEmpty leaves the rusage; -1 when it has been looked at. */
   #usageAt = -1;
   #reportUsage: ((words: Float64Array) => void) | null = null;
+
+  /** Whether isEmpty need not wait. */
+  get isDone(): boolean {
+    return this.i32[I_STATE] === STATE_SENTRY;
+  }
 
   /** Waits until the process is empty; false when it may not be used again. Once true, always. */
   isEmpty(): boolean {

@@ -209,7 +209,7 @@ export class SystrapPlatform implements Platform {
 
   newAddressSpace(trust: string): Context | number {
     this.#reap(); // A spare may have died since.
-    const kept = this.#takeKept(trust);
+    const kept = this.#takeKept(trust, this.#spares.length > 0);
     if (kept !== null) return kept;
     for (;;) {
       if (this.#spares.length === 0) {
@@ -226,10 +226,11 @@ export class SystrapPlatform implements Platform {
     }
   }
 
-  #takeKept(trust: string): SystrapContext | null {
+  /** `isDone`: only one that need not be waited for. */
+  #takeKept(trust: string, isDone: boolean): SystrapContext | null {
     for (let i = this.#kept.length - 1; i >= 0; i--) {
       const ctx = this.#kept[i];
-      if (ctx.keptFor !== trust || !this.#isEmpty(ctx)) continue;
+      if (ctx.keptFor !== trust || (isDone && !ctx.isDone) || !this.#isEmpty(ctx)) continue;
       this.#kept.splice(i, 1);
       ctx.reuse();
       native.dv_foreground(ctx.handle, ctx.addressSpace.hostPid);

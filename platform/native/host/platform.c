@@ -371,11 +371,13 @@ int dv_receive_zygote(int sock, int timeout_ms) {
 static struct slot *slots[ACTIVE_MAX];   // by handle
 static int active[ACTIVE_MAX], position[ACTIVE_MAX], nactive;
 
-// The zygote: it forks spares when there is time, and counts as nobody. That time is the Sentry's own, so
-// it works on the Sentry's processor.
-static int background = -1;
+// Stubs at work for nobody: they count as nobody.
+static uint8_t is_chore[ACTIVE_MAX];
+void dv_chore(int handle) { is_chore[handle] = 1; }
+
+// The zygote forks spares when there is time. That time is the Sentry's own, so it works on the Sentry's processor.
 void dv_background(int handle) {
-  background = handle;
+  is_chore[handle] = 1;
   cpu_set_t here;
   CPU_ZERO(&here);
   if (home < 0) return;
@@ -408,7 +410,7 @@ static long idle_since;
 static long open_home(void) {
   int kept = 0, busy = busy_threads(cpus);
   for (int i = 0; i < nactive; i++)
-    if (active[i] != background && wide[active[i]] != 1) kept++;
+    if (!is_chore[active[i]] && wide[active[i]] != 1) kept++;
   if (home < 0 || kept == 0 || busy == 0) {
     idle_since = 0;
     return LONG_MAX;
@@ -420,7 +422,7 @@ static long open_home(void) {
   uint64_t tsc = __builtin_ia32_rdtsc();
   for (int i = 0; i < nactive; i++) {
     int handle = active[i];
-    if (handle == background || wide[handle] == 1 || (!all && tsc - resumed[handle] < COMPUTES_TSC)) continue;
+    if (is_chore[handle] || wide[handle] == 1 || (!all && tsc - resumed[handle] < COMPUTES_TSC)) continue;
     allow(handle, 1);
     kept--;
   }
@@ -441,6 +443,7 @@ static void came_back(int handle) {
 // decides. A spare has been kept on `home` like its maker, and may not have said its number yet: `pid` is what
 // the kernel says.
 void dv_foreground(int handle, int pid) {
+  is_chore[handle] = 0;
   if (home >= 0) allow_thread(handle, pid, busy_threads(cpus) < cpus - 1 ? 0 : 2);
 }
 
@@ -451,6 +454,7 @@ int dv_slot_register(int handle, struct slot *s) {
   wide[handle] = 2;
   quick[handle] = 0;
   policy[handle] = -1;
+  is_chore[handle] = 0;
   return 0;
 }
 
@@ -505,7 +509,7 @@ static int is_queued_here(void) {
 static int busy_threads(int limit) {
   int n = 0;
   for (int i = 0; i < nactive && n < limit; i++)
-    if (active[i] != background && !__atomic_load_n(&slots[active[i]]->waiting, __ATOMIC_RELAXED)) n++;
+    if (!is_chore[active[i]] && !__atomic_load_n(&slots[active[i]]->waiting, __ATOMIC_RELAXED)) n++;
   return n;
 }
 
