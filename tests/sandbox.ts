@@ -91,6 +91,7 @@ export function identify(pids: number[]): string[] {
 export function isAlive(identity: string): boolean {
   const pid = parseInt(identity);
   const fields = stat(pid);
+  if (fields[19] === undefined) return false; // Gone, perhaps before it was identified.
   return `${pid} started at ${fields[19]}` === identity && !["Z", "X"].includes(fields[0]);
 }
 
