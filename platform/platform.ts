@@ -33,6 +33,15 @@ export const IDENTITY_CALLS: readonly number[] = [
   108, // getegid
 ];
 
+/** What `Context.setIdentity` takes behind them: positions of single words, and of the first of two halves. */
+export const IDENTITY_VIEW = 6;
+export const IDENTITY_PLACE = 7;
+export const IDENTITY_UNTOUCHED = 8;
+export const IDENTITY_ROBUST = 10;
+
+/** Of a host call that takes at most five. */
+export type CallArguments = readonly [number, number, number, number, number];
+
 /** In place of a call number. No system call has it. */
 export const NO_CALL = -1;
 
@@ -118,14 +127,7 @@ export abstract class Context {
     a5?: number,
   ): void;
   /** The same, whatever it returns. */
-  abstract queueAttempt(
-    nr: number,
-    a0: number,
-    a1: number,
-    a2: number,
-    a3: number,
-    a4: number,
-  ): void;
+  abstract queueAttempt(nr: number, ...args: CallArguments): void;
   /** Copies bytes into guest memory after the calls queued before it. */
   abstract queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void;
   /** Zeroes guest memory after the calls queued before it. */

@@ -5,7 +5,7 @@ import { EFAULT, EPERM, ESRCH } from "../abi/errno.ts";
 import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
 import { REG_COUNT, REG_FS_BASE, REG_ORIG_RAX, setReg } from "../arch/amd64/registers.ts";
 import { viewMemory } from "../host/ffi.ts";
-import { Context, type Reuse } from "../platform.ts";
+import { type CallArguments, Context, type Reuse } from "../platform.ts";
 import type { PtraceAddressSpace } from "./address_space.ts";
 import type { PtracePlatform } from "./ptrace.ts";
 import {
@@ -135,15 +135,8 @@ export class PtraceContext extends Context {
     }
   }
 
-  override queueAttempt(
-    nr: number,
-    a0: number,
-    a1: number,
-    a2: number,
-    a3: number,
-    a4: number,
-  ): void {
-    if (this.#begin()) ptraceLibrary().dv_pt_call(this.handle, nr, a0, a1, a2, a3, a4, 0);
+  override queueAttempt(nr: number, ...args: CallArguments): void {
+    if (this.#begin()) ptraceLibrary().dv_pt_call(this.handle, nr, ...args, 0);
   }
 
   override queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void {

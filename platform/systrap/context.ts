@@ -28,6 +28,7 @@ import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../arch/amd64/register
 import { native } from "../host/ffi.ts";
 import { hostSyscall, monoNs } from "../host/host.ts";
 import {
+  type CallArguments,
   Context,
   EVENT_CALL_FAILED,
   EVENT_FAULT,
@@ -316,15 +317,8 @@ export class SystrapContext extends Context {
     this.#call(CMD_CALL, nr, a0, a1, a2, a3, a4, a5);
   }
 
-  override queueAttempt(
-    nr: number,
-    a0: number,
-    a1: number,
-    a2: number,
-    a3: number,
-    a4: number,
-  ): void {
-    this.#call(CMD_CALL_RESULT, nr, a0, a1, a2, a3, a4, 0);
+  override queueAttempt(nr: number, ...args: CallArguments): void {
+    this.#call(CMD_CALL_RESULT, nr, ...args, 0);
   }
 
   #call(

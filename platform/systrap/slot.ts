@@ -1,4 +1,14 @@
 /** Offsets of platform/native/stub/slot.h; slot_test.ts compares the two. */
+export {
+  ANSWER_FOLLOW,
+  ANSWER_NOFOLLOW,
+  IDENTITY_PLACE as WORD_PLACE,
+  IDENTITY_ROBUST as WORD_ROBUST,
+  IDENTITY_UNTOUCHED as WORD_UNTOUCHED,
+  IDENTITY_VIEW as WORD_VIEW,
+} from "../platform.ts";
+export { STAT_SIZE as ANSWER_STAT_SIZE } from "../abi/stat.ts";
+
 export const TASK_SIZE_GUEST = 0x7ffd_0000_0000;
 export const CONTROL_BASE = 0x7ffe_f7e4_0000;
 export const CONTROL_SIZE = 0x1_0000_0000;
@@ -99,13 +109,8 @@ export const ANSWER_BUCKETS = 8192;
 export const ANSWER_WAYS = 4;
 export const ANSWER_COUNT = 16384;
 export const ANSWER_PATH_MAX = 144;
-export const ANSWER_STAT_SIZE = 144;
 export const ANSWER_HASH_START = 0x811c_9dc5;
 export const ANSWER_HASH_STEP = 0x0100_0193;
-export const WORD_VIEW = 6;
-export const WORD_PLACE = 7;
-export const WORD_UNTOUCHED = 8;
-export const WORD_ROBUST = 10;
 
 // struct answer, in bytes.
 export const ANSWER_BYTES = 320;

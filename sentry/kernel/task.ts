@@ -3,7 +3,13 @@
  * signals in signal.ts, exit and wait in exit.ts, clone in clone.ts, execve in exec.ts,
  * blocking in block.ts, the run loop in run.ts.
  */
-import type { Context } from "../../platform/platform.ts";
+import {
+  type Context,
+  IDENTITY_PLACE,
+  IDENTITY_ROBUST,
+  IDENTITY_UNTOUCHED,
+  IDENTITY_VIEW,
+} from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { MemoryPolicy } from "../mm/vma.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
@@ -158,12 +164,12 @@ export class Task {
     identity[4] = creds.rgid;
     identity[5] = creds.egid;
     const sees = this.seesAnswers(creds);
-    identity[6] = sees ? 1 : 0;
-    identity[7] = sees ? placeNumber(this.fs.cwd) : 0;
-    identity[8] = this.tg.actions.untouchedLo;
-    identity[9] = this.tg.actions.untouchedHi;
-    identity[10] = this.robustListAddr % 0x1_0000_0000;
-    identity[11] = Math.floor(this.robustListAddr / 0x1_0000_0000);
+    identity[IDENTITY_VIEW] = sees ? 1 : 0;
+    identity[IDENTITY_PLACE] = sees ? placeNumber(this.fs.cwd) : 0;
+    identity[IDENTITY_UNTOUCHED] = this.tg.actions.untouchedLo;
+    identity[IDENTITY_UNTOUCHED + 1] = this.tg.actions.untouchedHi;
+    identity[IDENTITY_ROBUST] = this.robustListAddr % 0x1_0000_0000;
+    identity[IDENTITY_ROBUST + 1] = Math.floor(this.robustListAddr / 0x1_0000_0000);
     this.ctx?.setIdentity(identity);
   }
 
