@@ -258,6 +258,25 @@ TEST(space, "fallocate extends, keeps the size, punches and refuses nonsense") {
   FAILS(fallocate(p[1], 0, 0, 1), ESPIPE);
 }
 
+TEST(space_behind, "holes are punched across the end of a file and behind it") {
+  static const int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  int sizes[] = {5000, 200000};
+  for (int i = 0; i < 2; i++) {
+    int fd = OK(open("f", O_RDWR | O_CREAT | O_TRUNC, 0644));
+    struct stat full, punched;
+    OK(ftruncate(fd, sizes[i]));
+    OK(fallocate(fd, hole, sizes[i], 1 << 20));
+    OK(fallocate(fd, hole, 1 << 20, 4096));
+    OK(fallocate(fd, 0, 0, sizes[i]));
+    OK(fstat(fd, &full));
+    CHECK(full.st_blocks > 0);
+    OK(fallocate(fd, hole, 0, 1 << 20));
+    OK(fstat(fd, &punched));
+    EQUAL(punched.st_size, sizes[i]);
+    EQUAL(punched.st_blocks, 0);
+  }
+}
+
 TEST(unlinked, "an open file outlives its name") {
   write_file("f", "still here");
   int fd = OK(open("f", O_RDWR));

@@ -196,7 +196,7 @@ class TmpfsFileImpl extends FileDescriptionImpl {
 
   #clear(offset: number, end: number, punch: boolean): number {
     const { inode } = this;
-    const err = inode.content.clear(offset, Math.min(end, Math.max(inode.size, offset)), punch);
+    const err = inode.content.clear(offset, end, punch);
     if (err === 0) touchModify(inode);
     return err;
   }
