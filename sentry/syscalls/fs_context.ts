@@ -12,13 +12,22 @@ import {
   SYS_umask,
 } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_CHROOT } from "../../platform/abi/capability.ts";
-import { EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE } from "../../platform/abi/errno.ts";
+import {
+  EBADF,
+  EINVAL,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  EPERM,
+  ERANGE,
+} from "../../platform/abi/errno.ts";
 import {
   AT_EACCESS,
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
 } from "../../platform/abi/fcntl.ts";
+import { PATH_MAX } from "../../platform/abi/limits.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import {
   FULL,
@@ -82,7 +91,8 @@ export function getcwd(t: Task, args: SyscallArguments): SyscallReturn {
   let path = pathOf(t.fs.cwd, t.fs.root);
   if (!lastPathReached()) path = "(unreachable)" + path;
   const length = path.length + 1;
-  if (length > size || length > 4096) return -ERANGE;
+  if (length > PATH_MAX) return -ENAMETOOLONG;
+  if (length > size) return -ERANGE;
   const bytes = length <= t.scratch.length ? t.scratch : new Uint8Array(length);
   for (let i = 0; i < path.length; i++) bytes[i] = path.charCodeAt(i);
   bytes[path.length] = 0;

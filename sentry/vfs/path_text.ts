@@ -1,4 +1,6 @@
 /** Paths and mount tables as text: getcwd(2), /proc/PID/{fd,maps,mounts,mountinfo}. */
+import { ENAMETOOLONG } from "../../platform/abi/errno.ts";
+import { PATH_MAX } from "../../platform/abi/limits.ts";
 import {
   MS_NOATIME,
   MS_NODEV,
@@ -54,7 +56,13 @@ export function pathText(p: PathRef, root: PathRef): string {
   return p.dentry.unlinked ? text + " (deleted)" : text;
 }
 
-/** What readlink of /proc/PID/fd/N gives. */
+/** What readlink of a link in /proc/PID gives (do_proc_readlink); -ENAMETOOLONG. */
+export function linkText(p: PathRef, root: PathRef): string | number {
+  const text = pathText(p, root);
+  return text.length < PATH_MAX ? text : -ENAMETOOLONG;
+}
+
+/** The place an open file was opened at, as /proc/PID/maps shows it. */
 export function fileText(f: FileDescription, root: PathRef): string {
   return pathText({ mount: f.mount, dentry: f.dentry }, root);
 }

@@ -334,6 +334,21 @@ TEST(cwd, "getcwd follows renames and ends with the directory") {
   OK(fchdir(OK(open("/", O_PATH))));
 }
 
+TEST(deep, "a working directory whose path is longer than PATH_MAX has no name") {
+  char text[2 * PATH_MAX], name[256];
+  memset(name, 'd', 255);
+  name[255] = 0;
+  for (int i = 0; i < 20; i++) {
+    OK(mkdir(name, 0755));
+    OK(chdir(name));
+  }
+  FAILS(syscall(SYS_getcwd, text, sizeof text), ENAMETOOLONG);
+  FAILS(syscall(SYS_getcwd, text, 10), ENAMETOOLONG);
+  FAILS(readlink("/proc/self/cwd", text, sizeof text), ENAMETOOLONG);
+  CHECK(getcwd(text, sizeof text) != NULL);
+  CHECK(strlen(text) > 20 * 255);
+}
+
 TEST(roots, "chroot confines paths") {
   SKIP_UNLESS(geteuid() == 0, "needs root");
   OK(mkdir("jail", 0755));

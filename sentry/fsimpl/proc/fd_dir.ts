@@ -6,7 +6,7 @@ import { S_IFLNK } from "../../../platform/abi/stat.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { fileText } from "../../vfs/path_text.ts";
+import { linkText } from "../../vfs/path_text.ts";
 import { currentTask } from "../kernfs/caller.ts";
 import type { KeyedEntry } from "../kernfs/dir.ts";
 import { lockLines } from "../../vfs/locks.ts";
@@ -74,7 +74,7 @@ export class FdDir extends DescriptorDir<TaskLink> {
       0o700,
       (t) => {
         const file = fileOf(t, fd);
-        return file === null ? -ENOENT : fileText(file, (currentTask() ?? t).fs.root);
+        return file === null ? -ENOENT : linkText(file, (currentTask() ?? t).fs.root);
       },
       (t) => {
         const file = fileOf(t, fd);

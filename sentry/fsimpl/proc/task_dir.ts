@@ -5,7 +5,7 @@ import type { Task } from "../../kernel/task.ts";
 import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { PathRef } from "../../vfs/mount.ts";
-import { mountinfoText, mountstatsText, mountsText, pathText } from "../../vfs/path_text.ts";
+import { linkText, mountinfoText, mountstatsText, mountsText } from "../../vfs/path_text.ts";
 import { currentTask } from "../kernfs/caller.ts";
 import { direntType, KernDir, type KeyedEntry } from "../kernfs/dir.ts";
 import type { KernFilesystem } from "../kernfs/inode.ts";
@@ -56,7 +56,7 @@ function link(where: (t: Task) => PathRef | null): Maker {
       0o777,
       (task) => {
         const path = where(task);
-        return path === null ? -ENOENT : pathText(path, (currentTask() ?? task).fs.root);
+        return path === null ? -ENOENT : linkText(path, (currentTask() ?? task).fs.root);
       },
       (task) => where(task) ?? -ENOENT,
     );
