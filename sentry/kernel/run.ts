@@ -234,12 +234,11 @@ export class RunLoop {
   #resume(t: Task): void {
     const ctx = t.ctx;
     if (ctx === null) return;
-    // A site patched since the call began: behind it is no instruction any more.
-    if (ctx.loadsAll) {
-      const rip = getReg(ctx.regs, REG_RIP);
-      const to = t.mm.returnAddress(rip);
-      if (to !== rip) setReg(ctx.regs, REG_RIP, to);
-    }
+    // Behind a patched site is no instruction: it was patched since the call began, or signals that came
+    // to nothing were delivered there.
+    const rip = getReg(ctx.regs, REG_RIP);
+    const to = t.mm.returnAddress(rip);
+    if (to !== rip) setReg(ctx.regs, REG_RIP, to);
     ctx.resume();
   }
 

@@ -400,3 +400,19 @@ TEST(core_signals, "the default action of each signal is what signal(7) says") {
   raise(SIGWINCH);
   raise(SIGCONT);
 }
+
+/* All from one place in the program, as a library's syscall() is. */
+__attribute__((noinline)) static long call(long number, long a, long b) {
+  return syscall(number, a, b);
+}
+
+TEST(orphaned_group, "a terminal's stop signals leave an orphaned process group alone, time and again") {
+  IN_CHILD(pid, {
+    OK(setsid());
+    for (int i = 0; i < 50; i++) {
+      EQUAL(call(SYS_kill, getpid(), i % 2 ? SIGTSTP : SIGTTIN), 0);
+      EQUAL(call(SYS_getpgid, 0, 0), getpid());
+    }
+  });
+  join(pid);
+}
