@@ -32,6 +32,10 @@ export abstract class FileDescriptionImpl {
   get seekable(): boolean {
     return true;
   }
+  /** lseek(2) of a file that is not seekable succeeds and does nothing (Linux: noop_llseek). */
+  get ignoresSeeks(): boolean {
+    return false;
+  }
   /** Notified when readiness may have changed; null when always ready (regular files). */
   get waitQueue(): WaitQueue | null {
     return null;

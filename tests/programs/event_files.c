@@ -1,5 +1,6 @@
 // eventfd(2), timerfd_create(2), signalfd(2), pidfd_open(2).
 #include "check.h"
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
@@ -26,7 +27,20 @@ TEST(eventfd_counter, "an eventfd adds up and is emptied by a read") {
   uint64_t value;
   FAILS(read(fd, &value, 8), EAGAIN);
   FAILS(read(fd, &value, 7), EINVAL);
+  FAILS(write(fd, &value, 7), EINVAL);
   FAILS(eventfd(0, 0x10), EINVAL);
+}
+
+TEST(seek_nowhere, "files of events let themselves be sought in, and stay where they are") {
+  sigset_t set;
+  sigemptyset(&set);
+  int fds[] = {eventfd(1, 0), epoll_create1(0), timerfd_create(CLOCK_MONOTONIC, 0), signalfd(-1, &set, 0)};
+  for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+    EQUAL(lseek(fds[i], 5, SEEK_SET), 0);
+    EQUAL(lseek(fds[i], -5, SEEK_END), 0);
+    FAILS(lseek(fds[i], 0, 9), EINVAL);
+    FAILS(pread(fds[i], &set, 8, 0), ESPIPE);
+  }
 }
 
 TEST(eventfd_semaphore, "EFD_SEMAPHORE gives one at a time") {

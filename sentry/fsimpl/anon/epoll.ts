@@ -80,6 +80,9 @@ export class EpollFile extends FileDescriptionImpl {
   override get seekable(): boolean {
     return false;
   }
+  override get ignoresSeeks(): boolean {
+    return true;
+  }
   override get waitQueue(): WaitQueue {
     return this.#queue;
   }

@@ -6,7 +6,7 @@ import {
   EPOLLRDNORM,
   EPOLLWRNORM,
 } from "../../../platform/abi/epoll.ts";
-import { EAGAIN, EFAULT, EINVAL, ESPIPE } from "../../../platform/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
 import { EVENTFD_SIZE } from "../../../platform/abi/eventfd.ts";
 import { newAnonFile } from "../../vfs/anon.ts";
 import { FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
@@ -32,6 +32,9 @@ export class EventFd extends FileDescriptionImpl {
   }
   override get seekable(): boolean {
     return false;
+  }
+  override get ignoresSeeks(): boolean {
+    return true;
   }
   override get waitQueue(): WaitQueue {
     return this.#queue;
@@ -61,7 +64,7 @@ export class EventFd extends FileDescriptionImpl {
   }
 
   override write(_f: FileDescription, src: IoSrc): number {
-    if (src.remaining < EVENTFD_SIZE) return -EINVAL;
+    if (src.remaining !== EVENTFD_SIZE) return -EINVAL;
     if (src.take(scratch, 0, EVENTFD_SIZE) !== EVENTFD_SIZE) return -EFAULT;
     const lo = view.getUint32(0, true), hi = view.getUint32(4, true);
     if (lo === MAX_U32 && hi === MAX_U32) return -EINVAL;
@@ -74,9 +77,6 @@ export class EventFd extends FileDescriptionImpl {
     this.#hi = newHi;
     this.#queue.notify(EPOLLIN | EPOLLRDNORM);
     return EVENTFD_SIZE;
-  }
-  override seek(): number {
-    return -ESPIPE;
   }
   override fdinfo(): string {
     const hex = (n: number): string => n.toString(16);

@@ -3,7 +3,7 @@
  * fork(2) gives the child's. `current` tells who that is; a blocked reader is remembered.
  */
 import { EPOLLIN, EPOLLRDNORM } from "../../../platform/abi/epoll.ts";
-import { EAGAIN, EFAULT, EINVAL, ESPIPE } from "../../../platform/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
 import {
   putSignalfdSiginfo,
   SIGKILL,
@@ -40,6 +40,9 @@ export class SignalFd extends FileDescriptionImpl {
   override get seekable(): boolean {
     return false;
   }
+  override get ignoresSeeks(): boolean {
+    return true;
+  }
   override get waitQueue(): WaitQueue {
     return this.#who.tg.signalQueue;
   }
@@ -62,9 +65,6 @@ export class SignalFd extends FileDescriptionImpl {
       total += SIGNALFD_SIGINFO_SIZE;
     }
     return total > 0 ? total : -EAGAIN;
-  }
-  override seek(): number {
-    return -ESPIPE;
   }
   override fdinfo(): string {
     const hex = (n: number): string => n.toString(16).padStart(8, "0");

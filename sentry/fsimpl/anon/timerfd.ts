@@ -4,7 +4,7 @@
  * nobody reads costs nothing: it is armed again by read(2), which counts what was missed.
  */
 import { EPOLLIN, EPOLLRDNORM } from "../../../platform/abi/epoll.ts";
-import { EAGAIN, EFAULT, EINVAL, ESPIPE } from "../../../platform/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
 import { NSEC_PER_SEC } from "../../../platform/abi/time.ts";
 import { setU64 } from "../../../platform/abi/bytes.ts";
 import type { KernelTimer, TimerHeap } from "../../kernel/timers.ts";
@@ -39,6 +39,9 @@ export class TimerFd extends FileDescriptionImpl implements KernelTimer {
   }
   override get seekable(): boolean {
     return false;
+  }
+  override get ignoresSeeks(): boolean {
+    return true;
   }
   override get waitQueue(): WaitQueue {
     return this.#queue;
@@ -83,9 +86,6 @@ export class TimerFd extends FileDescriptionImpl implements KernelTimer {
     this.#ticks = 0;
     this.#expired = false;
     return dst.put(scratch, 0, 8) === 8 ? 8 : -EFAULT;
-  }
-  override seek(): number {
-    return -ESPIPE;
   }
   override release(): void {
     this.source.timers.cancel(this);

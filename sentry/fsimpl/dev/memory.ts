@@ -63,8 +63,8 @@ class FullFile extends MemoryFile {
   override read(_f: FileDescription, dst: IoDst): number {
     return dst.zero(dst.remaining);
   }
-  override write(_f: FileDescription, src: IoSrc): number {
-    return src.remaining === 0 ? 0 : -ENOSPC;
+  override write(): number {
+    return -ENOSPC;
   }
 }
 
