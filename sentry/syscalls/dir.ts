@@ -43,25 +43,24 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { DirEntry } from "../vfs/inode.ts";
-import type { PathRef } from "../vfs/mount.ts";
 import { linkAt, mkdirAt, mknodAt, renameAt, rmdirAt, symlinkAt, unlinkAt } from "../vfs/namei.ts";
+import { touchAccessed } from "../vfs/attributes.ts";
 import { isDirectory, isLink, walk, WALK_EMPTY, WALK_NOFOLLOW } from "../vfs/namei.ts";
+import type { WalkStart } from "../vfs/namei.ts";
 import { copyInPath, fileArg, startOf } from "./path_args.ts";
 
 const TWO_32 = 0x1_0000_0000;
 
-/** A path argument with its start. */
+/** A path argument. What is wrong with it is the start's -errno, which the walk returns. */
 interface PathArg {
   path: string;
-  start: PathRef;
+  start: WalkStart;
 }
 
-function pathArg(t: Task, dirFd: number, addr: number): PathArg | number {
+function pathArg(t: Task, dirFd: number, addr: number): PathArg {
   const path = copyInPath(t, addr);
-  if (typeof path === "number") return path;
-  if (path.length === 0) return -ENOENT;
-  const start = startOf(t, dirFd, path);
-  return typeof start === "number" ? start : { path, start };
+  if (typeof path === "number") return { path: "", start: path };
+  return { path, start: path.length === 0 ? -ENOENT : startOf(t, dirFd, path) };
 }
 
 /** mkdir(2). */
@@ -76,7 +75,6 @@ export function mkdirat(t: Task, args: SyscallArguments): SyscallReturn {
 
 function doMkdir(t: Task, dirFd: number, addr: number, mode: number): number {
   const at = pathArg(t, dirFd, addr);
-  if (typeof at === "number") return at;
   return mkdirAt(t.fs.walkContext(t.creds), at.start, at.path, mode & ~t.fs.umask);
 }
 
@@ -92,7 +90,6 @@ export function mknodat(t: Task, args: SyscallArguments): SyscallReturn {
 
 function doMknod(t: Task, dirFd: number, addr: number, mode: number, rdev: number): number {
   const at = pathArg(t, dirFd, addr);
-  if (typeof at === "number") return at;
   return mknodAt(t.fs.walkContext(t.creds), at.start, at.path, mode & ~t.fs.umask, rdev);
 }
 
@@ -115,7 +112,6 @@ export function unlinkat(t: Task, args: SyscallArguments): SyscallReturn {
 
 function doUnlink(t: Task, dirFd: number, addr: number, directory: boolean): number {
   const at = pathArg(t, dirFd, addr);
-  if (typeof at === "number") return at;
   const ctx = t.fs.walkContext(t.creds);
   return directory ? rmdirAt(ctx, at.start, at.path) : unlinkAt(ctx, at.start, at.path);
 }
@@ -144,9 +140,7 @@ function doRename(
   flags: number,
 ): number {
   const from = pathArg(t, oldFd, oldAddr);
-  if (typeof from === "number") return from;
   const to = pathArg(t, newFd, newAddr);
-  if (typeof to === "number") return to;
   const ctx = t.fs.walkContext(t.creds);
   return renameAt(ctx, from.start, from.path, to.start, to.path, flags);
 }
@@ -176,7 +170,6 @@ function doLink(
   const oldStart = startOf(t, oldFd, oldPath);
   if (typeof oldStart === "number") return oldStart;
   const to = pathArg(t, newFd, newAddr);
-  if (typeof to === "number") return to;
   return linkAt(t.fs.walkContext(t.creds), oldStart, oldPath, to.start, to.path, flags);
 }
 
@@ -195,7 +188,6 @@ function doSymlink(t: Task, targetAddr: number, dirFd: number, addr: number): nu
   if (typeof target === "number") return target;
   if (target.length === 0) return -ENOENT;
   const at = pathArg(t, dirFd, addr);
-  if (typeof at === "number") return at;
   return symlinkAt(t.fs.walkContext(t.creds), target, at.start, at.path);
 }
 
@@ -226,6 +218,7 @@ function doReadlink(
   if (typeof p === "number") return p;
   const inode = p.dentry.inode!;
   if (!isLink(inode)) return path.length === 0 ? -ENOENT : -EINVAL;
+  touchAccessed(inode, p.mount);
   const text = inode.readlink();
   if (typeof text === "number") return text;
   const n = Math.min(size, text.length);

@@ -42,7 +42,7 @@ export function touchModify(inode: Inode): void {
 }
 
 /** Whether a read through `mount` shall set atime (relatime, noatime …; mount(2)). */
-export function wantsAtime(inode: Inode, mount: Mount): boolean {
+function wantsAtime(inode: Inode, mount: Mount): boolean {
   const flags = mount.flags;
   if ((flags & (MS_NOATIME | MS_RDONLY)) !== 0) return false;
   if ((flags & MS_NODIRATIME) !== 0 && (inode.mode & 0o170000) === 0o040000) return false;
@@ -55,9 +55,15 @@ export function wantsAtime(inode: Inode, mount: Mount): boolean {
 
 /** The file was read: atime becomes now if the mount and O_NOATIME let it. */
 export function touchAccess(f: FileDescription): void {
-  if ((f.flags & O_NOATIME) !== 0 || !wantsAtime(f.inode, f.mount)) return;
-  forgetAttributes(f.inode);
+  if ((f.flags & O_NOATIME) === 0) touchAccessed(f.inode, f.mount);
+}
+
+/** The same of an inode that was read without an open file: a symbolic link. */
+export function touchAccessed(inode: Inode, mount: Mount): void {
+  if (!wantsAtime(inode, mount)) return;
+  forgetAttributes(inode);
   const now = readClock();
-  f.inode.atimeSec = now.sec;
-  f.inode.atimeNsec = now.nsec;
+  inode.atimeSec = now.sec;
+  inode.atimeNsec = now.nsec;
+  inode.accessed();
 }

@@ -217,6 +217,9 @@ export abstract class Inode {
     return -EPERM;
   }
 
+  /** A reading has set atime: a file system over others passes it on. */
+  accessed(): void {}
+
   getxattr(_name: string): Uint8Array | number {
     return -ENODATA;
   }

@@ -32,9 +32,16 @@ import {
   newFileMode,
 } from "./permission.ts";
 import { isDirectory, isLink, LAST_DOT, LAST_DOTDOT, LAST_NORMAL, type Parent } from "./walk.ts";
-import { walk, WALK_EMPTY, WALK_NOFOLLOW, type WalkContext, walkParent } from "./walk.ts";
+import {
+  walk,
+  WALK_EMPTY,
+  WALK_NOFOLLOW,
+  type WalkContext,
+  walkParent,
+  type WalkStart,
+} from "./walk.ts";
 
-export function mkdirAt(ctx: WalkContext, start: PathRef, path: string, mode: number): number {
+export function mkdirAt(ctx: WalkContext, start: WalkStart, path: string, mode: number): number {
   const parent = walkParent(ctx, start, path);
   if (typeof parent === "number") return parent;
   const child = lookupNew(ctx, parent, true);
@@ -47,7 +54,7 @@ export function mkdirAt(ctx: WalkContext, start: PathRef, path: string, mode: nu
 /** mknod(2) of S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK. */
 export function mknodAt(
   ctx: WalkContext,
-  start: PathRef,
+  start: WalkStart,
   path: string,
   mode: number,
   rdev: number,
@@ -94,7 +101,7 @@ export function bindSocketAt(ctx: WalkContext, path: string, mode: number): Path
 export function symlinkAt(
   ctx: WalkContext,
   target: string,
-  start: PathRef,
+  start: WalkStart,
   path: string,
 ): number {
   if (target.length === 0) return -ENOENT;
@@ -110,7 +117,7 @@ export function linkAt(
   ctx: WalkContext,
   oldStart: PathRef,
   oldPath: string,
-  newStart: PathRef,
+  newStart: WalkStart,
   newPath: string,
   flags: number,
 ): number {
@@ -127,7 +134,7 @@ export function linkAt(
   return err;
 }
 
-function linkTo(ctx: WalkContext, old: PathRef, newStart: PathRef, newPath: string): number {
+function linkTo(ctx: WalkContext, old: PathRef, newStart: WalkStart, newPath: string): number {
   const parent = walkParent(ctx, newStart, newPath);
   if (typeof parent === "number") return parent;
   const child = lookupNew(ctx, parent, false);
@@ -169,7 +176,7 @@ function instantiate(child: Dentry, made: Inode | number): number {
   return 0;
 }
 
-export function unlinkAt(ctx: WalkContext, start: PathRef, path: string): number {
+export function unlinkAt(ctx: WalkContext, start: WalkStart, path: string): number {
   const parent = walkParent(ctx, start, path);
   if (typeof parent === "number") return parent;
   if (parent.kind !== LAST_NORMAL) return -EISDIR;
@@ -189,7 +196,7 @@ export function unlinkAt(ctx: WalkContext, start: PathRef, path: string): number
   return 0;
 }
 
-export function rmdirAt(ctx: WalkContext, start: PathRef, path: string): number {
+export function rmdirAt(ctx: WalkContext, start: WalkStart, path: string): number {
   const parent = walkParent(ctx, start, path);
   if (typeof parent === "number") return parent;
   if (parent.kind === LAST_DOTDOT) return -ENOTEMPTY;
@@ -213,9 +220,9 @@ export function rmdirAt(ctx: WalkContext, start: PathRef, path: string): number 
 /** `flags`: RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT. */
 export function renameAt(
   ctx: WalkContext,
-  oldStart: PathRef,
+  oldStart: WalkStart,
   oldPath: string,
-  newStart: PathRef,
+  newStart: WalkStart,
   newPath: string,
   flags: number,
 ): number {

@@ -13,12 +13,11 @@ import { MS_NOSYMFOLLOW } from "../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../platform/abi/stat.ts";
 import { ANSWER_BOTH, ANSWER_FOLLOW, ANSWER_NOFOLLOW } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
-import { wantsAtime } from "./attributes.ts";
-import { readClock } from "./clock.ts";
+import { touchAccessed } from "./attributes.ts";
 import { dcache, type Dentry, lookupDentry, shrinkDcache } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount, MountNamespace, PathRef } from "./mount.ts";
-import { forgetAttributes, tellPath } from "./path_answers.ts";
+import { tellPath } from "./path_answers.ts";
 import { lookupPath, rememberPath } from "./path_cache.ts";
 import { maySearch } from "./permission.ts";
 
@@ -126,13 +125,20 @@ export interface Parent {
   readonly hasTrailingSlash: boolean;
 }
 
+/**
+ * Where a relative path starts, or the -errno of an argument that tells no place: it becomes the
+ * error of the walk, so that it comes when the path's turn has come.
+ */
+export type WalkStart = PathRef | number;
+
 /** Walks to the parent of the last component. `flags`: RESOLVE_*. */
 export function walkParent(
   ctx: WalkContext,
-  start: PathRef,
+  start: WalkStart,
   path: string,
   flags = 0,
 ): Parent | number {
+  if (typeof start === "number") return start;
   if (path.length === 0) return -ENOENT;
   const w = takeWalker();
   w.begin(ctx, start, flags);
@@ -386,12 +392,7 @@ export class Walker {
     if ((this.#flags & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
     if ((this.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     if (inode.followMagic !== undefined) return this.#jump(inode);
-    if (wantsAtime(inode, this.mount)) {
-      forgetAttributes(inode);
-      const now = readClock();
-      inode.atimeSec = now.sec;
-      inode.atimeNsec = now.nsec;
-    }
+    touchAccessed(inode, this.mount);
     return inode.readlink();
   }
 

@@ -218,6 +218,20 @@ TEST(renames, "rename replaces like with like") {
   CHECK(exists("b") && exists("c"));
 }
 
+TEST(readlink_time, "reading a symbolic link sets the time of its last reading") {
+  struct timespec old[2] = {{1000, 0}, {2000, 0}};
+  struct stat st;
+  char text[8];
+  OK(symlink("target", "l"));
+  OK(utimensat(AT_FDCWD, "l", old, AT_SYMLINK_NOFOLLOW));
+  OK(lstat("l", &st));
+  EQUAL(st.st_atime, 1000);
+  EQUAL(readlink("l", text, sizeof text), 6);
+  OK(lstat("l", &st));
+  CHECK(st.st_atime > 1000);
+  EQUAL(st.st_mtime, 2000);
+}
+
 TEST(rename_flags, "renameat2 keeps, exchanges") {
   write_file("a", "A");
   OK(mkdir("d", 0755));

@@ -165,15 +165,7 @@ export class OverlayDirFile extends ListedDirectoryFile {
 
   protected override list(f: FileDescription): DirEntry[] | number {
     const listing = this.inode.listing();
-    if (typeof listing !== "number") this.#touch(f);
+    if (typeof listing !== "number" && this.inode.upper !== null) touchAccess(f);
     return listing;
-  }
-
-  #touch(f: FileDescription): void {
-    const { inode } = this;
-    if (inode.upper === null) return;
-    touchAccess(f);
-    inode.upper.atimeSec = inode.atimeSec;
-    inode.upper.atimeNsec = inode.atimeNsec;
   }
 }

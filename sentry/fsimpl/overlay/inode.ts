@@ -219,6 +219,12 @@ export class OverlayInode extends Inode {
     if (this.#linkedLower !== null) this.fs.byLower.delete(this.#linkedLower);
   }
 
+  override accessed(): void {
+    if (this.upper === null) return;
+    this.upper.atimeSec = this.atimeSec;
+    this.upper.atimeNsec = this.atimeNsec;
+  }
+
   override readlink(): string | number {
     return (this.upper ?? this.lowers[0]).readlink();
   }
