@@ -1,5 +1,5 @@
 /** Options of SOL_SOCKET that every socket stores: socket(7). */
-import { EDOM, EINVAL, ENOPROTOOPT, EPERM } from "../../platform/abi/errno.ts";
+import { EACCES, EDOM, EINVAL, ENOPROTOOPT, EPERM } from "../../platform/abi/errno.ts";
 import { getI64, setI64 } from "../../platform/abi/bytes.ts";
 import {
   LINGER_SIZE,
@@ -254,7 +254,7 @@ export function setSocketOption(
 
 function setStored(s: SocketImpl, creds: Credentials, name: number, n: number): number {
   if (!STORED.has(name)) return -ENOPROTOOPT;
-  if (name === SO_DEBUG && n !== 0 && !hasCapability(creds, CAP_NET_ADMIN)) return -EPERM;
+  if (name === SO_DEBUG && n !== 0 && !hasCapability(creds, CAP_NET_ADMIN)) return -EACCES;
   s.options.stored.set(name, n !== 0 ? 1 : 0);
   return 0;
 }

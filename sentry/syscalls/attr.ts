@@ -125,6 +125,8 @@ function idArg(id: number): number {
 
 const UTIME_NOW = 0x3fffffff;
 const UTIME_OMIT = 0x3ffffffe;
+/** Nanoseconds that are none. */
+const INVALID = -3;
 
 /** Two times as changeTimes takes them. */
 class TimesArg {
@@ -152,9 +154,7 @@ export function utimensat(t: Task, args: SyscallArguments): SyscallReturn {
   if (pathAddr === 0 && dirFd !== AT_FDCWD) {
     if (flags !== 0) return -EINVAL;
     const file = fileArg(t, dirFd);
-    if (typeof file === "number") return file;
-    const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = times;
-    return changeTimes(t.creds, file, atimeSec, atimeNsec, mtimeSec, mtimeNsec);
+    return typeof file === "number" ? file : applyTimes(t, file);
   }
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   return setTimes(t, dirFd, pathAddr, walkFlagsOf(flags));
@@ -164,17 +164,12 @@ function copyInTimespecs(t: Task, addr: number): number {
   const err = t.copyIn(addr, t.scratch, 0, 32);
   if (err < 0) return err;
   const v = t.scratchView;
-  const atimeNsec = nsecArg(getI64(v, 8));
-  const mtimeNsec = nsecArg(getI64(v, 24));
-  if (atimeNsec === INVALID || mtimeNsec === INVALID) return -EINVAL;
   times.atimeSec = getI64(v, 0);
-  times.atimeNsec = atimeNsec;
+  times.atimeNsec = nsecArg(getI64(v, 8));
   times.mtimeSec = getI64(v, 16);
-  times.mtimeNsec = mtimeNsec;
+  times.mtimeNsec = nsecArg(getI64(v, 24));
   return 0;
 }
-
-const INVALID = -3;
 
 function nsecArg(nsec: number): number {
   if (nsec === UTIME_NOW) return TIME_NOW;
@@ -208,9 +203,7 @@ function doUtimes(t: Task, dirFd: number, pathAddr: number, timesAddr: number): 
   }
   if (pathAddr === 0 && dirFd !== AT_FDCWD) {
     const file = fileArg(t, dirFd);
-    if (typeof file === "number") return file;
-    const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = times;
-    return changeTimes(t.creds, file, atimeSec, atimeNsec, mtimeSec, mtimeNsec);
+    return typeof file === "number" ? file : applyTimes(t, file);
   }
   return setTimes(t, dirFd, pathAddr, 0);
 }
@@ -230,9 +223,14 @@ export function utime(t: Task, args: SyscallArguments): SyscallReturn {
 }
 
 function setTimes(t: Task, dirFd: number, pathAddr: number, walkFlags: number): number {
-  const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = times;
   const p = walkArg(t, dirFd, pathAddr, walkFlags);
-  if (typeof p === "number") return p;
+  return typeof p === "number" ? p : applyTimes(t, p);
+}
+
+/** Gives the file at `p` the `times`, which are judged now that it is found. */
+function applyTimes(t: Task, p: PathRef): number {
+  const { atimeSec, atimeNsec, mtimeSec, mtimeNsec } = times;
+  if (atimeNsec === INVALID || mtimeNsec === INVALID) return -EINVAL;
   return changeTimes(t.creds, p, atimeSec, atimeNsec, mtimeSec, mtimeNsec);
 }
 

@@ -8,7 +8,6 @@ import {
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_DUPFD_QUERY,
-  F_GET_FILE_RW_HINT,
   F_GET_RW_HINT,
   F_GET_SEALS,
   F_GETFD,
@@ -28,7 +27,6 @@ import {
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
   F_SEAL_WRITE,
-  F_SET_FILE_RW_HINT,
   F_SET_RW_HINT,
   F_SETFD,
   F_SETFL,
@@ -145,10 +143,8 @@ function openFileCommand(
       t.kernel.stub(t, "fcntl F_NOTIFY");
       return (file.inode.mode & S_IFMT) === S_IFDIR ? -EINVAL : -ENOTDIR;
     case F_GET_RW_HINT:
-    case F_GET_FILE_RW_HINT:
       return t.copyOutI64(args.addr(2), writeHints.get(file.inode) ?? 0);
     case F_SET_RW_HINT:
-    case F_SET_FILE_RW_HINT:
       return setWriteHint(t, file.inode, args.addr(2));
     default:
       return -EINVAL;
@@ -199,6 +195,7 @@ function isMappedWritable(t: Task, inode: Inode): boolean {
 const writeHints = new WeakMap<Inode, number>();
 
 function setWriteHint(t: Task, inode: Inode, addr: number): number {
+  if (!isOwnerOrCapable(t.creds, inode)) return -EPERM;
   const err = t.copyIn(addr, t.scratch, 0, 8);
   if (err < 0) return err;
   const hint = t.scratchView.getUint32(0, true);

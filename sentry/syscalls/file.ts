@@ -31,7 +31,7 @@ import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
-import { O_PATH_FLAGS, O_TMPFILE_BIT, openAt } from "../vfs/namei.ts";
+import { checkOpenFlags, O_PATH_FLAGS, O_TMPFILE_BIT, openAt } from "../vfs/namei.ts";
 import { withLeaseBreak } from "./lease.ts";
 import { copyInPath, startOf } from "./path_args.ts";
 
@@ -104,6 +104,8 @@ function doOpen(
   mode: number,
   resolve: number,
 ): SyscallReturn {
+  const invalid = checkOpenFlags(flags);
+  if (invalid < 0) return invalid;
   const path = copyInPath(t, pathAddr);
   if (typeof path === "number") return path;
   if (path.length === 0) return -ENOENT;

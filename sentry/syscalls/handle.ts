@@ -5,7 +5,7 @@
 import { SYS_name_to_handle_at, SYS_open_by_handle_at } from "../../platform/abi/amd64/syscalls.ts";
 import { setU64 } from "../../platform/abi/bytes.ts";
 import { CAP_DAC_READ_SEARCH } from "../../platform/abi/capability.ts";
-import { EBADF, EFAULT, EINVAL, EOPNOTSUPP, EOVERFLOW, EPERM } from "../../platform/abi/errno.ts";
+import { EFAULT, EINVAL, EOPNOTSUPP, EOVERFLOW, EPERM } from "../../platform/abi/errno.ts";
 import { ESTALE } from "../../platform/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_HANDLE_CONNECTABLE } from "../../platform/abi/fcntl.ts";
 import {
@@ -25,7 +25,7 @@ import type { Task } from "../kernel/task.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { PathRef } from "../vfs/mount.ts";
 import { openPath, WALK_EMPTY, WALK_NOFOLLOW } from "../vfs/namei.ts";
-import { walkArg } from "./path_args.ts";
+import { fileArg, walkArg } from "./path_args.ts";
 
 const HANDLE_BYTES = 8;
 const HANDLE_TYPE = 0x64;
@@ -96,15 +96,15 @@ function giveHandle(
 export function openByHandleAt(t: Task, args: SyscallArguments): SyscallReturn {
   const mountFd = args.i32(0);
   const flags = args.i32(2);
-  const at = mountFd === AT_FDCWD ? t.fs.cwd : t.fdTable.get(mountFd);
-  if (at === null) return -EBADF;
-  if (!hasCapability(t.creds, CAP_DAC_READ_SEARCH)) return -EPERM;
   const v = t.scratchView;
   const handleAddr = args.addr(1);
   if (t.copyIn(handleAddr, t.scratch, 0, FILE_HANDLE_OFF_HANDLE) < 0) return -EFAULT;
   const size = v.getUint32(0, true);
   const type = v.getUint32(FILE_HANDLE_OFF_TYPE, true);
   if (size === 0 || size > MAX_HANDLE_SZ) return -EINVAL;
+  const at = mountFd === AT_FDCWD ? t.fs.cwd : fileArg(t, mountFd);
+  if (typeof at === "number") return at;
+  if (!hasCapability(t.creds, CAP_DAC_READ_SEARCH)) return -EPERM;
   if (size !== HANDLE_BYTES || type !== HANDLE_TYPE) return -ESTALE;
   if (t.copyIn(handleAddr + FILE_HANDLE_OFF_HANDLE, t.scratch, 0, HANDLE_BYTES) < 0) return -EFAULT;
   const dentry = byNumber.get(v.getUint32(0, true))?.deref();

@@ -19,6 +19,9 @@ import { type InodeLocks, LOCK_RELEASED, LOCK_TO_EOF, locksOf } from "../vfs/loc
 import { type RecordLock, startWaiting, stopWaiting } from "../vfs/locks.ts";
 import { fileArg } from "./path_args.ts";
 
+/** The largest loff_t, as nearly as a number can be. */
+const OFFSET_MAX = 2 ** 63;
+
 /** flock(2). */
 export function flock(t: Task, args: SyscallArguments): SyscallReturn {
   const operation = args.i32(1);
@@ -63,9 +66,9 @@ export function getLock(t: Task, file: FileDescription, cmd: number, addr: numbe
   if (typeof flock === "number") return flock;
   if (flock.type !== F_RDLCK && flock.type !== F_WRLCK) return -EINVAL;
   const isOfd = cmd === F_OFD_GETLK;
-  if (isOfd && flock.pid !== 0) return -EINVAL;
   const request = toRequest(t, file, flock, isOfd);
   if (typeof request === "number") return request;
+  if (isOfd && flock.pid !== 0) return -EINVAL;
   const conflict = file.inode.locks?.conflict(request) ?? null;
   if (conflict === null) flock.type = F_UNLCK;
   else {
@@ -90,11 +93,11 @@ export function setLock(
   const flock = copyInFlock(t, addr);
   if (typeof flock === "number") return flock;
   const isOfd = cmd === F_OFD_SETLK || cmd === F_OFD_SETLKW;
-  if (isOfd && flock.pid !== 0) return -EINVAL;
   const request = toRequest(t, file, flock, isOfd);
   if (typeof request === "number") return request;
   if (request.type === F_RDLCK && !file.readable) return -EBADF;
   if (request.type === F_WRLCK && !file.writable) return -EBADF;
+  if (isOfd && flock.pid !== 0) return -EINVAL;
   if (request.type === F_UNLCK) return file.inode.locks?.setRecord(request) ?? 0;
   const locks = locksOf(file.inode);
   const err = locks.setRecord(request);
@@ -140,7 +143,10 @@ function copyInFlock(t: Task, addr: number): Flock | number {
   return getFlock(t.scratchView, 0);
 }
 
-/** The absolute range of struct flock (fcntl(2); Linux: flock_to_posix_lock). */
+/**
+ * The absolute range of struct flock (fcntl(2); Linux: flock_to_posix_lock). What begins or ends beyond
+ * LOCK_TO_EOF begins or ends there.
+ */
 function toRequest(
   t: Task,
   file: FileDescription,
@@ -148,20 +154,24 @@ function toRequest(
   isOfd: boolean,
 ): RecordLock | number {
   const { type, whence, len } = flock;
-  if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
   let base = 0;
   if (whence === SEEK_CUR) base = file.offset;
   else if (whence === SEEK_END) base = file.inode.size;
   else if (whence !== SEEK_SET) return -EINVAL;
   let start = base + flock.start;
-  if (start > LOCK_TO_EOF) return -EOVERFLOW;
+  if (start > OFFSET_MAX) return -EOVERFLOW;
+  if (start < 0) return -EINVAL;
   let end = LOCK_TO_EOF;
-  if (len > 0) end = Math.min(start + len - 1, LOCK_TO_EOF);
-  else if (len < 0) {
-    end = start - 1;
+  if (len > 0) {
+    if (start > 1 && start + len >= OFFSET_MAX) return -EOVERFLOW;
+    end = Math.min(start + len - 1, LOCK_TO_EOF);
+  } else if (len < 0) {
+    if (start + len < 0) return -EINVAL;
+    end = Math.min(start - 1, LOCK_TO_EOF);
     start += len;
   }
-  if (start < 0) return -EINVAL;
+  if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
+  start = Math.min(start, LOCK_TO_EOF);
   const owner = isOfd ? file : t.fdTable;
   return { owner, pid: isOfd ? -1 : t.tg.pid, type, start, end };
 }

@@ -16,7 +16,7 @@ import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
 import { SI_USER, SIGPIPE, SIGXFSZ } from "../../platform/abi/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC, RWF_HIPRI } from "../../platform/abi/uio.ts";
-import { RWF_NOWAIT, RWF_SYNC } from "../../platform/abi/uio.ts";
+import { RWF_NOAPPEND, RWF_NOWAIT, RWF_SYNC } from "../../platform/abi/uio.ts";
 import { BLOCK_INTERRUPTED, BLOCK_READY } from "../kernel/block.ts";
 import { sendSignal } from "../kernel/signal.ts";
 import { userSignal } from "../kernel/signal_info.ts";
@@ -35,6 +35,7 @@ const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 /** Stands for "at the file's own offset". */
 const AT_OFFSET = -1;
+const TWO_63 = 2 ** 63;
 
 /** read(2). */
 export function read(t: Task, args: SyscallArguments): SyscallReturn {
@@ -55,7 +56,9 @@ export function pread64(t: Task, args: SyscallArguments): SyscallReturn {
   if (!file.readable) return -EBADF;
   const addr = args.addr(1);
   const count = checkRange(addr, args.addr(2));
-  return count < 0 ? count : doRead(t, file, t.userDst(addr, count), offset, false);
+  if (count < 0) return count;
+  if (passesEnd(offset, count)) return -EINVAL;
+  return doRead(t, file, t.userDst(addr, count), offset, false);
 }
 
 /** write(2). */
@@ -77,7 +80,9 @@ export function pwrite64(t: Task, args: SyscallArguments): SyscallReturn {
   if (!file.writable) return -EBADF;
   const addr = args.addr(1);
   const count = checkRange(addr, args.addr(2));
-  return count < 0 ? count : doWrite(t, file, t.userSrc(addr, count), offset, 0);
+  if (count < 0) return count;
+  if (passesEnd(offset, count)) return -EINVAL;
+  return doWrite(t, file, t.userSrc(addr, count), offset, 0);
 }
 
 /** readv(2). */
@@ -123,19 +128,32 @@ export function lseek(t: Task, args: SyscallArguments): SyscallReturn {
   const file = t.fdTable.get(args.i32(0));
   if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
   if (args.u32(2) > 4) return -EINVAL;
-  if (!file.impl.seekable) return -ESPIPE;
+  if (!file.impl.seekable) return file.impl.ignoresSeeks ? 0 : -ESPIPE;
   const to = file.impl.seek(file, args.i64(1), args.i32(2));
   if (to > Number.MAX_SAFE_INTEGER) return -EINVAL;
   if (to >= 0) file.offset = to;
   return to;
 }
 
-const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_DONTCACHE;
+const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND |
+  RWF_DONTCACHE;
+const RWF_APPEND_OR_NOT = RWF_APPEND | RWF_NOAPPEND;
+
+/** 0, or -errno for flags that no file knows or that exclude each other (Linux: kiocb_set_rw_flags). */
+function checkFlags(rwf: number): number {
+  if ((rwf & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  return (rwf & RWF_APPEND_OR_NOT) === RWF_APPEND_OR_NOT ? -EINVAL : 0;
+}
 
 /** What may be moved of `count` bytes at `addr`: at most MAX_RW_COUNT; -EFAULT. */
 function checkRange(addr: number, count: number): number {
   if (addr + count > TASK_SIZE_MAX) return -EFAULT;
   return count > MAX_RW_COUNT ? MAX_RW_COUNT : count;
+}
+
+/** Whether `count` bytes from `offset` on end beyond the largest loff_t (Linux: rw_verify_area). */
+function passesEnd(offset: number, count: number): boolean {
+  return count > 0 && offset + count >= TWO_63;
 }
 
 function doReadv(
@@ -150,7 +168,9 @@ function doReadv(
   if (typeof file === "number") return file;
   const dst = t.userDstIov(iovAddr, count);
   if (typeof dst === "number") return dst;
-  if ((rwf & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  const err = checkFlags(rwf);
+  if (err < 0) return err;
+  if (passesEnd(offset, dst.remaining)) return -EINVAL;
   return doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0);
 }
 
@@ -166,7 +186,9 @@ function doWritev(
   if (typeof file === "number") return file;
   const src = t.userSrcIov(iovAddr, count);
   if (typeof src === "number") return src;
-  if ((rwf & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  const err = checkFlags(rwf);
+  if (err < 0) return err;
+  if (passesEnd(offset, src.remaining)) return -EINVAL;
   return doWrite(t, file, src, offset, rwf);
 }
 
@@ -269,10 +291,11 @@ function writeOnce(
   offset: number,
   rwf: number,
 ): number | Promise<number> {
-  if ((rwf & RWF_APPEND) !== 0 && file.impl.seekable) {
-    const end = file.inode.size;
-    const n = file.impl.write(file, src, end);
-    if (offset === AT_OFFSET && typeof n === "number" && n > 0) file.offset = end + n;
+  if ((rwf & RWF_APPEND_OR_NOT) !== 0 && file.impl.seekable) {
+    const own = offset === AT_OFFSET ? file.offset : offset;
+    const at = (rwf & RWF_APPEND) !== 0 ? file.inode.size : own;
+    const n = file.impl.write(file, src, at);
+    if (offset === AT_OFFSET && typeof n === "number" && n > 0) file.offset = at + n;
     return n;
   }
   return offset === AT_OFFSET ? file.write(src) : file.pwrite(src, offset);
@@ -346,7 +369,8 @@ function limitFileSize(
   rwf: number,
 ): number {
   if (src.remaining === 0) return 0;
-  const appends = (file.flags & O_APPEND) !== 0 || (rwf & RWF_APPEND) !== 0;
+  const isAppending = (file.flags & O_APPEND) !== 0 && (rwf & RWF_NOAPPEND) === 0;
+  const appends = isAppending || (rwf & RWF_APPEND) !== 0;
   const at = appends ? file.inode.size : offset === AT_OFFSET ? file.offset : offset;
   const limit = t.tg.limits.cur[RLIMIT_FSIZE];
   if (at >= limit) return fileTooBig(t);

@@ -231,6 +231,7 @@ function doAccept(
   lengthAddr: number,
   sockFlags: number,
 ): SyscallReturn {
+  if (pollable(t, fd) === null) return -EBADF;
   const flags = (sockFlags & TYPE_MASK) !== 0 ? -EINVAL : fileFlags(sockFlags);
   if (flags < 0) return flags;
   const s = socketAt(t, fd);

@@ -167,13 +167,13 @@ export function splice(t: Task, args: SyscallArguments): SyscallReturn {
   if ((flags & ~KNOWN) !== 0) return -EINVAL;
   const input = pollable(t, args.i32(0)), output = pollable(t, args.i32(2));
   if (input === null || output === null) return -EBADF;
-  if (!input.readable || !output.writable) return -EBADF;
   const inAddr = args.addr(1), outAddr = args.addr(3);
   const from = pipeOf(input), to = pipeOf(output);
   if ((from !== null && inAddr !== 0) || (to !== null && outAddr !== 0)) return -ESPIPE;
   const inOffset = copyInOffset(t, inAddr), outOffset = copyInOffset(t, outAddr);
   if (inOffset < -1) return inOffset;
   if (outOffset < -1) return outOffset;
+  if (!input.readable || !output.writable) return -EBADF;
   let nonblocking = (flags & SPLICE_F_NONBLOCK) !== 0;
   if (from !== null && to !== null) {
     if (from === to) return -EINVAL;
@@ -265,17 +265,18 @@ export function vmsplice(t: Task, args: SyscallArguments): SyscallReturn {
   if ((flags & ~KNOWN) !== 0) return -EINVAL;
   const file = pollable(t, args.i32(0));
   if (file === null) return -EBADF;
-  const pipe = pipeOf(file);
-  if (pipe === null) return -EBADF;
   if (iovCount > IOV_MAX) return -EINVAL;
+  const pipe = pipeOf(file);
   const nonblocking = (flags & SPLICE_F_NONBLOCK) !== 0;
   if (file.writable) {
     const src = userSrcIov(t, iovAddr, iovCount);
     if (typeof src === "number" || src.remaining === 0) return typeof src === "number" ? src : 0;
+    if (pipe === null) return -EBADF;
     return runTransfer(t, new UserToPipe(file, pipe, src, nonblocking), (n) => n);
   }
   const dst = userDstIov(t, iovAddr, iovCount);
   if (typeof dst === "number" || dst.remaining === 0) return typeof dst === "number" ? dst : 0;
+  if (pipe === null) return -EBADF;
   return runTransfer(t, new PipeToUser(file, pipe, dst, nonblocking), (n) => n);
 }
 

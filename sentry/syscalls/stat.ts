@@ -41,6 +41,7 @@ import { putInodeStat } from "../vfs/stat_words.ts";
 import { copyInPath, startOf, walkArg, walkFlagsOf } from "./path_args.ts";
 
 const TWO_32 = 0x1_0000_0000;
+const STATX_FLAGS = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
 
 /** stat(2). */
 export function stat(t: Task, args: SyscallArguments): SyscallReturn {
@@ -61,7 +62,7 @@ export function fstat(t: Task, args: SyscallArguments): SyscallReturn {
 /** newfstatat(2), which glibc also uses as fstat with an empty path. */
 export function newfstatat(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.u32(3);
-  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) !== 0) return -EINVAL;
+  if ((flags & ~STATX_FLAGS) !== 0) return -EINVAL;
   const dirFd = args.i32(0);
   const pathAddr = args.addr(1);
   if (pathAddr === 0 && (flags & AT_EMPTY_PATH) !== 0) return statStart(t, dirFd, args.addr(2));
@@ -109,8 +110,6 @@ function put64(v: DataView, off: number, n: number): void {
   v.setInt32(off + 4, n >= 0 && n < TWO_32 ? 0 : Math.floor(n / TWO_32), true);
 }
 
-const STATX_FLAGS = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
-
 /** statx(2). */
 export function statx(t: Task, args: SyscallArguments): SyscallReturn {
   const dirFd = args.i32(0);
@@ -134,11 +133,11 @@ export function statx(t: Task, args: SyscallArguments): SyscallReturn {
 }
 
 function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
-  const hasBirth = inode.btimeSec !== 0;
+  const givesBirth = (wanted & STATX_BTIME) !== 0 && inode.btimeSec !== 0;
   const isUnique = (wanted & STATX_MNT_ID_UNIQUE) !== 0;
   const mountId = isUnique ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
   return {
-    mask: STATX_BASIC_STATS | (hasBirth ? STATX_BTIME : 0) | mountId,
+    mask: STATX_BASIC_STATS | (givesBirth ? STATX_BTIME : 0) | mountId,
     blksize: inode.blksize,
     attributes: p.dentry === p.mount.root ? STATX_ATTR_MOUNT_ROOT : 0,
     nlink: inode.nlink,
@@ -151,8 +150,8 @@ function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
     attributesMask: STATX_ATTR_MOUNT_ROOT,
     atimeSec: inode.atimeSec,
     atimeNsec: inode.atimeNsec,
-    btimeSec: inode.btimeSec,
-    btimeNsec: inode.btimeNsec,
+    btimeSec: givesBirth ? inode.btimeSec : 0,
+    btimeNsec: givesBirth ? inode.btimeNsec : 0,
     ctimeSec: inode.ctimeSec,
     ctimeNsec: inode.ctimeNsec,
     mtimeSec: inode.mtimeSec,

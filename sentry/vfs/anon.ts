@@ -104,6 +104,11 @@ export function newPipeFile(
   return pipeFs.newFile(inode, `pipe:[${inode.ino}]`, impl, flags);
 }
 
+function clearTimes(inode: Inode): void {
+  inode.atimeSec = inode.mtimeSec = inode.ctimeSec = 0;
+  inode.atimeNsec = inode.mtimeNsec = inode.ctimeNsec = 0;
+}
+
 /** A socket; makes its inode. */
 export function newSocketFile(
   impl: FileDescriptionImpl,
@@ -112,5 +117,6 @@ export function newSocketFile(
   gid: number,
 ): FileDescription {
   const inode = sockFs.newInode(0o140777, uid, gid);
+  clearTimes(inode); // Linux gives a socket none (sock_alloc).
   return sockFs.newFile(inode, `socket:[${inode.ino}]`, impl, (flags & ~O_ACCMODE) | 2);
 }

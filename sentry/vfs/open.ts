@@ -117,13 +117,12 @@ export function openAt(
   mode: number,
   resolve = 0,
 ): FileDescription | number {
+  const invalid = checkOpenFlags(flags);
+  if (invalid < 0) return invalid;
   if ((flags & O_PATH) !== 0) flags &= O_PATH_FLAGS;
   else if ((flags & O_TMPFILE_BIT) !== 0) {
-    if ((flags & O_DIRECTORY) === 0 || (flags & O_CREAT) !== 0) return -EINVAL;
-    if ((ACCESS_WANTED[flags & 3] & MAY_WRITE) === 0) return -EINVAL;
     return openTmpfile(ctx, start, path, flags, mode, resolve);
   } else if ((flags & O_CREAT) !== 0) {
-    if ((flags & O_DIRECTORY) !== 0) return -EINVAL;
     if (path.length === 0) return -ENOENT;
     const w = takeWalker();
     const file = openOrCreate(w, ctx, start, path, flags, mode, resolve);
@@ -134,6 +133,16 @@ export function openAt(
   const p = walk(ctx, start, path, follow | resolve);
   if (typeof p === "number") return p;
   return openFound(ctx.creds, p.mount, p.dentry, flags, false);
+}
+
+/** -EINVAL for flags that make no sense together, which Linux sees before the path (build_open_flags). */
+export function checkOpenFlags(flags: number): number {
+  if ((flags & O_PATH) !== 0) return 0;
+  if ((flags & O_TMPFILE_BIT) !== 0) {
+    if ((flags & O_DIRECTORY) === 0 || (flags & O_CREAT) !== 0) return -EINVAL;
+    return (ACCESS_WANTED[flags & 3] & MAY_WRITE) === 0 ? -EINVAL : 0;
+  }
+  return (flags & O_CREAT) !== 0 && (flags & O_DIRECTORY) !== 0 ? -EINVAL : 0;
 }
 
 /** Opens the file at `p` (found before; exec, /proc) with `flags` and checks of permission. */

@@ -1,9 +1,20 @@
 /** Extended attributes: who may read and change which (xattr(7); Linux: fs/xattr.c). */
-import { CAP_SETFCAP, CAP_SYS_ADMIN } from "../../platform/abi/capability.ts";
-import { ENODATA, EOPNOTSUPP, EPERM, EROFS } from "../../platform/abi/errno.ts";
+import { CAP_SETFCAP, CAP_SYS_ADMIN, getVfsCapData } from "../../platform/abi/capability.ts";
+import {
+  VFS_CAP_DATA_SIZE,
+  VFS_CAP_REVISION_2,
+  VFS_CAP_REVISION_3,
+  VFS_CAP_REVISION_MASK,
+  XATTR_CAPS_SZ_3,
+} from "../../platform/abi/capability.ts";
+import { EINVAL, ENODATA, EOPNOTSUPP, EPERM, EROFS } from "../../platform/abi/errno.ts";
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISVTX } from "../../platform/abi/stat.ts";
 import { XATTR_NAME_CAPS, XATTR_SECURITY_PREFIX } from "../../platform/abi/xattr.ts";
-import { XATTR_TRUSTED_PREFIX, XATTR_USER_PREFIX } from "../../platform/abi/xattr.ts";
+import {
+  XATTR_SYSTEM_PREFIX,
+  XATTR_TRUSTED_PREFIX,
+  XATTR_USER_PREFIX,
+} from "../../platform/abi/xattr.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import type { Inode } from "./inode.ts";
 import type { PathRef } from "./mount.ts";
@@ -16,6 +27,7 @@ function attributePermission(
   want: number,
 ): number {
   if (want === MAY_WRITE && isFixed(inode)) return -EPERM;
+  if (name.startsWith(XATTR_SYSTEM_PREFIX)) return 0;
   if (name.startsWith(XATTR_SECURITY_PREFIX)) {
     if (want === MAY_READ) return 0;
     const cap = name === XATTR_NAME_CAPS ? CAP_SETFCAP : CAP_SYS_ADMIN;
@@ -25,9 +37,7 @@ function attributePermission(
     if (hasCapability(creds, CAP_SYS_ADMIN)) return 0;
     return want === MAY_READ ? -ENODATA : -EPERM;
   }
-  if (!name.startsWith(XATTR_USER_PREFIX) || name.length === XATTR_USER_PREFIX.length) {
-    return -EOPNOTSUPP;
-  }
+  if (!name.startsWith(XATTR_USER_PREFIX)) return inodePermission(creds, inode, want);
   const type = inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFDIR) return want === MAY_READ ? -ENODATA : -EPERM;
   if (type === S_IFDIR && (inode.mode & S_ISVTX) !== 0 && want === MAY_WRITE) {
@@ -36,9 +46,29 @@ function attributePermission(
   return inodePermission(creds, inode, want);
 }
 
+/** Prefixes of the names that file systems serve (Linux: their xattr_handlers). */
+const SERVED_PREFIXES = [XATTR_USER_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_SECURITY_PREFIX];
+
+/** 0, -EOPNOTSUPP for a name that nobody serves, -EINVAL for a prefix alone (Linux: xattr_resolve_name). */
+function checkName(name: string): number {
+  const prefix = SERVED_PREFIXES.find((prefix) => name.startsWith(prefix));
+  if (prefix === undefined) return -EOPNOTSUPP;
+  return name.length === prefix.length ? -EINVAL : 0;
+}
+
+/** Whether the bytes are a value that security.capability may have (Linux: validheader). */
+function isCapabilityData(value: Uint8Array): boolean {
+  if (value.length < VFS_CAP_DATA_SIZE) return false;
+  const { magicEtc } = getVfsCapData(new DataView(value.buffer, value.byteOffset), 0);
+  const revision = (magicEtc & VFS_CAP_REVISION_MASK) >>> 0;
+  return revision === VFS_CAP_REVISION_2
+    ? value.length === VFS_CAP_DATA_SIZE
+    : revision === VFS_CAP_REVISION_3 && value.length === XATTR_CAPS_SZ_3;
+}
+
 export function getXattr(creds: Credentials, p: PathRef, name: string): Uint8Array | number {
   const inode = p.dentry.inode!;
-  const err = attributePermission(creds, inode, name, MAY_READ);
+  const err = attributePermission(creds, inode, name, MAY_READ) || checkName(name);
   return err < 0 ? err : inode.getxattr(name);
 }
 
@@ -51,15 +81,16 @@ export function setXattr(
   flags: number,
 ): number {
   if (p.mount.isReadOnly) return -EROFS;
+  if (name === XATTR_NAME_CAPS && value.length > 0 && !isCapabilityData(value)) return -EINVAL;
   const inode = p.dentry.inode!;
-  const err = attributePermission(creds, inode, name, MAY_WRITE);
+  const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(name);
   return err < 0 ? err : inode.setxattr(name, value, flags);
 }
 
 export function removeXattr(creds: Credentials, p: PathRef, name: string): number {
   if (p.mount.isReadOnly) return -EROFS;
   const inode = p.dentry.inode!;
-  const err = attributePermission(creds, inode, name, MAY_WRITE);
+  const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(name);
   return err < 0 ? err : inode.removexattr(name);
 }
 

@@ -542,3 +542,46 @@ TEST(leases, "a lease is broken by an open that waits until it is given up") {
   join(pid);
   FAILS(fcntl(fd, F_SETLEASE, F_UNLCK), EAGAIN);
 }
+
+TEST(append_or_not, "RWF_NOAPPEND writes at its place in a file that is appended to") {
+  int fd = OK(open("f", O_RDWR | O_CREAT | O_APPEND, 0644));
+  EQUAL(write(fd, "abcdef", 6), 6);
+  struct iovec iov = {"X", 1};
+  if (pwritev2(fd, &iov, 1, 1, 0x20) < 0) {
+    EQUAL(errno, EOPNOTSUPP);
+    skip_test("no RWF_NOAPPEND before Linux 6.9");
+  }
+  EQUAL(pwritev2(fd, &iov, 1, 2, 0), 1);
+  EQUAL(lseek(fd, 3, SEEK_SET), 3);
+  EQUAL(pwritev2(fd, &iov, 1, -1, 0x20), 1);
+  EQUAL(lseek(fd, 0, SEEK_CUR), 4);
+  FAILS(pwritev2(fd, &iov, 1, 0, RWF_APPEND | 0x20), EINVAL);
+  CHECK(strcmp(read_file("f"), "aXcXefX") == 0);
+}
+
+TEST(beyond_the_end, "nothing is read or written beyond the largest offset") {
+  int fd = OK(open("f", O_RDWR | O_CREAT | O_APPEND, 0644));
+  char byte = 'x';
+  struct iovec iov = {&byte, 1};
+  FAILS(pread(fd, &byte, 1, INT64_MAX), EINVAL);
+  FAILS(pwrite(fd, &byte, 1, INT64_MAX), EINVAL);
+  FAILS(preadv(fd, &iov, 1, INT64_MAX), EINVAL);
+  FAILS(pwritev(fd, &iov, 1, INT64_MAX), EINVAL);
+  EQUAL(pread(fd, &byte, 0, INT64_MAX), 0);
+}
+
+TEST(stat_flags, "stat takes statx's flags of synchronisation, and statx tells the birth to who asks") {
+  write_file("f", "x");
+  struct stat st;
+  OK(syscall(SYS_newfstatat, AT_FDCWD, "f", &st, 0x6000));
+  FAILS(syscall(SYS_newfstatat, AT_FDCWD, "f", &st, 0x8000), EINVAL);
+  struct statx stx;
+  OK(statx(AT_FDCWD, "f", 0, STATX_BASIC_STATS, &stx));
+  EQUAL(stx.stx_mask & STATX_BTIME, 0);
+  EQUAL(stx.stx_btime.tv_sec, 0);
+}
+
+TEST(full_device, "a full device has no room even for nothing") {
+  int fd = OK(open("/dev/full", O_WRONLY));
+  FAILS(write(fd, "", 0), ENOSPC);
+}

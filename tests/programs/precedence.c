@@ -1,0 +1,121 @@
+// Which error comes where a call has several reasons to fail: the order of the kernel's checks.
+#include "check.h"
+#include <sys/uio.h>
+#include <sys/xattr.h>
+
+TEST(two_paths, "what is wrong with a second path comes after what the first leads to") {
+  write_file("f", "x");
+  OK(mkdir("d", 0755));
+  FAILS(syscall(SYS_rename, "none/f", nowhere), ENOENT);
+  FAILS(syscall(SYS_rename, "f", nowhere), EFAULT);
+  FAILS(syscall(SYS_renameat, AT_FDCWD, "f/x", 999, "y"), ENOTDIR);
+  FAILS(syscall(SYS_renameat, AT_FDCWD, "f", 999, "y"), EBADF);
+  FAILS(syscall(SYS_renameat2, AT_FDCWD, nowhere, 999, "y", 8), EINVAL);
+  FAILS(syscall(SYS_renameat2, AT_FDCWD, "none/f", AT_FDCWD, "", 1), ENOENT);
+  FAILS(syscall(SYS_link, "none", nowhere), ENOENT);
+  FAILS(syscall(SYS_linkat, AT_FDCWD, "f/x", 999, "y", 0), ENOTDIR);
+  FAILS(syscall(SYS_symlink, "", nowhere), ENOENT);
+}
+
+TEST(flags_before_path, "flags and types that make no sense are refused before the path is read") {
+  FAILS(syscall(SYS_mknod, nowhere, S_IFDIR, 0), EPERM);
+  FAILS(syscall(SYS_mknod, "", S_IFLNK, 0), EINVAL);
+  FAILS(syscall(SYS_mknodat, 999, "x", S_IFLNK, 0), EINVAL);
+  FAILS(syscall(SYS_open, nowhere, O_TMPFILE, 0600), EINVAL);
+  FAILS(syscall(SYS_open, "", O_CREAT | O_DIRECTORY, 0600), EINVAL);
+  FAILS(syscall(SYS_open, nowhere, O_CREAT, 0600), EFAULT);
+}
+
+TEST(times_after_path, "utimensat finds its file before it judges the times") {
+  struct timespec times[2] = {{0, 0}, {0, -1}};
+  FAILS(utimensat(AT_FDCWD, "none", times, 0), ENOENT);
+  write_file("f", "x");
+  FAILS(utimensat(AT_FDCWD, "f", times, 0), EINVAL);
+  int path_only = OK(open("f", O_PATH));
+  FAILS(syscall(SYS_utimensat, path_only, NULL, times, 0), EBADF);
+}
+
+TEST(splice_offsets, "splice refuses an offset for a pipe before it reads one or asks for the access mode") {
+  int a[2], b[2];
+  OK(pipe(a));
+  OK(pipe(b));
+  int fd = OK(open("f", O_RDONLY | O_CREAT, 0644));
+  loff_t offset = 0;
+  FAILS(splice(a[0], &offset, fd, nowhere, 1, 0), ESPIPE);
+  FAILS(splice(a[0], NULL, fd, nowhere, 1, 0), EFAULT);
+  FAILS(splice(a[0], NULL, fd, &offset, 1, 0), EBADF);
+  FAILS(splice(a[1], &offset, b[1], NULL, 1, 0), ESPIPE);
+  FAILS(splice(a[1], NULL, b[1], NULL, 1, 0), EBADF);
+  FAILS(splice(a[0], &offset, 999, NULL, 1, 0), EBADF);
+}
+
+TEST(vmsplice_nothing, "vmsplice of nothing asks for no pipe") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  struct iovec iov = {"x", 1};
+  EQUAL(vmsplice(fd, &iov, 0, 0), 0);
+  FAILS(vmsplice(fd, &iov, 1, 0), EBADF);
+  FAILS(vmsplice(fd, &iov, 1025, 0), EINVAL);
+}
+
+TEST(lock_range, "a lock's range is judged before its type, its file's access mode and its pid") {
+  int fd = OK(open("f", O_RDONLY | O_CREAT, 0644));
+  struct flock lock = {.l_type = 9, .l_start = 10, .l_len = INT64_MAX};
+  FAILS(fcntl(fd, F_SETLK, &lock), EOVERFLOW);
+  lock.l_len = 1;
+  FAILS(fcntl(fd, F_SETLK, &lock), EINVAL);
+  lock.l_type = F_WRLCK;
+  lock.l_pid = 1;
+  FAILS(fcntl(fd, F_OFD_SETLK, &lock), EBADF);
+  lock.l_type = F_RDLCK;
+  FAILS(fcntl(fd, F_OFD_SETLK, &lock), EINVAL);
+  lock = (struct flock){.l_type = F_RDLCK, .l_start = INT64_MAX, .l_len = -5};
+  OK(fcntl(fd, F_SETLK, &lock));
+  lock = (struct flock){.l_type = F_UNLCK, .l_start = INT64_MAX};
+  OK(fcntl(fd, F_SETLK, &lock));
+  lock = (struct flock){.l_type = F_RDLCK, .l_start = 4, .l_len = -5};
+  FAILS(fcntl(fd, F_SETLK, &lock), EINVAL);
+}
+
+TEST(handle_size, "open_by_handle_at judges the handle's size before the descriptor and the caller") {
+  struct {
+    struct file_handle head;
+    char bytes[128];
+  } handle = {.head = {.handle_bytes = 0}};
+  FAILS(open_by_handle_at(999, &handle.head, O_RDONLY), EINVAL);
+  handle.head.handle_bytes = 8;
+  FAILS(open_by_handle_at(999, &handle.head, O_RDONLY), EBADF);
+  int path_only = OK(open(".", O_PATH));
+  FAILS(open_by_handle_at(path_only, &handle.head, O_RDONLY), EBADF);
+  if (geteuid() == 0) OK(setuid(1000));
+  handle.head.handle_bytes = 0;
+  FAILS(open_by_handle_at(AT_FDCWD, &handle.head, O_RDONLY), EINVAL);
+  handle.head.handle_bytes = 8;
+  FAILS(open_by_handle_at(AT_FDCWD, &handle.head, O_RDONLY), EPERM);
+}
+
+TEST(attribute_names, "an attribute's name is judged after the permission to use it") {
+  write_file("f", "x");
+  OK(symlink("f", "l"));
+  FAILS(setxattr("f", "user.", "x", 1, 0), EINVAL);
+  FAILS(removexattr("f", "user."), EINVAL);
+  FAILS(lsetxattr("l", "user.", "x", 1, 0), EPERM);
+  FAILS(setxattr("f", "plain", "x", 1, 0), EOPNOTSUPP);
+  FAILS(setxattr("f", "security.capability", "01234567", 8, 0), EINVAL);
+  if (geteuid() != 0) return;
+  FAILS(setxattr("f", "trusted.", "x", 1, 0), EINVAL);
+  OK(chmod("f", 0));
+  OK(setuid(1000));
+  FAILS(setxattr("f", "plain", "x", 1, 0), EACCES);
+  FAILS(setxattr("f", "user.", "x", 1, 0), EACCES);
+}
+
+TEST(write_hints, "write hints are of the file's owner, and there are none of an open file") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  uint64_t hint = RWH_WRITE_LIFE_SHORT;
+  OK(fcntl(fd, F_SET_RW_HINT, &hint));
+  FAILS(fcntl(fd, F_GET_FILE_RW_HINT, &hint), EINVAL);
+  FAILS(fcntl(fd, F_SET_FILE_RW_HINT, &hint), EINVAL);
+  if (geteuid() != 0) return;
+  OK(setuid(1000));
+  FAILS(fcntl(fd, F_SET_RW_HINT, nowhere), EPERM);
+}
