@@ -222,6 +222,8 @@ function setUp(
   const base = image.align > PAGE_SIZE ? Math.ceil(pieBase / image.align) * image.align : pieBase;
   const main = mapImage(ctx, mm, program.file, image, base);
   if (typeof main === "number") return main;
+  // Who needs no loader and maps texts all the same may read them, as Valgrind does to translate them.
+  mm.patchesLibraries = interpImage !== null || image.type === ET_DYN;
   let interp: Placed | null = null;
   if (interpImage !== null) {
     const span = imageSpan(interpImage) + TRAMPOLINE_SPACE;

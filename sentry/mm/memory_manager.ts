@@ -102,6 +102,8 @@ export class MemoryManager {
   #totalBytes = 0;
   /** False once the guest uses GS, which trampolines need. */
   #patching = true;
+  /** Whether texts are patched that the program maps by mmap(2); set by execve. */
+  patchesLibraries = true;
 
   constructor(
     readonly space: AddressSpace,
@@ -180,6 +182,7 @@ export class MemoryManager {
     mm.#totalBytes = this.#totalBytes - missing;
     mm.#hasSeals = this.#hasSeals;
     mm.#patching = this.#patching;
+    mm.patchesLibraries = this.patchesLibraries;
     return mm;
   }
 
@@ -356,7 +359,8 @@ export class MemoryManager {
       if (typeof mapping === "number") return mapping;
       hostFd = mapping.fd;
       hostOffset = mapping.offset;
-      if (hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0 && this.#patching) {
+      const isText = hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0;
+      if (isText && this.#patching && (fileEnd !== undefined || this.patchesLibraries)) {
         const end = fileEnd ?? this.#endOfFile(at, file);
         image = this.#textImage(file, offset, size, hostFd, hostOffset, at, end);
         if (image !== null) {

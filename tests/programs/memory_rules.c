@@ -244,3 +244,19 @@ TEST(no_write_exec_alone, "PR_SET_MDWE with PR_MDWE_NO_INHERIT is not for childr
   });
   join(pid);
 }
+
+TEST(own_text, "code that a static program maps reads as it is in the file, also once it has run") {
+  static const unsigned char getpid_code[] = {0xb8, SYS_getpid, 0, 0, 0, 0x0f, 0x05, 0xc3, 0x90, 0x90, 0x90, 0x90};
+  char page[PAGE] = "";
+  int fd = OK(open("code", O_RDWR | O_CREAT, 0755));
+  memcpy(page, getpid_code, sizeof getpid_code);
+  EQUAL(write(fd, page, PAGE), PAGE);
+  EQUAL(write(fd, page, PAGE), PAGE);
+  char *file = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+  CHECK(file != MAP_FAILED);
+  char *text = mmap(file, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
+  CHECK(text == file);
+  int (*call)(void) = (int (*)(void))text;
+  for (int i = 0; i < 100; i++) EQUAL(call(), getpid());
+  CHECK(memcmp(text, page, PAGE) == 0);
+}
