@@ -19,6 +19,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import { TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { newAnonFile } from "../vfs/anon.ts";
 import { pollable } from "./poll.ts";
 import { deadlineFromTimespec, deadlineInMs, enterSigmask, leaveSigmask } from "./timeout.ts";
@@ -57,7 +58,8 @@ export function epollCtl(t: Task, args: SyscallArguments): SyscallReturn {
   const epoll = epollFile.impl;
   const v = t.scratchView;
   const events = v.getUint32(0, true), lo = v.getUint32(4, true), hi = v.getUint32(8, true);
-  if (!(epoll instanceof EpollFile)) return file.impl.waitQueue === null ? -EPERM : -EINVAL;
+  if (file.impl.waitQueue === null) return -EPERM; // It cannot be waited for.
+  if (!(epoll instanceof EpollFile)) return -EINVAL;
   switch (op) {
     case EPOLL_CTL_ADD:
       return epoll.add(fd, file, events, lo, hi);
@@ -119,6 +121,7 @@ function doWait(
   toDeadline: (t: Task, timeout: number) => number,
 ): SyscallReturn {
   if (maxEvents <= 0 || maxEvents > MAX_EVENTS) return -EINVAL;
+  if (eventsAddr + maxEvents * EPOLL_EVENT_SIZE > TASK_SIZE_MAX) return -EFAULT;
   const file = pollable(t, epfd);
   if (file === null) return -EBADF;
   const epoll = file.impl;

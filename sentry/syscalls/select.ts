@@ -12,6 +12,7 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from "../../platform/abi/poll.ts";
+import { O_PATH } from "../../platform/abi/fcntl.ts";
 import { BLOCK_INTERRUPTED, BLOCK_TIMEOUT } from "../kernel/block.ts";
 import {
   FULL,
@@ -51,7 +52,9 @@ export function select(t: Task, args: SyscallArguments): SyscallReturn {
   let deadline = NO_DEADLINE;
   if (timeoutAddr !== 0) {
     if (t.copyIn(timeoutAddr, t.scratch, 0, 16) < 0) return -EFAULT;
-    const sec = getI64(t.scratchView, 0), usec = getI64(t.scratchView, 8);
+    const given = getI64(t.scratchView, 8);
+    const usec = given % 1e6;
+    const sec = getI64(t.scratchView, 0) + Math.trunc(given / 1e6);
     if (sec < 0 || usec < 0) return -EINVAL;
     deadline = sec === 0 && usec === 0 ? 0 : deadlineIn(t, sec * 1e9 + usec * 1000);
   }
@@ -123,9 +126,10 @@ function scan(t: Task, sets: Sets): number {
       const bit = left & -left;
       const fd = at * 8 + 31 - Math.clz32(bit);
       if (fd >= sets.nfds) break;
-      const file = pollable(t, fd);
+      const file = t.fdTable.get(fd);
       if (file === null) return -EBADF;
-      const events = file.impl.readiness();
+      // A mere place has POLLNVAL, which is in each of Linux's sets.
+      const events = (file.flags & O_PATH) !== 0 ? -1 : file.impl.readiness();
       n += mark(sets, 0, at, bit, events & IN_SET);
       n += mark(sets, 1, at, bit, events & OUT_SET);
       n += mark(sets, 2, at, bit, events & EX_SET);

@@ -263,3 +263,33 @@ TEST(select_, "select reports each set, leaves the time that was left, refuses b
   EQUAL(select(0, NULL, NULL, NULL, &limit), 0);
   EQUAL(limit.tv_usec, 0);
 }
+
+TEST(select_places, "select has nothing to wait for in a file that is open as a place alone") {
+  int place = OK(open(".", O_PATH));
+  fd_set set;
+  FD_ZERO(&set);
+  FD_SET(place, &set);
+  fd_set out = set, other = set;
+  struct timeval none = {0, 0};
+  EQUAL(select(place + 1, &set, &out, &other, &none), 3);
+  CHECK(FD_ISSET(place, &set) && FD_ISSET(place, &out) && FD_ISSET(place, &other));
+  close(place);
+  FAILS(select(place + 1, &set, NULL, NULL, &none), EBADF);
+}
+
+TEST(select_times, "select takes microseconds beyond a second, but none below zero") {
+  struct timeval second = {-1, 1000000}, negative = {1, -1};
+  EQUAL(syscall(SYS_select, 0, NULL, NULL, NULL, &second), 0);
+  FAILS(syscall(SYS_select, 0, NULL, NULL, NULL, &negative), EINVAL);
+}
+
+TEST(refusals, "epoll judges the room for events before its descriptor, and what is added before the command") {
+  int epoll = OK(epoll_create1(0));
+  int file = OK(open("f", O_RDWR | O_CREAT, 0644));
+  struct epoll_event event = {EPOLLIN, {0}};
+  FAILS(epoll_wait(epoll, (void *)-1, 1, 0), EFAULT);
+  FAILS(epoll_wait(epoll, &event, 0, 0), EINVAL);
+  FAILS(epoll_ctl(epoll, 9, file, &event), EPERM);
+  FAILS(epoll_ctl(epoll, EPOLL_CTL_DEL, file, &event), EPERM);
+  FAILS(epoll_ctl(epoll, 9, epoll, &event), EINVAL);
+}

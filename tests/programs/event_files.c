@@ -184,3 +184,8 @@ TEST(pidfd_getfd_, "pidfd_getfd takes a descriptor of another process") {
   EQUAL(byte, 'y');
   FAILS(syscall(SYS_pidfd_getfd, fd, 201, 0), EBADF);
 }
+
+TEST(eventfd_events, "an eventfd has no events but the plain ones") {
+  int fd = OK(eventfd(1, 0));
+  EQUAL(ready(fd, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLRDBAND), POLLIN | POLLOUT);
+}

@@ -1,11 +1,5 @@
 /** eventfd(2): a 64-bit counter in two halves. */
-import {
-  EPOLLERR,
-  EPOLLIN,
-  EPOLLOUT,
-  EPOLLRDNORM,
-  EPOLLWRNORM,
-} from "../../../platform/abi/epoll.ts";
+import { EPOLLERR, EPOLLIN, EPOLLOUT } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
 import { EVENTFD_SIZE } from "../../../platform/abi/eventfd.ts";
 import { newAnonFile } from "../../vfs/anon.ts";
@@ -41,8 +35,8 @@ export class EventFd extends FileDescriptionImpl {
   }
   override readiness(): number {
     let events = 0;
-    if (this.#lo !== 0 || this.#hi !== 0) events |= EPOLLIN | EPOLLRDNORM;
-    if (this.#hi !== MAX_U32 || this.#lo < MAX_U32 - 1) events |= EPOLLOUT | EPOLLWRNORM;
+    if (this.#lo !== 0 || this.#hi !== 0) events |= EPOLLIN;
+    if (this.#hi !== MAX_U32 || this.#lo < MAX_U32 - 1) events |= EPOLLOUT;
     if (this.#hi === MAX_U32 && this.#lo === MAX_U32) events |= EPOLLERR;
     return events;
   }
@@ -59,7 +53,7 @@ export class EventFd extends FileDescriptionImpl {
       this.#lo = MAX_U32;
       this.#hi--;
     }
-    this.#queue.notify(EPOLLOUT | EPOLLWRNORM);
+    this.#queue.notify(EPOLLOUT);
     return dst.put(scratch, 0, EVENTFD_SIZE) === EVENTFD_SIZE ? EVENTFD_SIZE : -EFAULT;
   }
 
@@ -75,7 +69,7 @@ export class EventFd extends FileDescriptionImpl {
     if (newHi > MAX_U32 || (newHi === MAX_U32 && newLo === MAX_U32)) return -EAGAIN;
     this.#lo = newLo;
     this.#hi = newHi;
-    this.#queue.notify(EPOLLIN | EPOLLRDNORM);
+    this.#queue.notify(EPOLLIN);
     return EVENTFD_SIZE;
   }
   override fdinfo(): string {
