@@ -1,6 +1,8 @@
 /** mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), mseal(2), remap_file_pages(2). */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
 import { EAGAIN, EBADF, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP } from "../../platform/abi/errno.ts";
+import { EOVERFLOW } from "../../platform/abi/errno.ts";
+import { TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import {
   MADV_WIPEONFORK,
   MAP_ANONYMOUS,
@@ -21,6 +23,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../platform/abi/mman.ts";
+import { S_IFMT, S_IFREG, S_IFSOCK } from "../../platform/abi/stat.ts";
 import { RLIMIT_AS, RLIMIT_DATA } from "../../platform/abi/resource.ts";
 import {
   FULL,
@@ -30,10 +33,14 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import type { FileDescription } from "../vfs/file.ts";
 import { PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { MARK_DONTDUMP, MARK_DROPPABLE, MARK_WIPEONFORK, type Vma } from "../mm/vma.ts";
 import { lockLimit, mayLockMore } from "./mlock.ts";
+import { pollable } from "./poll.ts";
 
+/** Where the largest file ends, as nearly as a number can be. */
+const OFFSET_MAX = 2 ** 63;
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** PROT_SEM, which no architecture we run on gives a meaning. */
 const PROT_SEM = 8;
@@ -42,32 +49,42 @@ function mmap(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.i32(3);
   const offset = args.addr(5);
   if (offset % PAGE_SIZE !== 0) return -EINVAL;
+  const anonymous = (flags & MAP_ANONYMOUS) !== 0;
+  const file = anonymous ? null : pollable(t, args.i32(4));
+  if (!anonymous && file === null) return -EBADF;
+  const length = args.addr(1);
+  if (length === 0) return -EINVAL;
+  if (length > TASK_SIZE_MAX) return -ENOMEM;
+  if (file !== null && offset + length > OFFSET_MAX && isBounded(file)) return -EOVERFLOW;
   const type = flags & MAP_TYPE;
-  if (type === MAP_DROPPABLE && (flags & MAP_ANONYMOUS) !== 0) return mapDroppable(t, args);
-  if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return -EINVAL;
-  if (type === MAP_SHARED_VALIDATE && (flags & ~KNOWN_MAP_FLAGS) !== 0) return -EOPNOTSUPP;
+  if (type === MAP_DROPPABLE && anonymous) return mapDroppable(t, args);
+  const validates = type === MAP_SHARED_VALIDATE && !anonymous;
+  if (type !== MAP_SHARED && type !== MAP_PRIVATE && !validates) return -EINVAL;
+  if (validates && (flags & ~KNOWN_MAP_FLAGS) !== 0) return -EOPNOTSUPP;
   if ((flags & MAP_HUGETLB) !== 0) {
     t.kernel.stub(t, "mmap MAP_HUGETLB");
     return -ENOMEM;
   }
-  const anonymous = (flags & MAP_ANONYMOUS) !== 0;
-  const file = anonymous ? null : t.fdTable.get(args.i32(4));
-  if (!anonymous && file === null) return -EBADF;
-  if (file !== null && (file.flags & 0o10000000) !== 0) return -EBADF;
   if ((flags & MAP_GROWSDOWN) !== 0 && (!anonymous || type !== MAP_PRIVATE)) return -EINVAL;
-  let kept = type === MAP_SHARED_VALIDATE ? (flags & ~MAP_TYPE) | MAP_SHARED : flags;
+  let kept = validates ? (flags & ~MAP_TYPE) | MAP_SHARED : flags;
   kept |= t.mm.futureFlags;
   if ((kept & MAP_LOCKED) !== 0) {
-    const err = mayLockMore(t, pageUp(args.addr(1)));
+    const err = mayLockMore(t, pageUp(length));
     if (err < 0) return err;
   }
   const prot = args.i32(2) & PROT_ALL;
   const limit = t.tg.limits.cur[RLIMIT_AS];
-  const r = t.mm.mmap(t.ctx!, args.addr(0), args.addr(1), prot, kept, file, offset, limit);
+  const r = t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept, file, offset, limit);
   // A device such as /dev/zero has no host file: its private mapping is anonymous memory.
   return r === -ENODEV && file?.impl.mapsAnonymous === true
-    ? t.mm.mmap(t.ctx!, args.addr(0), args.addr(1), prot, kept | MAP_ANONYMOUS, null, 0, limit)
+    ? t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept | MAP_ANONYMOUS, null, 0, limit)
     : r;
+}
+
+/** Whether its mappings must lie before the largest offset; devices may be mapped anywhere. */
+function isBounded(file: FileDescription): boolean {
+  const type = file.inode.mode & S_IFMT;
+  return type === S_IFREG || type === S_IFSOCK;
 }
 
 /**
@@ -100,12 +117,17 @@ function mprotect(t: Task, args: SyscallArguments): SyscallReturn {
   const prot = args.i32(2);
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
-  if ((prot & ~(PROT_ALL | PROT_SEM | grows)) !== 0) return -EINVAL;
   let addr = args.addr(0);
   let length = args.addr(1);
-  if ((prot & PROT_GROWSDOWN) !== 0) {
+  if (addr % PAGE_SIZE !== 0) return -EINVAL;
+  if (length === 0) return 0;
+  if (addr + length > TASK_SIZE_MAX) return -ENOMEM;
+  if ((prot & ~(PROT_ALL | PROT_SEM | grows)) !== 0) return -EINVAL;
+  if (grows !== 0) {
     const vma = t.mm.vmas.at(addr);
-    if (vma === null || (vma.flags & MAP_GROWSDOWN) === 0) return -EINVAL;
+    if (vma === null) return -ENOMEM;
+    // Nothing grows up on x86.
+    if (grows === PROT_GROWSUP || (vma.flags & MAP_GROWSDOWN) === 0) return -EINVAL;
     length += addr - vma.start;
     addr = vma.start;
   }

@@ -260,3 +260,31 @@ TEST(own_text, "code that a static program maps reads as it is in the file, also
   for (int i = 0; i < 100; i++) EQUAL(call(), getpid());
   CHECK(memcmp(text, page, PAGE) == 0);
 }
+
+TEST(refused_mappings, "mmap looks at the descriptor first, then at the length, and at the type last") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  size_t page = 4096;
+#define MAPS(length, flags, fd, offset) ((long)mmap(NULL, length, PROT_READ, flags, fd, offset))
+  FAILS(MAPS(page, 0, 999, 0), EBADF);
+  FAILS(MAPS(page, MAP_SHARED, 999, 1), EINVAL);
+  FAILS(MAPS(0, 0, fd, 0), EINVAL);
+  FAILS(MAPS(-1, 0, fd, 0), ENOMEM);
+  FAILS(MAPS(page, 0, fd, -4096), EOVERFLOW);
+  FAILS(MAPS(2 * page, MAP_SHARED_VALIDATE | 0x4000000, fd, INT64_MAX - 4095), EOVERFLOW);
+  FAILS(MAPS(page, 0, fd, 0), EINVAL);
+  FAILS(MAPS(page, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0), EINVAL);
+}
+
+TEST(refused_protections, "mprotect looks at the range before the protection, and nothing grows up") {
+  char *at = OK(mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  int unknown = 0x100000;
+  FAILS(mprotect(at, 4096, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP), EINVAL);
+  FAILS(mprotect(at + 1, 4096, PROT_READ), EINVAL);
+  EQUAL(mprotect(at, 0, unknown), 0);
+  FAILS(mprotect(at, -4096, unknown), ENOMEM);
+  FAILS(mprotect(at, 4096, unknown), EINVAL);
+  FAILS(mprotect(at, 4096, PROT_READ | PROT_GROWSUP), EINVAL);
+  FAILS(mprotect(at, 4096, PROT_READ | PROT_GROWSDOWN), EINVAL);
+  OK(munmap(at, 4096));
+  FAILS(mprotect(at, 4096, PROT_READ | PROT_GROWSUP), ENOMEM);
+}
