@@ -154,11 +154,30 @@ export function setOwnerEx(t: Task, fd: number, file: FileDescription, addr: num
   return pid < 0 ? -ESRCH : assign(t, fd, file, type, pid);
 }
 
+/** FIOSETOWN and SIOCSPGRP of a socket: F_SETOWN with its argument in memory. */
+export function setOwnerAt(t: Task, fd: number, file: FileDescription, addr: number): number {
+  const err = t.copyIn(addr, t.scratch, 0, 4);
+  return err < 0 ? err : setOwner(t, fd, file, t.scratchView.getInt32(0, true));
+}
+
+/** FIOGETOWN and SIOCGPGRP of a socket. */
+export function getOwnerAt(t: Task, file: FileDescription, addr: number): number {
+  return t.copyOutU32(addr, getOwner(file) >>> 0);
+}
+
 /** F_GETOWN_EX. */
 export function getOwnerEx(t: Task, file: FileDescription, addr: number): number {
   const owner = ownerOf(file);
   putFOwnerEx(t.scratchView, 0, owner?.type ?? F_OWNER_TID, owner?.id ?? 0);
   return t.copyOut(addr, t.scratch, 0, FOWNER_EX_SIZE);
+}
+
+/** F_GETOWNER_UIDS: the real and effective user of who named the owner. */
+export function getOwnerIds(t: Task, file: FileDescription, addr: number): number {
+  const owner = ownerOf(file);
+  t.scratchView.setUint32(0, owner !== null && owner.id !== 0 ? owner.creds.ruid : 0, true);
+  t.scratchView.setUint32(4, owner !== null && owner.id !== 0 ? owner.creds.euid : 0, true);
+  return t.copyOut(addr, t.scratch, 0, 8);
 }
 
 /** F_SETSIG. */

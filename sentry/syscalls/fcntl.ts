@@ -16,6 +16,7 @@ import {
   F_GETLK,
   F_GETOWN,
   F_GETOWN_EX,
+  F_GETOWNER_UIDS,
   F_GETPIPE_SZ,
   F_GETSIG,
   F_NOTIFY,
@@ -46,7 +47,7 @@ import {
   RWH_WRITE_LIFE_EXTREME,
 } from "../../platform/abi/fcntl.ts";
 import { PROT_WRITE } from "../../platform/abi/mman.ts";
-import { S_IFDIR, S_IFMT } from "../../platform/abi/stat.ts";
+import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { PARTIAL, type SyscallArguments, type SyscallReturn } from "../kernel/syscall.ts";
 import type { SyscallRow } from "../kernel/syscall.ts";
@@ -56,7 +57,14 @@ import type { FileDescription } from "../vfs/file.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { getLease } from "../vfs/leases.ts";
 import { isOwnerOrCapable } from "../vfs/namei.ts";
-import { asyncChanged, getOwner, getOwnerEx, getSignal, O_ASYNC } from "./async_owner.ts";
+import {
+  asyncChanged,
+  getOwner,
+  getOwnerEx,
+  getOwnerIds,
+  getSignal,
+  O_ASYNC,
+} from "./async_owner.ts";
 import { setOwner, setOwnerEx, setSignal } from "./async_owner.ts";
 import { installDuplicate } from "./file.ts";
 import { doSetLease } from "./lease.ts";
@@ -126,6 +134,8 @@ function openFileCommand(
       return setSignal(t, fd, file, args.i32(2));
     case F_GETSIG:
       return getSignal(file);
+    case F_GETOWNER_UIDS:
+      return getOwnerIds(t, file, args.addr(2));
     case F_GETPIPE_SZ:
       return file.impl.pipeSize?.() ?? -EBADF;
     case F_SETPIPE_SZ:
@@ -160,6 +170,9 @@ function setStatusFlags(t: Task, fd: number, file: FileDescription, flags: numbe
   const isAppendOnly = (file.inode.flags & FS_APPEND_FL) !== 0;
   if (isAppendOnly && ((flags ^ old) & O_APPEND) !== 0) return -EPERM;
   if ((flags & ~old & O_NOATIME) !== 0 && !isOwnerOrCapable(t.creds, file.inode)) return -EPERM;
+  const type = file.inode.mode & S_IFMT;
+  // Of a pipe it asks for packets.
+  if ((flags & O_DIRECT) !== 0 && type !== S_IFREG && type !== S_IFIFO) return -EINVAL;
   const changed = (old & ~SETTABLE) | (flags & SETTABLE);
   if (changed === old) return 0;
   file.flags = changed;

@@ -10,13 +10,17 @@ import {
   FIGETBSZ,
   FIOASYNC,
   FIOCLEX,
+  FIOGETOWN,
   FIONBIO,
   FIONCLEX,
   FIONREAD,
   FIOQSIZE,
+  FIOSETOWN,
+  SIOCGPGRP,
+  SIOCSPGRP,
 } from "../../platform/abi/ioctl.ts";
 import { FS_IOC_GETFLAGS, FS_IOC_SETFLAGS } from "../../platform/abi/fs.ts";
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { FD_CLOEXEC } from "../kernel/fd_table.ts";
 import {
@@ -28,6 +32,7 @@ import {
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { changeFlags, hasFlags } from "../vfs/namei.ts";
+import { getOwnerAt, setOwnerAt } from "./async_owner.ts";
 
 /** FASYNC: O_ASYNC of fcntl(2). */
 const O_ASYNC = 0o20000;
@@ -68,6 +73,14 @@ export function ioctl(t: Task, args: SyscallArguments): SyscallReturn {
     case FS_IOC_SETFLAGS:
       if (!hasFlags(file.inode)) break;
       return setFlagsOf(t, file, arg);
+    case FIOSETOWN:
+    case SIOCSPGRP:
+      if ((file.inode.mode & S_IFMT) === S_IFSOCK) return setOwnerAt(t, fd, file, arg);
+      break;
+    case FIOGETOWN:
+    case SIOCGPGRP:
+      if ((file.inode.mode & S_IFMT) === S_IFSOCK) return getOwnerAt(t, file, arg);
+      break;
     case FIONREAD:
       if ((file.inode.mode & S_IFMT) === S_IFREG) return putBytesLeft(t, file, arg);
       break;

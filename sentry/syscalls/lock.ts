@@ -2,7 +2,14 @@
 import { SYS_flock } from "../../platform/abi/amd64/syscalls.ts";
 import { EAGAIN, EBADF, EFAULT, EINVAL, EOVERFLOW, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { F_OFD_SETLKW, F_RDLCK, F_SETLKW, F_UNLCK, F_WRLCK } from "../../platform/abi/fcntl.ts";
-import { FLOCK_SIZE, getFlock, LOCK_EX, LOCK_MAND, LOCK_NB } from "../../platform/abi/fcntl.ts";
+import {
+  FLOCK_OFF_TYPE,
+  FLOCK_SIZE,
+  getFlock,
+  LOCK_EX,
+  LOCK_MAND,
+  LOCK_NB,
+} from "../../platform/abi/fcntl.ts";
 import { F_OFD_GETLK, F_OFD_SETLK, LOCK_SH, LOCK_UN, putFlock } from "../../platform/abi/fcntl.ts";
 import type { Flock } from "../../platform/abi/fcntl.ts";
 import { SEEK_CUR, SEEK_END, SEEK_SET } from "../../platform/abi/unistd.ts";
@@ -60,26 +67,33 @@ async function blockFlock(
   }
 }
 
-/** F_GETLK and F_OFD_GETLK: the first lock in the way, or F_UNLCK. */
+/**
+ * F_GETLK and F_OFD_GETLK: the first lock in the way, or F_UNLCK. Asked for F_UNLCK, F_OFD_GETLK tells of
+ * the open file's own locks.
+ */
 export function getLock(t: Task, file: FileDescription, cmd: number, addr: number): number {
   const flock = copyInFlock(t, addr);
   if (typeof flock === "number") return flock;
-  if (flock.type !== F_RDLCK && flock.type !== F_WRLCK) return -EINVAL;
   const isOfd = cmd === F_OFD_GETLK;
+  if (!isOfd && flock.type !== F_RDLCK && flock.type !== F_WRLCK) return -EINVAL;
   const request = toRequest(t, file, flock, isOfd);
   if (typeof request === "number") return request;
   if (isOfd && flock.pid !== 0) return -EINVAL;
-  const conflict = file.inode.locks?.conflict(request) ?? null;
-  if (conflict === null) flock.type = F_UNLCK;
+  const { scratchView } = t; // It has the guest's struct, of which only the type changes if there is none.
+  const found = findLock(file, request);
+  if (found === null) scratchView.setInt16(FLOCK_OFF_TYPE, F_UNLCK, true);
   else {
-    flock.type = conflict.type;
-    flock.whence = SEEK_SET;
-    flock.start = conflict.start;
-    flock.len = conflict.end === LOCK_TO_EOF ? 0 : conflict.end - conflict.start + 1;
-    flock.pid = conflict.pid;
+    const { type, start, end, pid } = found;
+    const len = end === LOCK_TO_EOF ? 0 : end - start + 1;
+    putFlock(scratchView, 0, { type, whence: SEEK_SET, start, len, pid });
   }
-  putFlock(t.scratchView, 0, flock);
   return t.copyOut(addr, t.scratch, 0, FLOCK_SIZE);
+}
+
+function findLock(file: FileDescription, request: RecordLock): RecordLock | null {
+  const { locks } = file.inode;
+  if (locks === null) return null;
+  return request.type === F_UNLCK ? locks.ownLock(request) : locks.conflict(request);
 }
 
 /** F_SETLK, F_SETLKW and their OFD forms. */

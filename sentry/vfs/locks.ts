@@ -70,6 +70,13 @@ export class InodeLocks {
     return null;
   }
 
+  /** The first lock of the owner of `request` within its range, or null. */
+  ownLock(request: RecordLock): RecordLock | null {
+    const isWithin = (lock: RecordLock) =>
+      lock.owner === request.owner && lock.end >= request.start && lock.start <= request.end;
+    return this.records.find(isWithin) ?? null;
+  }
+
   /** Sets or removes a record lock. Returns 0, -EAGAIN (in the way: `conflict`) or -ENOLCK. */
   setRecord(request: RecordLock): number {
     if (this.conflict(request) !== null) return -EAGAIN;

@@ -14,6 +14,7 @@ import {
   O_APPEND,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECT,
   O_DIRECTORY,
   O_EXCL,
   O_LARGEFILE,
@@ -336,6 +337,7 @@ function mayOpen(creds: Credentials, mount: Mount, dentry: Dentry, flags: number
 function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescription | number {
   const inode = dentry.inode!;
   const type = inode.mode & S_IFMT;
+  if ((flags & O_DIRECT) !== 0 && !allowsDirect(type)) return -EINVAL;
   const writes = (flags & 3) !== 0 && type === S_IFREG;
   if (writes && inode.writeCount < 0) return -ETXTBSY;
   const file = new FileDescription(inode, dentry.acquire(), mount.acquire(), flags);
@@ -355,6 +357,11 @@ function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescrip
     file.writeCount = 1;
   }
   return file;
+}
+
+/** Whether O_DIRECT may be asked for; what cannot be opened at all says so by itself. */
+function allowsDirect(type: number): boolean {
+  return type === S_IFREG || type === S_IFBLK || type === S_IFSOCK || type === S_IFLNK;
 }
 
 function dispatchOpen(file: FileDescription, type: number): number {

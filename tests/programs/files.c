@@ -585,3 +585,13 @@ TEST(full_device, "a full device has no room even for nothing") {
   int fd = OK(open("/dev/full", O_WRONLY));
   FAILS(write(fd, "", 0), ENOSPC);
 }
+
+TEST(direct, "O_DIRECT is for files that have data of their own, and packets of pipes") {
+  OK(mkfifo("p", 0644));
+  FAILS(open("p", O_RDONLY | O_NONBLOCK | O_DIRECT), EINVAL);
+  FAILS(open(".", O_RDONLY | O_DIRECT), EINVAL);
+  FAILS(open("/dev/null", O_RDONLY | O_DIRECT), EINVAL);
+  int fd = OK(open("/dev/null", O_RDONLY));
+  FAILS(fcntl(fd, F_SETFL, O_DIRECT), EINVAL);
+  OK(fcntl(OK(open("p", O_RDWR)), F_SETFL, O_DIRECT));
+}

@@ -3,6 +3,8 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
 
 static int lock(int fd, int cmd, int type, off_t start, off_t len) {
   struct flock f = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
@@ -227,4 +229,48 @@ TEST(async, "O_ASYNC sends SIGIO to the owner when data comes") {
   CHECK(signals_got >= 1);
   FAILS(fcntl(p[0], F_SETOWN, 99999999), ESRCH);
   FAILS(fcntl(p[0], F_SETSIG, 99), EINVAL);
+}
+
+TEST(own_locks, "F_OFD_GETLK of F_UNLCK tells of the open file's own lock, and nothing but the type if there is none") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  int other = OK(open("f", O_RDWR));
+  struct flock ask = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 1ll << 60};
+  if (fcntl(fd, F_OFD_GETLK, &ask) < 0) skip_test("not before Linux 6.5");
+  EQUAL(ask.l_type, F_UNLCK);
+  EQUAL(ask.l_len, 1ll << 60);
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 20};
+  OK(fcntl(fd, F_OFD_SETLK, &lock));
+  OK(fcntl(fd, F_OFD_GETLK, &ask));
+  EQUAL(ask.l_type, F_WRLCK);
+  EQUAL(ask.l_start, 10);
+  EQUAL(ask.l_len, 20);
+  ask = (struct flock){.l_type = F_UNLCK, .l_whence = SEEK_SET};
+  OK(fcntl(other, F_OFD_GETLK, &ask));
+  EQUAL(ask.l_type, F_UNLCK);
+  FAILS(fcntl(fd, F_GETLK, &ask), EINVAL);
+}
+
+TEST(owners, "sockets tell and take the owner of their signals by ioctl, and F_GETOWNER_UIDS whose it is") {
+  int pair[2], owner = -1;
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  OK(ioctl(pair[0], FIOGETOWN, &owner));
+  EQUAL(owner, 0);
+  owner = getpid();
+  OK(ioctl(pair[0], SIOCSPGRP, &owner));
+  EQUAL(fcntl(pair[0], F_GETOWN), getpid());
+  owner = 99999999;
+  FAILS(ioctl(pair[0], FIOSETOWN, &owner), ESRCH);
+  OK(ioctl(pair[0], SIOCGPGRP, &owner));
+  EQUAL(owner, getpid());
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  FAILS(ioctl(fd, FIOGETOWN, &owner), ENOTTY);
+  unsigned ids[2] = {9, 9};
+  if (fcntl(fd, 17, ids) < 0) skip_test("a kernel without CONFIG_CHECKPOINT_RESTORE");
+  EQUAL(ids[0], 0);
+  if (geteuid() != 0) return;
+  OK(setresuid(5, 6, 0));
+  OK(fcntl(pair[1], F_SETOWN, getpid()));
+  OK(fcntl(pair[1], 17, ids));
+  EQUAL(ids[0], 5);
+  EQUAL(ids[1], 6);
 }
