@@ -10,16 +10,17 @@ import { CAP_SYS_ADMIN, CAP_SYS_NICE } from "../../platform/abi/capability.ts";
 import {
   IOPRIO_CLASS_BE,
   IOPRIO_CLASS_IDLE,
+  IOPRIO_CLASS_MASK,
   IOPRIO_CLASS_NONE,
   IOPRIO_CLASS_RT,
   IOPRIO_CLASS_SHIFT,
   IOPRIO_NR_LEVELS,
-  IOPRIO_PRIO_MASK,
   IOPRIO_WHO_PGRP,
   IOPRIO_WHO_PROCESS,
   IOPRIO_WHO_USER,
 } from "../../platform/abi/ioprio.ts";
 import { PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE } from "../../platform/abi/resource.ts";
+import { SCHED_FIFO, SCHED_IDLE, SCHED_RR } from "../../platform/abi/sched.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
@@ -38,7 +39,8 @@ function targets(t: Task, kind: number, who: number): Task[] {
   }
   if (kind === PGRP) {
     const group = who === 0 ? t.tg.pgrp : kernel.processGroups.get(who);
-    return group === undefined ? [] : [...group.members].flatMap((tg) => tg.threads);
+    // The newest member comes first, as in Linux; it makes a difference to errors.
+    return group === undefined ? [] : [...group.members].reverse().flatMap((tg) => tg.threads);
   }
   const uid = who === 0 ? t.creds.ruid : who >>> 0;
   return [...kernel.tasks.values()].filter((task) => task.creds.ruid === uid);
@@ -104,30 +106,41 @@ export function ioprioGet(t: Task, args: SyscallArguments): number {
   if (kind < 0) return -EINVAL;
   let best = -ESRCH;
   for (const task of targets(t, kind, args.i32(1))) {
-    best = best < 0 ? task.ioprio : Math.min(best, task.ioprio);
+    // Of one thread what was set is told, of several the best that is in force.
+    const ioprio = kind === PROCESS ? task.ioprio : effectiveIoprio(task);
+    best = best < 0 ? ioprio : Math.min(best, ioprio);
   }
   return best;
+}
+
+/** Without a class of its own the I/O priority follows the policy and the nice value. */
+function effectiveIoprio(task: Task): number {
+  if (task.ioprio >>> IOPRIO_CLASS_SHIFT !== IOPRIO_CLASS_NONE) return task.ioprio;
+  const policy = task.schedPolicy;
+  const ioClass = policy === SCHED_IDLE
+    ? IOPRIO_CLASS_IDLE
+    : policy === SCHED_FIFO || policy === SCHED_RR
+    ? IOPRIO_CLASS_RT
+    : IOPRIO_CLASS_BE;
+  return (ioClass << IOPRIO_CLASS_SHIFT) | Math.floor((task.nice + 20) / 5);
 }
 
 /** ioprio_set(2). */
 export function ioprioSet(t: Task, args: SyscallArguments): number {
   const kind = ioprioKind(args.i32(0));
   const ioprio = args.i32(2);
-  const level = ioprio & IOPRIO_PRIO_MASK;
-  switch (ioprio >>> IOPRIO_CLASS_SHIFT) {
+  // Between level and class are ten bits of hints, which anybody may give.
+  switch ((ioprio >>> IOPRIO_CLASS_SHIFT) & IOPRIO_CLASS_MASK) {
     case IOPRIO_CLASS_RT:
       if (!hasCapability(t.creds, CAP_SYS_ADMIN) && !hasCapability(t.creds, CAP_SYS_NICE)) {
         return -EPERM;
       }
-      if ((level & 7) >= IOPRIO_NR_LEVELS || level > 7) return -EINVAL;
       break;
     case IOPRIO_CLASS_BE:
-      if (level >= IOPRIO_NR_LEVELS) return -EINVAL;
-      break;
     case IOPRIO_CLASS_IDLE:
       break;
     case IOPRIO_CLASS_NONE:
-      if (level !== 0) return -EINVAL;
+      if (ioprio % IOPRIO_NR_LEVELS !== 0) return -EINVAL;
       break;
     default:
       return -EINVAL;
@@ -138,7 +151,7 @@ export function ioprioSet(t: Task, args: SyscallArguments): number {
     const { ruid } = target.creds;
     const own = ruid === t.creds.euid || ruid === t.creds.ruid;
     if (!own && !hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
-    target.ioprio = ioprio;
+    target.ioprio = ioprio & 0xffff;
     result = 0;
   }
   return result;

@@ -27,6 +27,7 @@ import {
   SCHED_ATTR_SIZE_VER0,
   SCHED_BATCH,
   SCHED_DEADLINE,
+  SCHED_EXT,
   SCHED_FIFO,
   SCHED_FLAG_ALL,
   SCHED_FLAG_KEEP_PARAMS,
@@ -230,18 +231,23 @@ export function schedGetattr(t: Task, args: SyscallArguments): number {
   return t.copyOut(addr, t.scratch, 0, length);
 }
 
+/** Policies that are not real-time have one priority; of SCHED_EXT the kernel knows no more than that here. */
+function hasPriorities(policy: number): boolean {
+  return isPolicy(policy) || policy === SCHED_DEADLINE || policy === SCHED_EXT;
+}
+
 /** sched_get_priority_max(2). */
 export function schedGetPriorityMax(_t: Task, args: SyscallArguments): number {
   const policy = args.i32(0);
   if (isRealTime(policy)) return RT_PRIORITY_MAX;
-  return isPolicy(policy) || policy === SCHED_DEADLINE ? 0 : -EINVAL;
+  return hasPriorities(policy) ? 0 : -EINVAL;
 }
 
 /** sched_get_priority_min(2). */
 export function schedGetPriorityMin(_t: Task, args: SyscallArguments): number {
   const policy = args.i32(0);
   if (isRealTime(policy)) return 1;
-  return isPolicy(policy) || policy === SCHED_DEADLINE ? 0 : -EINVAL;
+  return hasPriorities(policy) ? 0 : -EINVAL;
 }
 
 /** sched_rr_get_interval(2). */

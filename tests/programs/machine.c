@@ -162,3 +162,15 @@ TEST(ioprio, "I/O priorities are kept") {
   EQUAL(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 3), 0);
   EQUAL(syscall(SYS_ioprio_get, 1, 0), 2 << 13 | 3);
 }
+
+TEST(ioprio_given, "an I/O priority that nobody set follows the nice value, where several are asked for") {
+  OK(setpgid(0, 0));
+  OK(setpriority(PRIO_PROCESS, 0, 10));
+  EQUAL(syscall(SYS_ioprio_get, 1, 0), 0);
+  EQUAL(syscall(SYS_ioprio_get, 2, 0), 2 << 13 | 6);
+  int hinted = 2 << 13 | 1 << 3 | 5;
+  if (syscall(SYS_ioprio_set, 1, 0, hinted) < 0) skip_test("no hints before Linux 6.5");
+  EQUAL(syscall(SYS_ioprio_get, 2, 0), hinted);
+  FAILS(syscall(SYS_ioprio_set, 1, 0, 7 << 13), EINVAL);
+  FAILS(syscall(SYS_ioprio_set, 1, 0, 3), EINVAL);
+}
