@@ -6,16 +6,19 @@ import {
   SO_ACCEPTCONN,
   SO_BINDTODEVICE,
   SO_BROADCAST,
+  SO_BSDCOMPAT,
   SO_BUSY_POLL,
   SO_COOKIE,
   SO_DEBUG,
   SO_DOMAIN,
   SO_DONTROUTE,
   SO_ERROR,
+  SO_INCOMING_NAPI_ID,
   SO_KEEPALIVE,
   SO_LINGER,
   SO_MARK,
   SO_NO_CHECK,
+  SO_NOFCS,
   SO_OOBINLINE,
   SO_PASSCRED,
   SO_PASSPIDFD,
@@ -30,10 +33,12 @@ import {
   SO_RCVBUF,
   SO_RCVBUFFORCE,
   SO_RCVLOWAT,
+  SO_RCVMARK,
   SO_RCVTIMEO_NEW,
   SO_RCVTIMEO_OLD,
   SO_REUSEADDR,
   SO_REUSEPORT,
+  SO_SELECT_ERR_QUEUE,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SO_SNDLOWAT,
@@ -46,7 +51,7 @@ import {
   SO_TYPE,
   SO_ZEROCOPY,
 } from "../../platform/abi/socket.ts";
-import { CAP_NET_ADMIN } from "../../platform/abi/capability.ts";
+import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../platform/abi/capability.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import type { SocketImpl } from "./socket.ts";
 
@@ -73,6 +78,9 @@ const STORED = new Set([
   SO_TIMESTAMPNS_OLD,
   SO_TIMESTAMP_NEW,
   SO_TIMESTAMPNS_NEW,
+  SO_NOFCS,
+  SO_SELECT_ERR_QUEUE,
+  SO_RCVMARK,
 ]);
 
 export class SocketOptions {
@@ -138,6 +146,8 @@ export function getSocketOption(s: SocketImpl, name: number): Uint8Array | numbe
       return int32(o.mark);
     case SO_PEEK_OFF:
       return int32(o.peekOff);
+    case SO_BSDCOMPAT:
+    case SO_INCOMING_NAPI_ID:
     case SO_ZEROCOPY:
     case SO_BUSY_POLL:
       return int32(0);
@@ -241,20 +251,27 @@ export function setSocketOption(
       o.priority = n;
       return 0;
     case SO_MARK:
-      if (!hasCapability(creds, CAP_NET_ADMIN)) return -EPERM;
+      if (!mayMark(creds)) return -EPERM;
       o.mark = n;
       return 0;
     case SO_PEEK_OFF:
       o.peekOff = n;
+      return 0;
+    case SO_BSDCOMPAT:
       return 0;
     default:
       return setStored(s, creds, name, n);
   }
 }
 
+function mayMark(creds: Credentials): boolean {
+  return hasCapability(creds, CAP_NET_ADMIN) || hasCapability(creds, CAP_NET_RAW);
+}
+
 function setStored(s: SocketImpl, creds: Credentials, name: number, n: number): number {
   if (!STORED.has(name)) return -ENOPROTOOPT;
   if (name === SO_DEBUG && n !== 0 && !hasCapability(creds, CAP_NET_ADMIN)) return -EACCES;
+  if (name === SO_RCVMARK && !mayMark(creds)) return -EPERM;
   s.options.stored.set(name, n !== 0 ? 1 : 0);
   return 0;
 }

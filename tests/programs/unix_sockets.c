@@ -473,3 +473,22 @@ TEST(held_ring, "a ring that somebody can still receive from stays") {
   EQUAL(receive_fds(got[0], &itself, 1, 0), 1);
   EQUAL(write(got[1], "x", 1), 1);
 }
+
+TEST(kept_options, "options without a meaning for local sockets are kept all the same") {
+  int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0)), on = 1, value = -1;
+  socklen_t length = sizeof value;
+  int kept[] = {SO_NOFCS, SO_SELECT_ERR_QUEUE};
+  for (int i = 0; i < 2; i++) {
+    OK(setsockopt(fd, SOL_SOCKET, kept[i], &on, sizeof on));
+    OK(getsockopt(fd, SOL_SOCKET, kept[i], &value, &length));
+    EQUAL(value, 1);
+  }
+  OK(setsockopt(fd, SOL_SOCKET, SO_BSDCOMPAT, &on, sizeof on));
+  OK(getsockopt(fd, SOL_SOCKET, SO_BSDCOMPAT, &value, &length));
+  EQUAL(value, 0);
+  OK(getsockopt(fd, SOL_SOCKET, SO_INCOMING_NAPI_ID, &value, &length));
+  EQUAL(value, 0);
+  if (geteuid() == 0) OK(setuid(1000));
+  FAILS(setsockopt(fd, SOL_SOCKET, SO_MARK, &on, sizeof on), EPERM);
+  FAILS(setsockopt(fd, SOL_SOCKET, SO_DEBUG, &on, sizeof on), EACCES);
+}

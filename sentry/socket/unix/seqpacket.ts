@@ -43,9 +43,9 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
   }
 
   sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
-    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const peer = this.peer as UnixSeqpacket | null;
     if (this.state !== STATE_CONNECTED || peer === null) return -ENOTCONN;
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const n = src.remaining;
     if (n > this.options.sndbuf - 32) return -EMSGSIZE;
     if (this.error !== 0) return -this.takeError();

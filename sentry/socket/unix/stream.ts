@@ -47,10 +47,10 @@ export class UnixStream extends ConnectionSocket {
   }
 
   sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
-    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (msg.address !== null) return this.state === STATE_CONNECTED ? -EISCONN : -EOPNOTSUPP;
     const peer = this.peer as UnixStream | null;
     if (peer === null) return -ENOTCONN;
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if ((this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
     if (peer.dead || (peer.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
     const room = this.options.sndbuf - peer.#ring.used;
