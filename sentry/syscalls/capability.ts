@@ -47,10 +47,10 @@ export function capget(t: Task, args: SyscallArguments): number {
   const header = copyInHeader(t, args.addr(0));
   // Without data it is a question for the version alone.
   if (typeof header === "number") return header === -EINVAL && dataAddr === 0 ? 0 : header;
+  if (dataAddr === 0) return 0;
   if (header.pid < 0) return -EINVAL;
   const target = header.pid === 0 ? t : t.kernel.tasks.get(header.pid);
   if (target === undefined) return -ESRCH;
-  if (dataAddr === 0) return 0;
   const { effective, permitted, inheritable } = target.creds;
   for (let i = 0; i < header.words; i++) {
     putCapUserData(

@@ -19,7 +19,9 @@ import type { Task } from "../kernel/task.ts";
 
 /** getrlimit(2). */
 export function getrlimit(t: Task, args: SyscallArguments): number {
-  return prlimit(t, t, args.u32(0), 0, args.addr(1));
+  const addr = args.addr(1);
+  if (addr === 0) return args.u32(0) >= RLIM_NLIMITS ? -EINVAL : -EFAULT;
+  return prlimit(t, t, args.u32(0), 0, addr);
 }
 
 /** setrlimit(2). */
@@ -32,10 +34,12 @@ export function setrlimit(t: Task, args: SyscallArguments): number {
 /** prlimit(2). */
 export function prlimit64(t: Task, args: SyscallArguments): number {
   const pid = args.i32(0);
+  const newAddr = args.addr(2);
+  if (newAddr !== 0 && t.copyIn(newAddr, t.scratch, 0, RLIMIT_SIZE) < 0) return -EFAULT;
   const target = pid === 0 ? t : t.kernel.tasks.get(pid);
   if (target === undefined) return -ESRCH;
   if (!mayUse(t, target)) return -EPERM;
-  return prlimit(t, target, args.u32(1), args.addr(2), args.addr(3));
+  return prlimit(t, target, args.u32(1), newAddr, args.addr(3));
 }
 
 function mayUse(t: Task, target: Task): boolean {

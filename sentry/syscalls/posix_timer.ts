@@ -13,6 +13,7 @@ import {
   SIGALRM,
   SIGEV_NONE,
   SIGEV_SIGNAL,
+  SIGEV_THREAD,
   SIGEV_THREAD_ID,
   SIGEVENT_SIZE,
 } from "../../platform/abi/signal.ts";
@@ -40,13 +41,14 @@ import type { Task } from "../kernel/task.ts";
 export function timerCreate(t: Task, args: SyscallArguments): number {
   const id = args.i32(0);
   const eventAddr = args.addr(1);
+  const timers = posixTimers(t.tg);
+  const event = notification(t, eventAddr, timers.nextId);
+  if (event === -EFAULT) return event;
   const clock = readableClock(t, id);
   if (typeof clock === "number") return clock;
   if (
     id === CLOCK_MONOTONIC_RAW || id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE
   ) return -EOPNOTSUPP;
-  const timers = posixTimers(t.tg);
-  const event = notification(t, eventAddr, timers.nextId);
   if (typeof event === "number") return event;
   const timer = timers.create(clock, event);
   if (typeof timer === "number") return timer;
@@ -63,9 +65,9 @@ function notification(t: Task, addr: number, timerId: number): TimerNotification
   }
   if (t.copyIn(addr, t.scratch, 0, SIGEVENT_SIZE) < 0) return -EFAULT;
   const { notify, signo, valueLo, valueHi, threadId } = getSigevent(t.scratchView, 0);
-  if ((notify & ~SIGEV_THREAD_ID) === SIGEV_SIGNAL) {
+  if ((notify & ~SIGEV_THREAD_ID) === SIGEV_SIGNAL || notify === SIGEV_THREAD) {
     if (signo <= 0 || signo > _NSIG) return -EINVAL;
-  } else if (notify !== SIGEV_NONE && notify !== 2) return -EINVAL;
+  } else if (notify !== SIGEV_NONE) return -EINVAL;
   let thread: Task | null = null;
   if ((notify & SIGEV_THREAD_ID) !== 0) {
     thread = t.kernel.tasks.get(threadId) ?? null;

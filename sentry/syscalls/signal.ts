@@ -125,7 +125,6 @@ export function rtSigpending(t: Task, args: SyscallArguments): number {
 export function kill(t: Task, args: SyscallArguments): number {
   const pid = args.i32(0);
   const signo = args.i32(1);
-  if (signo < 0 || signo > _NSIG) return -EINVAL;
   if (pid > 0) {
     const target = t.kernel.tasks.get(pid)?.tg;
     return target === undefined ? -ESRCH : sendTo(t, target, signo);
@@ -156,6 +155,7 @@ function killMany(t: Task, targets: ThreadGroup[], signo: number): number {
 }
 
 function sendTo(t: Task, target: ThreadGroup | Task, signo: number, code = SI_USER): number {
+  if (signo < 0 || signo > _NSIG) return -EINVAL;
   const err = maySignal(t, target instanceof ThreadGroup ? target.leader : target, signo);
   if (err < 0 || signo === 0) return err;
   return sendSignal(target, userSignal(signo, code, t.tg.pid, t.creds.ruid));
@@ -177,7 +177,6 @@ export function tgkill(t: Task, args: SyscallArguments): number {
 function sendToThread(t: Task, tgid: number, tid: number, signo: number): number {
   const target = t.kernel.tasks.get(tid);
   if (target === undefined || (tgid > 0 && target.tg.pid !== tgid)) return -ESRCH;
-  if (signo < 0 || signo > _NSIG) return -EINVAL;
   const err = sendTo(t, target, signo, SI_TKILL);
   // A full queue of a real-time signal is told, as on Linux; see signal.c's do_send_specific.
   return err === -EAGAIN && signo === 0 ? 0 : err;
@@ -210,8 +209,9 @@ export function rtTgsigqueueinfo(t: Task, args: SyscallArguments): number {
   const tgid = args.i32(0);
   const tid = args.i32(1);
   const signo = args.i32(2);
-  if (tid <= 0 || tgid <= 0) return -EINVAL;
   const info = copyInInfo(t, args.addr(3), signo, tid);
+  if (info === -EFAULT) return info;
+  if (tid <= 0 || tgid <= 0) return -EINVAL;
   if (typeof info === "number") return info;
   const target = t.kernel.tasks.get(tid);
   if (target === undefined || target.tg.pid !== tgid) return -ESRCH;

@@ -302,9 +302,9 @@ export function shutdown(t: Task, args: SyscallArguments): SyscallReturn {
 
 export function setsockopt(t: Task, args: SyscallArguments): SyscallReturn {
   const level = args.i32(1), name = args.i32(2), length = args.i32(4);
-  if (length < 0) return -EINVAL;
   const s = socketAt(t, args.i32(0));
   if (typeof s === "number") return s;
+  if (length < 0) return -EINVAL;
   const value = new Uint8Array(Math.min(length, OPTION_MAX));
   if (value.length > 0 && t.copyIn(args.addr(3), value, 0, value.length) < 0) return -EFAULT;
   const v = new DataView(value.buffer);

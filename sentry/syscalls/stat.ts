@@ -20,7 +20,10 @@ import {
   STAT_SIZE,
   type Statx,
   STATX__RESERVED,
+  STATX_ATTR_APPEND,
+  STATX_ATTR_IMMUTABLE,
   STATX_ATTR_MOUNT_ROOT,
+  STATX_ATTR_NODUMP,
   STATX_BASIC_STATS,
   STATX_BTIME,
   STATX_BUF_SIZE,
@@ -36,7 +39,7 @@ import {
 import type { Task } from "../kernel/task.ts";
 import type { Inode, StatFs } from "../vfs/inode.ts";
 import type { Mount, PathRef } from "../vfs/mount.ts";
-import { walk, WALK_NOFOLLOW } from "../vfs/namei.ts";
+import { hasFlags, walk, WALK_NOFOLLOW } from "../vfs/namei.ts";
 import { putInodeStat } from "../vfs/stat_words.ts";
 import { copyInPath, startOf, walkArg, walkFlagsOf } from "./path_args.ts";
 
@@ -132,6 +135,9 @@ export function statx(t: Task, args: SyscallArguments): SyscallReturn {
   return t.copyOut(args.addr(4), t.scratch, 0, STATX_BUF_SIZE);
 }
 
+/** Flags of an inode that statx tells; FS_*_FL has the same values. */
+const FLAG_ATTRIBUTES = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
+
 function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
   const givesBirth = (wanted & STATX_BTIME) !== 0 && inode.btimeSec !== 0;
   const isUnique = (wanted & STATX_MNT_ID_UNIQUE) !== 0;
@@ -139,7 +145,8 @@ function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
   return {
     mask: STATX_BASIC_STATS | (givesBirth ? STATX_BTIME : 0) | mountId,
     blksize: inode.blksize,
-    attributes: p.dentry === p.mount.root ? STATX_ATTR_MOUNT_ROOT : 0,
+    attributes: (p.dentry === p.mount.root ? STATX_ATTR_MOUNT_ROOT : 0) |
+      (inode.flags & FLAG_ATTRIBUTES),
     nlink: inode.nlink,
     uid: inode.uid,
     gid: inode.gid,
@@ -147,7 +154,7 @@ function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
     ino: inode.ino,
     size: inode.size,
     blocks: inode.blocks,
-    attributesMask: STATX_ATTR_MOUNT_ROOT,
+    attributesMask: STATX_ATTR_MOUNT_ROOT | (hasFlags(inode) ? FLAG_ATTRIBUTES : 0),
     atimeSec: inode.atimeSec,
     atimeNsec: inode.atimeNsec,
     btimeSec: givesBirth ? inode.btimeSec : 0,

@@ -1,5 +1,7 @@
 // Which error comes where a call has several reasons to fail: the order of the kernel's checks.
 #include "check.h"
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 
@@ -118,4 +120,47 @@ TEST(write_hints, "write hints are of the file's owner, and there are none of an
   if (geteuid() != 0) return;
   OK(setuid(1000));
   FAILS(fcntl(fd, F_SET_RW_HINT, nowhere), EPERM);
+}
+
+TEST(whom_before_what, "a signal's number is judged once there is somebody to send it to") {
+  FAILS(kill(99999999, -1), ESRCH);
+  FAILS(kill(getpid(), -1), EINVAL);
+  FAILS(kill(getpid(), 65), EINVAL);
+  FAILS(syscall(SYS_tgkill, getpid(), 99999999, 65), ESRCH);
+  FAILS(syscall(SYS_rt_tgsigqueueinfo, -1, -1, 65, nowhere), EFAULT);
+  siginfo_t info = {.si_code = SI_QUEUE};
+  FAILS(syscall(SYS_rt_tgsigqueueinfo, -1, getpid(), 65, &info), EINVAL);
+}
+
+TEST(timer_event, "timer_create reads its event before it judges the clock, and the event's signal with it") {
+  timer_t timer;
+  FAILS(syscall(SYS_timer_create, 99, nowhere, &timer), EFAULT);
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_signo = 0};
+  FAILS(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer), EINVAL);
+  FAILS(syscall(SYS_timer_create, CLOCK_MONOTONIC_RAW, &event, &timer), EOPNOTSUPP);
+}
+
+TEST(capabilities_of_nobody, "capget without a place for its answer asks for nobody") {
+  unsigned header[2] = {0x20080522, 99999999};
+  EQUAL(syscall(SYS_capget, header, NULL), 0);
+  unsigned data[6];
+  FAILS(syscall(SYS_capget, header, data), ESRCH);
+}
+
+TEST(out_of_band, "a socket must be connected before it is asked for what it does not have") {
+  int types[] = {SOCK_STREAM, SOCK_SEQPACKET};
+  for (int i = 0; i < 2; i++) {
+    int fd = OK(socket(AF_UNIX, types[i], 0));
+    FAILS(send(fd, "x", 1, MSG_OOB | MSG_NOSIGNAL), ENOTCONN);
+  }
+  FAILS(setsockopt(999, SOL_SOCKET, SO_DEBUG, NULL, -1), EBADF);
+  FAILS(setsockopt(0, SOL_SOCKET, SO_DEBUG, NULL, -1), ENOTSOCK);
+}
+
+TEST(limits_first, "prlimit reads the new limit before it looks for the process, and getrlimit needs a place") {
+  FAILS(syscall(SYS_prlimit64, 99999999, RLIMIT_NOFILE, nowhere, NULL), EFAULT);
+  FAILS(syscall(SYS_prlimit64, 99999999, RLIMIT_NOFILE, NULL, NULL), ESRCH);
+  EQUAL(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, NULL), 0);
+  FAILS(syscall(SYS_getrlimit, RLIMIT_NOFILE, NULL), EFAULT);
+  FAILS(syscall(SYS_getrlimit, 99, NULL), EINVAL);
 }
