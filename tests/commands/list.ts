@@ -68,10 +68,10 @@ const LINES: readonly Row[] = [
   ["lsof", "exec 9</etc/passwd; lsof -p $$ -a -d 9 -Fn | tail -1", "lsof"],
   [
     "pgrep and pkill",
-    "exec 2>/dev/null; cp /bin/sleep napper; ./napper 77 & pgrep -x napper | wc -l; pkill -x napper; wait $!; echo $?",
+    "exec 2>/dev/null; cp /bin/sleep napper; ./napper 77 & until pgrep -x napper | wc -l | grep 1; do :; done; pkill -x napper; wait $!; echo $?",
     "pgrep",
   ],
-  ["pstree", "pstree -A $$ | tr -s '-' | sed 's/^sh//'", "pstree"],
+  ["pstree", "mkfifo p; (read x) <p & pstree -A $$ >tree; echo >p; wait; cat tree", "pstree"],
   [
     "script on a terminal",
     "script -qec 'tty | cut -c1-9; stty size; echo typed; exit 3' /dev/null </dev/null | tr -d '\\r'; echo $?",
@@ -176,7 +176,7 @@ const LINES: readonly Row[] = [
   ["a deep pipeline", "seq 10 | cat | cat | cat | cat | cat | cat | cat | cat | tac | head -1"],
   [
     "a lock between two shells",
-    "(flock 9; echo first; sleep 0.1; echo first ends) 9>l & sleep 0.05; (flock 9; echo second) 9>l; wait",
+    "mkfifo p; (flock 9; echo first; echo >p; sleep 0.1; echo first ends) 9>l & read x <p; (flock 9; echo second) 9>l; wait",
     "flock",
   ],
   [
