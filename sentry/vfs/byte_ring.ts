@@ -1,4 +1,5 @@
 /** A byte queue that grows on demand: pipes and stream sockets. Its owner sets the limits. */
+import { EFAULT } from "../../platform/abi/errno.ts";
 import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import type { IoDst, IoSrc } from "./io.ts";
 
@@ -40,6 +41,18 @@ export class ByteRing {
     }
     if (got > 0) this.used += got;
     return got;
+  }
+
+  /**
+   * As `fill`, in pieces of `piece` bytes, each of which is taken as a whole or not at all: what a fault
+   * cuts short is not in the ring.
+   */
+  fillPieces(src: IoSrc, n: number, piece: number): number {
+    const got = this.fill(src, n);
+    if (got === n || got < 0) return got;
+    const rest = got % piece;
+    this.used -= rest;
+    return got > rest ? got - rest : -EFAULT;
   }
 
   /** Drops the first `n` bytes. */

@@ -1,8 +1,10 @@
 // pipe(7): ends, atomicity, limits, signals.
 #include "check.h"
-#include <limits.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <limits.h>
 
 static volatile sig_atomic_t broken;
 static void on_sigpipe(int sig) { (void)sig, broken++; }
@@ -233,4 +235,29 @@ TEST(sigio, "O_ASYNC sends the owner a signal when data comes") {
   EQUAL(write(p[1], "x", 1), 1);
   struct timespec limit = {5, 0};
   EQUAL(sigtimedwait(&set, NULL, &limit), SIGIO);
+}
+
+TEST(faults, "a write from memory that ends too early leaves whole pages in a pipe, and nothing in a socket") {
+  int page = 4096, p[2], s[2], left;
+  char *at = OK(mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char *end = at + 2 * page;
+  OK(munmap(end, page));
+  OK(pipe2(p, O_NONBLOCK));
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  FAILS(write(p[1], end - 5, 10), EFAULT);
+  FAILS(write(s[1], end - page, 2 * page), EFAULT);
+  OK(ioctl(p[0], FIONREAD, &left));
+  EQUAL(left, 0);
+  OK(ioctl(s[0], FIONREAD, &left));
+  EQUAL(left, 0);
+  EQUAL(write(p[1], end - page - 100, 2 * page), page);
+  EQUAL(write(p[1], "x", 1), 1);
+  FAILS(write(p[1], end - 5, 10), EFAULT);
+  OK(ioctl(p[0], FIONREAD, &left));
+  EQUAL(left, page + 1);
+  struct iovec iov[] = {{"abc", 3}, {end - 5, 10}};
+  FAILS(writev(p[1], iov, 2), EFAULT);
+  FAILS(writev(s[1], iov, 2), EFAULT);
+  OK(fcntl(p[1], F_SETFL, O_DIRECT | O_NONBLOCK));
+  FAILS(write(p[1], end - 5, 10), EFAULT);
 }

@@ -91,7 +91,7 @@ export class Pipe {
       if (n <= PIPE_BUF || free <= 0) return -EAGAIN;
       n = free;
     }
-    const got = this.#ring.fill(src, n);
+    const got = this.#ring.fillPieces(src, n, PAGE_SIZE);
     if (got > 0) this.queue.notify(READABLE);
     return got;
   }
@@ -200,7 +200,7 @@ export class Pipe {
     while (src.remaining > 0 && this.#segments.length < slots) {
       const n = Math.min(src.remaining, PAGE_SIZE, this.capacity - this.used);
       if (n <= 0) break;
-      const got = this.#ring.fill(src, n);
+      const got = this.#ring.fillPieces(src, n, PAGE_SIZE);
       if (got < 0) {
         if (total === 0) {
           if (this.used === 0) this.#segments = null;
@@ -210,7 +210,6 @@ export class Pipe {
       }
       this.#addSegment(got, packet);
       total += got;
-      if (got < n) break;
     }
     if (total === 0) return -EAGAIN;
     this.queue.notify(READABLE);

@@ -16,6 +16,9 @@ import { type AbstractNames, nameAddress } from "./address.ts";
 import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";
 import { READABLE, SHUTDOWN_RECV, SHUTDOWN_SEND } from "./unix.ts";
 
+/** Bytes that Linux copies from the guest at once, into one buffer: a fault loses them all. */
+const COPIED_AT_ONCE = 36544;
+
 interface Run {
   length: number;
   creds: Ucred;
@@ -56,7 +59,7 @@ export class UnixStream extends ConnectionSocket {
     const room = this.options.sndbuf - peer.#ring.used;
     if (src.remaining === 0) return 0;
     if (room <= 0) return -EAGAIN;
-    const n = peer.#ring.fill(src, Math.min(room, src.remaining));
+    const n = peer.#ring.fillPieces(src, Math.min(room, src.remaining), COPIED_AT_ONCE);
     if (n <= 0) return n;
     const marked = msg.credsExplicit || this.options.wantsCreds || peer.options.wantsCreds ||
       peer.isEmbryo;
