@@ -137,8 +137,8 @@ export function umount2(t: Task, args: SyscallArguments): SyscallReturn {
   const found = walkArg(t, AT_FDCWD, args.addr(0), nofollow | WALK_KEEP_EXPIRY);
   if (typeof found === "number") return found;
   const p = crossMounts(found); // Also "." means what is stacked there (LOOKUP_MOUNTPOINT).
-  if (p.dentry !== p.mount.root || p.mount.ns !== t.fs.mountNs) return -EINVAL;
   if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
+  if (p.dentry !== p.mount.root || p.mount.ns !== t.fs.mountNs) return -EINVAL;
   if ((flags & MNT_EXPIRE) !== 0) {
     if ((flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
     return expire(t, p.mount);

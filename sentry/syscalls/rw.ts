@@ -28,7 +28,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { UserDst, UserSrc } from "../mm/usermem.ts";
-import type { FileDescription } from "../vfs/file.ts";
+import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
 import { removePrivileges } from "../vfs/namei.ts";
 
 const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
@@ -152,7 +152,7 @@ function checkRange(addr: number, count: number): number {
 }
 
 /** Whether `count` bytes from `offset` on end beyond the largest loff_t (Linux: rw_verify_area). */
-function passesEnd(offset: number, count: number): boolean {
+export function passesEnd(offset: number, count: number): boolean {
   return count > 0 && offset + count >= TWO_63;
 }
 
@@ -168,6 +168,7 @@ function doReadv(
   if (typeof file === "number") return file;
   const dst = t.userDstIov(iovAddr, count);
   if (typeof dst === "number") return dst;
+  if (dst.remaining === 0 && canRead(file)) return 0; // Unlike read(2) of nothing it asks nobody.
   const err = checkFlags(rwf);
   if (err < 0) return err;
   if (passesEnd(offset, dst.remaining)) return -EINVAL;
@@ -186,10 +187,21 @@ function doWritev(
   if (typeof file === "number") return file;
   const src = t.userSrcIov(iovAddr, count);
   if (typeof src === "number") return src;
+  if (src.remaining === 0 && canWrite(file)) return 0;
   const err = checkFlags(rwf);
   if (err < 0) return err;
   if (passesEnd(offset, src.remaining)) return -EINVAL;
   return doWrite(t, file, src, offset, rwf);
+}
+
+/** Whether reads are more than refused. A directory has them, to say EISDIR. */
+function canRead(file: FileDescription): boolean {
+  const refuses = file.impl.read === FileDescriptionImpl.prototype.read;
+  return !refuses || (file.inode.mode & S_IFMT) === S_IFDIR;
+}
+
+function canWrite(file: FileDescription): boolean {
+  return file.impl.write !== FileDescriptionImpl.prototype.write;
 }
 
 /** The file that `count` buffers are to be read from or written to, or -errno in Linux's order of checks. */

@@ -11,15 +11,18 @@ import {
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { pollable } from "./poll.ts";
+import { passesEnd } from "./rw.ts";
 import { copyInOffset, FileTransfer, MAX_COUNT, runTransfer } from "./transfer.ts";
 
 export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   const offsetAddr = args.addr(2);
   const offset = copyInOffset(t, offsetAddr);
-  if (offset < -1) return offset;
+  if (offset === -EFAULT) return offset;
   const input = pollable(t, args.i32(1));
   if (input === null || !input.readable) return -EBADF;
-  if (offset >= 0 && !input.impl.seekable) return -ESPIPE;
+  if (offsetAddr !== 0 && !input.impl.seekable) return -ESPIPE;
+  if (offset < -1) return offset;
+  if (passesEnd(offset, args.addr(3))) return -EINVAL;
   const output = pollable(t, args.i32(0));
   if (output === null || !output.writable) return -EBADF;
   if (!input.impl.seekable || (output.flags & O_APPEND) !== 0) return -EINVAL;

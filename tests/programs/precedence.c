@@ -1,6 +1,10 @@
 // Which error comes where a call has several reasons to fail: the order of the kernel's checks.
 #include "check.h"
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
@@ -163,4 +167,38 @@ TEST(limits_first, "prlimit reads the new limit before it looks for the process,
   EQUAL(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, NULL), 0);
   FAILS(syscall(SYS_getrlimit, RLIMIT_NOFILE, NULL), EFAULT);
   FAILS(syscall(SYS_getrlimit, 99, NULL), EINVAL);
+}
+
+TEST(sendfile_offsets, "sendfile wants an offset for files that have one, and one that does not pass the end") {
+  int p[2], fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  OK(pipe(p));
+  off_t negative = -5, last = INT64_MAX;
+  FAILS(sendfile(p[1], p[0], &negative, 1), ESPIPE);
+  FAILS(sendfile(p[1], 999, &negative, 1), EBADF);
+  FAILS(sendfile(p[1], fd, &negative, 1), EINVAL);
+  FAILS(sendfile(999, fd, &last, 1), EINVAL);
+  FAILS(sendfile(999, fd, NULL, 1), EBADF);
+}
+
+TEST(vectors_of_nothing, "a vector of nothing is read and written at once, where there is anything to read or write") {
+  struct iovec iov = {NULL, 0};
+  int event = OK(eventfd(0, 0)), dir = OK(open(".", O_RDONLY)), epoll = OK(epoll_create1(0));
+  char byte;
+  EQUAL(readv(event, &iov, 1), 0);
+  FAILS(read(event, &byte, 0), EINVAL);
+  EQUAL(readv(dir, &iov, 1), 0);
+  FAILS(read(dir, &byte, 0), EISDIR);
+  FAILS(readv(epoll, &iov, 1), EINVAL);
+  FAILS(writev(epoll, &iov, 1), EINVAL);
+  EQUAL(writev(OK(open("/dev/full", O_WRONLY)), &iov, 1), 0);
+  EQUAL(preadv2(dir, &iov, 1, 0, 0x1000), 0);
+}
+
+TEST(umount_whom, "umount2 asks who may before it looks whether something is mounted") {
+  OK(mkdir("d", 0755));
+  if (geteuid() == 0) OK(setuid(1000));
+  FAILS(umount2("none", 0), ENOENT);
+  FAILS(umount2("d", 0), EPERM);
+  FAILS(umount2("d", MNT_EXPIRE | MNT_DETACH), EPERM);
+  FAILS(umount2("d", 0x100), EINVAL);
 }
