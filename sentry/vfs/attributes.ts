@@ -65,5 +65,12 @@ export function touchAccessed(inode: Inode, mount: Mount): void {
   const now = readClock();
   inode.atimeSec = now.sec;
   inode.atimeNsec = now.nsec;
-  inode.accessed();
+  inode.timesChanged();
+}
+
+/** Something went into a pipe or FIFO: mtime and ctime become now. */
+export function touchFed(inode: Inode): void {
+  forgetAttributes(inode);
+  touchModify(inode);
+  inode.timesChanged();
 }

@@ -217,8 +217,8 @@ export abstract class Inode {
     return -EPERM;
   }
 
-  /** A reading has set atime: a file system over others passes it on. */
-  accessed(): void {}
+  /** Use has set its times: a file system over others passes them on. */
+  timesChanged(): void {}
 
   getxattr(_name: string): Uint8Array | number {
     return -ENODATA;

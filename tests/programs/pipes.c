@@ -261,3 +261,23 @@ TEST(faults, "a write from memory that ends too early leaves whole pages in a pi
   OK(fcntl(p[1], F_SETFL, O_DIRECT | O_NONBLOCK));
   FAILS(write(p[1], end - 5, 10), EFAULT);
 }
+
+TEST(fifo_times, "what goes into a FIFO sets the time of its modification, what is taken that of its reading") {
+  struct timespec old[2] = {{1000, 0}, {2000, 0}};
+  struct stat st;
+  char byte;
+  OK(mkfifo("p", 0644));
+  int fd = OK(open("p", O_RDWR | O_NONBLOCK));
+  OK(utimensat(AT_FDCWD, "p", old, 0));
+  FAILS(read(fd, &byte, 1), EAGAIN);
+  OK(stat("p", &st));
+  EQUAL(st.st_atime, 1000);
+  EQUAL(st.st_mtime, 2000);
+  EQUAL(write(fd, "x", 1), 1);
+  OK(stat("p", &st));
+  EQUAL(st.st_atime, 1000);
+  CHECK(st.st_mtime > 2000);
+  EQUAL(read(fd, &byte, 1), 1);
+  OK(fstat(fd, &st));
+  CHECK(st.st_atime > 1000);
+}

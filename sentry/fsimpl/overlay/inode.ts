@@ -219,10 +219,15 @@ export class OverlayInode extends Inode {
     if (this.#linkedLower !== null) this.fs.byLower.delete(this.#linkedLower);
   }
 
-  override accessed(): void {
-    if (this.upper === null) return;
-    this.upper.atimeSec = this.atimeSec;
-    this.upper.atimeNsec = this.atimeNsec;
+  override timesChanged(): void {
+    const { upper } = this;
+    if (upper === null) return;
+    upper.atimeSec = this.atimeSec;
+    upper.atimeNsec = this.atimeNsec;
+    upper.mtimeSec = this.mtimeSec;
+    upper.mtimeNsec = this.mtimeNsec;
+    upper.ctimeSec = this.ctimeSec;
+    upper.ctimeNsec = this.ctimeNsec;
   }
 
   override readlink(): string | number {

@@ -10,6 +10,7 @@ import {
 } from "../../../platform/abi/fcntl.ts";
 import { FIONREAD } from "../../../platform/abi/ioctl.ts";
 import { pipeFs } from "../../vfs/anon.ts";
+import { touchAccess, touchFed } from "../../vfs/attributes.ts";
 import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { WaitQueue } from "../../wait/queue.ts";
@@ -45,11 +46,17 @@ export class PipeFile extends FileDescriptionImpl {
     const pipe = this.pipe;
     return pipe.readiness(this.reads, this.writes, pipe.writerOpens !== this.writerOpensAtOpen);
   }
-  override read(_f: FileDescription, dst: IoDst, _offset: number): number {
-    return this.reads ? this.pipe.read(dst) : -EBADF;
+  override read(f: FileDescription, dst: IoDst, _offset: number): number {
+    if (!this.reads) return -EBADF;
+    const n = this.pipe.read(dst);
+    if (n > 0) touchAccess(f);
+    return n;
   }
   override write(f: FileDescription, src: IoSrc, _offset: number): number {
-    return this.writes ? this.pipe.write(src, (f.flags & O_DIRECT) !== 0) : -EBADF;
+    if (!this.writes) return -EBADF;
+    const n = this.pipe.write(src, (f.flags & O_DIRECT) !== 0);
+    if (n > 0) touchFed(f.inode);
+    return n;
   }
   override seek(): number {
     return -ESPIPE;
