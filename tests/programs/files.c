@@ -595,3 +595,26 @@ TEST(direct, "O_DIRECT is for files that have data of their own, and packets of 
   FAILS(fcntl(fd, F_SETFL, O_DIRECT), EINVAL);
   OK(fcntl(OK(open("p", O_RDWR)), F_SETFL, O_DIRECT));
 }
+
+static long blocks(int fd) {
+  struct stat st;
+  OK(fstat(fd, &st));
+  return st.st_blocks;
+}
+
+TEST(kept_pages, "pages behind the end of a file go when it is truncated, also to the size it has") {
+  int fd = OK(memfd_create("kept", 0)), keep = FALLOC_FL_KEEP_SIZE;
+  OK(fallocate(fd, keep, 0, 5 * 4096));
+  EQUAL(blocks(fd), 40);
+  OK(ftruncate(fd, 0));
+  EQUAL(blocks(fd), 0);
+  EQUAL(write(fd, "x", 1), 1);
+  OK(fallocate(fd, keep, 0, 1 << 22));
+  OK(ftruncate(fd, 1));
+  EQUAL(blocks(fd), 8);
+  OK(fallocate(fd, keep, 0, 1 << 22));
+  OK(ftruncate(fd, 70000));
+  EQUAL(blocks(fd), 8192);
+  OK(ftruncate(fd, 60000));
+  EQUAL(blocks(fd), 120);
+}

@@ -103,11 +103,11 @@ export class Content {
   /** The file's size becomes `size`; it was `oldSize`. Returns 0 or -errno. */
   resize(oldSize: number, size: number): number {
     if (this.#host !== null) {
-      const err = this.#host.resize(size);
+      const err = this.#host.resize(oldSize, size);
       if (err === 0 && size === 0 && !this.#host.wasMapped) this.#dropHost();
       return err;
     }
-    if (size >= oldSize) return 0;
+    if (size > oldSize) return 0;
     if (size < this.#bytes.length) {
       if (size === 0) this.#bytes = EMPTY;
       else this.#bytes.fill(0, size, Math.min(oldSize, this.#bytes.length));

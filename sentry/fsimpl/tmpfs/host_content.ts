@@ -226,14 +226,16 @@ export class HostContent {
     return bytes;
   }
 
-  resize(size: number): number {
-    if (size < this.#hostSize || this.wasMapped) {
+  /** A file that grows keeps the pages that fallocate(2) gave it behind its end. */
+  resize(oldSize: number, size: number): number {
+    const first = Math.ceil(size / PAGE_SIZE);
+    const losesPages = size <= oldSize && this.#pages.next(first) < Infinity;
+    if (size < this.#hostSize || this.wasMapped || losesPages) {
       const err = ftruncate(this.fd, size);
       if (err < 0) return err;
       this.#hostSize = size;
     }
-    const gone = this.#pages.remove(Math.ceil(size / PAGE_SIZE), Infinity);
-    if (gone > 0) this.budget.returnPages(gone);
+    if (losesPages) this.budget.returnPages(this.#pages.remove(first, Infinity));
     return 0;
   }
 

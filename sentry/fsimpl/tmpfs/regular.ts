@@ -88,9 +88,9 @@ export class TmpfsFile extends TmpfsInode {
     return super.setattr(attr, creds);
   }
 
-  /** truncate(2): the times change with the size alone. */
+  /** truncate(2): the times change with the size alone; pages kept behind the end go in any case. */
   resize(size: number): number {
-    if (size === this.size) return 0;
+    if (size === this.size) return this.content.resize(size, size);
     if (size > TMPFS_FILE_MAX) return -EFBIG;
     const seal = size < this.size ? F_SEAL_SHRINK : F_SEAL_GROW;
     if ((this.#seals & seal) !== 0) return -EPERM;
