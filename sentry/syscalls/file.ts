@@ -81,6 +81,8 @@ export function openat2(t: Task, args: SyscallArguments): SyscallReturn {
   const makes = (flags & O_CREAT) !== 0 || (flags & O_TMPFILE_BIT) !== 0;
   if (makes ? (mode & ~0o7777) !== 0 : mode !== 0) return -EINVAL;
   if ((flags & O_PATH) !== 0 && (flags & ~O_PATH_FLAGS) !== 0) return -EINVAL;
+  const invalid = checkOpenFlags(flags);
+  if (invalid < 0) return invalid;
   if ((resolve & RESOLVE_CACHED) !== 0 && (makes || (flags & O_TRUNC) !== 0)) return -EAGAIN;
   return doOpen(t, args.i32(0), args.addr(1), flags, mode, resolve);
 }

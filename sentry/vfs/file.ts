@@ -6,6 +6,7 @@
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../platform/abi/errno.ts";
 import { O_APPEND } from "../../platform/abi/fcntl.ts";
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from "../../platform/abi/epoll.ts";
+import type { Credentials } from "../auth/credentials.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import type { DirEntry, Inode } from "./inode.ts";
 import type { IoDst, IoSrc } from "./io.ts";
@@ -132,6 +133,8 @@ export class FileDescription {
   owner: unknown = null;
   /** A FIFO's open waits for its peer: see `FileDescriptionImpl.openQueue`. */
   openPending = false;
+  /** Whose open(2) it was; null for what the kernel opened. */
+  opener: Credentials | null = null;
   /** This open made the file (F_CREATED_QUERY). */
   wasCreated = false;
   /** Counted in `inode.writeCount`: 1 as a writer, -1 as one that denies writes. */

@@ -20,6 +20,7 @@ import { S_IFSOCK } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { dentriesExchanged, type Dentry, dentryRemoved, dentryRenamed } from "./dentry.ts";
 import { dropChildren, dropDentry, invalidatePaths, lookupDentry } from "./dentry.ts";
+import { FileDescription } from "./file.ts";
 import type { Inode } from "./inode.ts";
 import { isBelow } from "./dentry.ts";
 import { acquirePath, type PathRef, releasePath } from "./mount.ts";
@@ -122,7 +123,9 @@ export function linkAt(
   flags: number,
 ): number {
   if ((flags & AT_EMPTY_PATH) !== 0 && oldPath === "") {
-    if (!hasCapability(ctx.creds, CAP_DAC_READ_SEARCH)) return -ENOENT;
+    // Who opened the file may name it, unless it is another by now.
+    const isOpener = oldStart instanceof FileDescription && oldStart.opener === ctx.creds;
+    if (!isOpener && !hasCapability(ctx.creds, CAP_DAC_READ_SEARCH)) return -ENOENT;
   }
   const walkFlags = ((flags & AT_SYMLINK_FOLLOW) === 0 ? WALK_NOFOLLOW : 0) |
     ((flags & AT_EMPTY_PATH) !== 0 ? WALK_EMPTY : 0);

@@ -278,6 +278,7 @@ function openFound(
   if ((flags & O_PATH) !== 0) {
     const file = new FileDescription(inode, dentry.acquire(), mount.acquire(), flags & ~O_CLOEXEC);
     file.impl = pathOnly;
+    file.opener = creds;
     return file;
   }
   if (!created) {
@@ -289,7 +290,9 @@ function openFound(
     }
   }
   const file = openUnchecked(mount, dentry, (flags & ~CREATION_FLAGS) | O_LARGEFILE);
-  if (typeof file === "number" || created) return file;
+  if (typeof file === "number") return file;
+  file.opener = creds;
+  if (created) return file;
   if ((flags & O_TRUNC) !== 0 && type === S_IFREG) {
     const err = setSizeOnOpen(creds, file);
     if (err < 0) {

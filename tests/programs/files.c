@@ -618,3 +618,17 @@ TEST(kept_pages, "pages behind the end of a file go when it is truncated, also t
   OK(ftruncate(fd, 60000));
   EQUAL(blocks(fd), 120);
 }
+
+TEST(named_by_opener, "linkat names an open file for its opener, not for who the opener has become") {
+  if (geteuid() == 0) OK(setresuid(1000, 1000, 1001));
+  int fd = open(".", O_TMPFILE | O_RDWR, 0600);
+  if (fd < 0 && errno == EOPNOTSUPP) skip_test("a file system without O_TMPFILE");
+  CHECK(fd >= 0);
+  if (linkat(fd, "", AT_FDCWD, "named", AT_EMPTY_PATH) < 0) {
+    EQUAL(errno, ENOENT);
+    skip_test("not before Linux 6.10");
+  }
+  CHECK(lists(".", "named"));
+  OK(setresuid(-1, -1, 1000));
+  FAILS(linkat(fd, "", AT_FDCWD, "again", AT_EMPTY_PATH), ENOENT);
+}

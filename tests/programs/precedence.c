@@ -1,5 +1,6 @@
 // Which error comes where a call has several reasons to fail: the order of the kernel's checks.
 #include "check.h"
+#include <linux/openat2.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
@@ -201,4 +202,13 @@ TEST(umount_whom, "umount2 asks who may before it looks whether something is mou
   FAILS(umount2("d", 0), EPERM);
   FAILS(umount2("d", MNT_EXPIRE | MNT_DETACH), EPERM);
   FAILS(umount2("d", 0x100), EINVAL);
+}
+
+TEST(open_ways, "flags are judged before what the cache may answer, and a FIFO has no ioctls to be opened for") {
+  struct open_how how = {.flags = O_CREAT | O_DIRECTORY, .mode = 0600, .resolve = RESOLVE_CACHED};
+  FAILS(syscall(SYS_openat2, AT_FDCWD, "x", &how, sizeof how), EINVAL);
+  how.flags = O_CREAT;
+  FAILS(syscall(SYS_openat2, AT_FDCWD, "x", &how, sizeof how), EAGAIN);
+  OK(mkfifo("p", 0666));
+  FAILS(open("p", O_ACCMODE), EINVAL);
 }

@@ -1,5 +1,5 @@
 /** Pipe ends and FIFOs as open files. */
-import { EAGAIN, EBADF, ENOTTY, ENXIO, ESPIPE } from "../../../platform/abi/errno.ts";
+import { EAGAIN, EBADF, EINVAL, ENOTTY, ENXIO, ESPIPE } from "../../../platform/abi/errno.ts";
 import {
   O_ACCMODE,
   O_DIRECT,
@@ -92,6 +92,7 @@ export function pipeOf(file: FileDescription): Pipe | null {
 export function openFifo(file: FileDescription): number {
   if (file.impl instanceof PipeFile) return file.impl.openCompleted() ? 0 : -EAGAIN;
   const access = file.flags & O_ACCMODE;
+  if (access === O_ACCMODE) return -EINVAL; // For ioctl(2) alone, which a FIFO has no use for.
   const nonblocking = (file.flags & O_NONBLOCK) !== 0;
   let pipe = file.inode.special as Pipe | null;
   if (access === O_WRONLY && nonblocking && (pipe === null || pipe.readers === 0)) return -ENXIO;
