@@ -632,3 +632,17 @@ TEST(named_by_opener, "linkat names an open file for its opener, not for who the
   OK(setresuid(-1, -1, 1000));
   FAILS(linkat(fd, "", AT_FDCWD, "again", AT_EMPTY_PATH), ENOENT);
 }
+
+TEST(faulting_write, "a write from memory that ends too early takes a page more than it fills at most") {
+  size_t size = 1 << 20;
+  char *at = OK(mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  OK(munmap(at + size, size));
+  int fd = OK(memfd_create("faulting", 0));
+  EQUAL(write(fd, at + size - 4096, 8 * 4096), 4096);
+  CHECK(blocks(fd) == 8 || blocks(fd) == 16);
+  EQUAL(pwrite(fd, at, 1 << 30, 0), size);
+  CHECK(blocks(fd) == 2048 || blocks(fd) == 2056);
+  EQUAL(pwrite(fd, "x", 1, 3 * size), 1);
+  EQUAL(pwrite(fd, at, 1 << 30, size), size);
+  CHECK(blocks(fd) == 4104 || blocks(fd) == 4112);
+}

@@ -57,17 +57,28 @@ export class Content {
     const end = offset + n;
     if (this.#host === null && end <= SMALL_MAX) {
       const bits = pageBits(offset, end);
-      if ((bits & ~this.#pages) !== 0) {
+      const before = this.#pages;
+      if ((bits & ~before) !== 0) {
         const room = this.#charge(bits, offset, end);
         if (room < 0) return room;
         n = room;
       }
       if (end > this.#bytes.length) this.#grow(end);
-      return src.take(this.#bytes, offset, offset + n);
+      const done = src.take(this.#bytes, offset, offset + n);
+      if (done < n) this.#returnUnwritten(before, offset + Math.max(done, 0));
+      return done;
     }
     const host = this.#toHost();
     if (typeof host === "number") return host;
     return host.write(src, offset, n);
+  }
+
+  /** After a fault: pages from `end` on that were not there `before` have no data. */
+  #returnUnwritten(before: number, end: number): void {
+    const written = (1 << Math.ceil(end / PAGE_SIZE)) - 1;
+    const gone = this.#pages & ~before & ~written;
+    this.#pages &= ~gone;
+    this.budget.returnPages(popCount(gone));
   }
 
   /** Charges missing pages of [offset, end); returns the bytes that may be written from `offset`. */

@@ -128,8 +128,29 @@ export class HostContent {
     const before = this.#pages.count;
     const room = this.#charge(offset, n);
     if (room < 0) return room;
-    n = room;
-    if (n >= DIRECT_MIN || this.#pages.count !== before || this.#isCold(offset)) {
+    const isNew = this.#pages.count !== before;
+    const done = this.#store(src, offset, room, isNew);
+    if (isNew && done < room) this.#returnUnwritten(offset + Math.max(done, 0), offset + room);
+    return done;
+  }
+
+  /** After a fault: pages of [offset, end) without data were charged in vain. */
+  #returnUnwritten(offset: number, end: number): void {
+    let page = Math.ceil(offset / PAGE_SIZE);
+    while (page * PAGE_SIZE < end) {
+      const data = hostSyscall(SYS_lseek, this.fd, page * PAGE_SIZE, SEEK_DATA);
+      const stop = data < 0 ? end : Math.min(data, end);
+      const gone = this.#pages.remove(page, Math.ceil(stop / PAGE_SIZE) - 1);
+      if (gone > 0) this.budget.returnPages(gone);
+      if (data < 0) return;
+      // The end of the file, which need not be that of a page, is a hole, too.
+      page = Math.ceil(hostSyscall(SYS_lseek, this.fd, data, SEEK_HOLE) / PAGE_SIZE);
+    }
+  }
+
+  /** `isNew`: some of the pages have no data yet. */
+  #store(src: IoSrc, offset: number, n: number, isNew: boolean): number {
+    if (n >= DIRECT_MIN || isNew || this.#isCold(offset)) {
       const put = src.writeHost(this.fd, n, offset, 0);
       if (put !== -EOPNOTSUPP) {
         if (put > 0 && offset + put > this.#hostSize) this.#hostSize = offset + put;
