@@ -30,6 +30,7 @@ const MODULES: Record<string, string[]> = {
   epoll: ["linux/eventpoll.h", "sys/epoll.h"],
   poll: ["linux/types.h asm/poll.h", "sys/select.h"],
   eventfd: ["sys/eventfd.h"],
+  aio: ["linux/aio_abi.h"],
   ioctl: [
     "stddef.h asm/ioctls.h asm/ioctl.h asm/termios.h linux/fs.h linux/sockios.h",
     "linux/fs.h",
@@ -94,6 +95,13 @@ const STRUCTS: [string, string, string, string, string?][] = [
     "struct flock",
     "TYPE=l_type WHENCE=l_whence START=l_start LEN=l_len PID=l_pid",
   ],
+  [
+    "aio",
+    "Iocb",
+    "struct iocb",
+    "DATA=aio_data KEY=aio_key RW_FLAGS=aio_rw_flags OPCODE=aio_lio_opcode REQPRIO=aio_reqprio FD=aio_fildes BUF=aio_buf NBYTES=aio_nbytes OFFSET=aio_offset RESERVED2=aio_reserved2 FLAGS=aio_flags RESFD=aio_resfd",
+  ],
+  ["aio", "IoEvent", "struct io_event", "DATA=data OBJ=obj RES=res RES2=res2"],
   ["fcntl", "FOwnerEx", "struct f_owner_ex", "TYPE=type PID=pid"],
   ["fcntl", "OpenHow", "struct open_how", "FLAGS=flags MODE=mode RESOLVE=resolve"],
   [

@@ -68,6 +68,11 @@ let nextShareId = 1;
 const found = new Int32Array(2);
 const chunk = new Uint8Array(PAGE_SIZE);
 
+/** What an address of a process's memory names, and what ends with it. */
+export interface MemoryBound {
+  end(): void;
+}
+
 export class MemoryManager {
   /** Tasks that share it. */
   refs = 1;
@@ -95,6 +100,8 @@ export class MemoryManager {
   futureMarks = 0;
   /** PR_MDWE_*: what prctl(PR_SET_MDWE) asked for, or 0. */
   denyWriteExec = 0;
+  /** By address: contexts of io_setup(2). Null until there is one. */
+  bound: Map<number, MemoryBound> | null = null;
   /** mseal(2) was used. */
   #hasSeals = false;
   /** Limits of the process, set by the kernel: RLIMIT_AS and RLIMIT_DATA in bytes. */
@@ -147,6 +154,8 @@ export class MemoryManager {
     this.vmas.all.length = 0;
     this.exeFile?.release();
     this.exeFile = null;
+    for (const each of this.bound?.values() ?? []) each.end();
+    this.bound = null;
   }
 
   /** The list of a fork's child, whose host memory `child` is a copy already. */

@@ -409,6 +409,12 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   lsm_list_modules: [arrayOut(int64), boxedOut(uint32), hex],
   seccomp: [system.seccompOperation, system.seccompFlags, ptr],
   ptrace: [system.ptraceRequest, pid, hex, hex],
+  io_setup: [uint, ptr],
+  io_destroy: [hex],
+  io_getevents: [hex, long, long, ptr, timespecIn],
+  io_submit: [hex, long, ptr],
+  io_cancel: [hex, ptr, ptr],
+  io_pgetevents: [hex, long, long, ptr, timespecIn, ptr],
   io_uring_setup: [uint, ptr],
   bpf: [int, ptr, uint],
 };

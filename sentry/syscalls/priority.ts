@@ -125,26 +125,31 @@ function effectiveIoprio(task: Task): number {
   return (ioClass << IOPRIO_CLASS_SHIFT) | Math.floor((task.nice + 20) / 5);
 }
 
-/** ioprio_set(2). */
-export function ioprioSet(t: Task, args: SyscallArguments): number {
-  const kind = ioprioKind(args.i32(0));
-  const ioprio = args.i32(2);
+/** 0, or -errno for an I/O priority that the caller may not give (Linux: ioprio_check_cap). */
+export function ioprioError(t: Task, ioprio: number): number {
   // Between level and class are ten bits of hints, which anybody may give.
   switch ((ioprio >>> IOPRIO_CLASS_SHIFT) & IOPRIO_CLASS_MASK) {
     case IOPRIO_CLASS_RT:
       if (!hasCapability(t.creds, CAP_SYS_ADMIN) && !hasCapability(t.creds, CAP_SYS_NICE)) {
         return -EPERM;
       }
-      break;
+      return 0;
     case IOPRIO_CLASS_BE:
     case IOPRIO_CLASS_IDLE:
-      break;
+      return 0;
     case IOPRIO_CLASS_NONE:
-      if (ioprio % IOPRIO_NR_LEVELS !== 0) return -EINVAL;
-      break;
+      return ioprio % IOPRIO_NR_LEVELS !== 0 ? -EINVAL : 0;
     default:
       return -EINVAL;
   }
+}
+
+/** ioprio_set(2). */
+export function ioprioSet(t: Task, args: SyscallArguments): number {
+  const kind = ioprioKind(args.i32(0));
+  const ioprio = args.i32(2);
+  const err = ioprioError(t, ioprio);
+  if (err < 0) return err;
   if (kind < 0) return -EINVAL;
   let result = -ESRCH;
   for (const target of targets(t, kind, args.i32(1))) {

@@ -34,7 +34,7 @@ import { removePrivileges } from "../vfs/namei.ts";
 const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 /** Stands for "at the file's own offset". */
-const AT_OFFSET = -1;
+export const AT_OFFSET = -1;
 const TWO_63 = 2 ** 63;
 
 /** read(2). */
@@ -140,13 +140,13 @@ const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | R
 const RWF_APPEND_OR_NOT = RWF_APPEND | RWF_NOAPPEND;
 
 /** 0, or -errno for flags that no file knows or that exclude each other (Linux: kiocb_set_rw_flags). */
-function checkFlags(rwf: number): number {
+export function checkFlags(rwf: number): number {
   if ((rwf & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
   return (rwf & RWF_APPEND_OR_NOT) === RWF_APPEND_OR_NOT ? -EINVAL : 0;
 }
 
 /** What may be moved of `count` bytes at `addr`: at most MAX_RW_COUNT; -EFAULT. */
-function checkRange(addr: number, count: number): number {
+export function checkRange(addr: number, count: number): number {
   if (addr + count > TASK_SIZE_MAX) return -EFAULT;
   return count > MAX_RW_COUNT ? MAX_RW_COUNT : count;
 }
@@ -220,7 +220,7 @@ function vectorFile(
 }
 
 /** `offset` AT_OFFSET: the file's own. `noWait`: -EAGAIN rather than blocking (RWF_NOWAIT). */
-function doRead(
+export function doRead(
   t: Task,
   file: FileDescription,
   dst: UserDst,
@@ -272,7 +272,7 @@ async function blockRead(
   }
 }
 
-function doWrite(
+export function doWrite(
   t: Task,
   file: FileDescription,
   src: UserSrc,

@@ -1,5 +1,6 @@
 /** The table of system calls: every family's rows in one list. */
 import type { SyscallRow } from "../kernel/syscall.ts";
+import { rows as aioRows } from "./aio.ts";
 import { rows as attrRows } from "./attr.ts";
 import { rows as capabilityRows } from "./capability.ts";
 import { rows as credRows } from "./cred.ts";
@@ -56,6 +57,7 @@ import { rows as waitRows } from "./wait.ts";
 import { rows as xattrRows } from "./xattr.ts";
 
 export const table: readonly SyscallRow[] = [
+  ...aioRows,
   ...attrRows,
   ...capabilityRows,
   ...credRows,

@@ -72,6 +72,14 @@ export class EventFd extends FileDescriptionImpl {
     this.#queue.notify(EPOLLIN);
     return EVENTFD_SIZE;
   }
+  /** Adds one, as the kernel itself does (Linux: eventfd_signal); a full counter stays so. */
+  signal(): void {
+    if (this.#hi !== MAX_U32 || this.#lo !== MAX_U32) {
+      this.#lo = (this.#lo + 1) >>> 0;
+      if (this.#lo === 0) this.#hi++;
+    }
+    this.#queue.notify(EPOLLIN);
+  }
   override fdinfo(): string {
     const hex = (n: number): string => n.toString(16);
     const count = this.#hi === 0 ? hex(this.#lo) : hex(this.#hi) + hex(this.#lo).padStart(8, "0");

@@ -4,6 +4,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { NR_OPEN_MAX } from "../../kernel/fd_table.ts";
 import { PID_MAX_LIMIT } from "../../kernel/pid.ts";
 import { leaseSettings } from "../../vfs/leases.ts";
+import { aioRequests } from "../anon/aio.ts";
 import { ENTROPY_BITS } from "../dev/memory.ts";
 import { PTY_MAX } from "../devpts/filesystem.ts";
 import { terminalsOf } from "../dev/terminals.ts";
@@ -167,8 +168,17 @@ function fsRows(kernel: Kernel): Row[] {
       },
     },
     int("fs/leases-enable", 1, 1),
-    fixed("fs/aio-nr", 0),
-    int("fs/aio-max-nr", 65536),
+    { path: "fs/aio-nr", read: () => String(aioRequests.used), fixed: true },
+    {
+      path: "fs/aio-max-nr",
+      read: () => String(aioRequests.max),
+      write: (text) => {
+        const n = parseInteger(text.trim());
+        if (!(n >= 0)) return -EINVAL;
+        aioRequests.max = n;
+        return 0;
+      },
+    },
     int("fs/protected_hardlinks", 0, 1),
     int("fs/protected_symlinks", 0, 1),
     int("fs/protected_fifos", 0, 2),
