@@ -34,6 +34,14 @@ TEST(bad_arguments, "bad addresses and operations are refused") {
   FAILS(futex(word, FUTEX_WAIT_BITSET, 0, NULL, NULL, 0), EINVAL);
 }
 
+TEST(upper_half, "the upper half of an operation is nobody's business") {
+  share_word();
+  unsigned long garbage = 0xdeadbeef00000000;
+  FAILS(syscall(SYS_futex, word, garbage | FUTEX_WAIT, 1, NULL, NULL, 0), EAGAIN);
+  FAILS(syscall(SYS_futex, word, garbage | FUTEX_WAIT_PRIVATE, 0, &(struct timespec){0, 1000000}, NULL, 0), ETIMEDOUT);
+  EQUAL(syscall(SYS_futex, word, garbage | FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 0);
+}
+
 TEST(timeouts, "wait times out by relative, monotonic and wall-clock time") {
   share_word();
   struct timespec brief = {0, 20000000}, until;

@@ -400,13 +400,13 @@ static u32 prefetch(struct slot *s, u32 spec) {
 // --- What needs no Sentry ---------------------------------------------------------------------------
 
 // Waiting and waking without an owner: the host's futexes work on the same memory.
-static int is_plain_futex(u64 op) {
+static int is_plain_futex(u32 op) {
   const u32 plain = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 10;
   u32 command = op & 127;
-  return (op & ~(u64)(127 | 128 | 256)) == 0 && command < 11 && (plain >> command & 1);
+  return (op & ~(127u | 128 | 256)) == 0 && command < 11 && (plain >> command & 1);
 }
 
-static int is_futex_wait(u64 op) {
+static int is_futex_wait(u32 op) {
   u32 command = op & 127;
   return command == 0 /* FUTEX_WAIT */ || command == 9 /* FUTEX_WAIT_BITSET */;
 }
