@@ -413,6 +413,58 @@ TEST(flow, "tcflow stops output and starts it again") {
   expect(master, "y");
 }
 
+TEST(flow_character, "tcflow sends ^S and ^Q to the other side, also after a ^S of its own") {
+  int master = open_master(), slave = open_slave(master);
+  type(master, "\x13");
+  usleep(20000); /* Until the line discipline has it. */
+  OK(tcflow(slave, TCION));
+  expect(master, "\x11");
+  OK(tcflow(slave, TCOON)); /* It undoes TCOOFF alone. */
+  EQUAL(write(master, "\x11", 1), 1);
+  usleep(20000);
+  OK(tcflow(slave, TCOOFF));
+  OK(tcflow(slave, TCIOFF));
+  EQUAL(readable(master, 50), 0);
+  OK(tcflow(slave, TCOON));
+  OK(tcflow(slave, TCIOFF));
+  expect(master, "\x13");
+}
+
+TEST(flow_by_character, "what ^S stopped tcflow does not start") {
+  int master = open_master(), slave = open_slave(master);
+  OK(fcntl(slave, F_SETFL, O_NONBLOCK));
+  type(master, "\x13");
+  usleep(20000);
+  OK(tcflow(slave, TCOON));
+  FAILS(write(slave, "x", 1), EAGAIN);
+  type(master, "\x11");
+  usleep(20000);
+  EQUAL(write(slave, "x", 1), 1);
+}
+
+TEST(flush_too_late, "tcflush takes nothing back that the other side has") {
+  int master = open_master(), slave = open_slave(master);
+  EQUAL(write(slave, "text", 4), 4);
+  CHECK(readable(master, 1000));
+  OK(tcflush(slave, TCIOFLUSH));
+  expect(master, "text");
+}
+
+TEST(external, "with EXTPROC what comes is read at once, lines or not") {
+  int master = open_master(), slave = open_slave(master);
+  OK(fcntl(slave, F_SETFL, O_NONBLOCK));
+  struct termios t;
+  OK(tcgetattr(slave, &t));
+  t.c_lflag |= EXTPROC;
+  t.c_cc[VMIN] = 0;
+  OK(tcsetattr(slave, TCSANOW, &t));
+  char text[8];
+  FAILS(read(slave, text, sizeof text), EAGAIN);
+  type(master, "ab");
+  CHECK(readable(slave, 1000));
+  EQUAL(read(slave, text, sizeof text), 2);
+}
+
 TEST(full, "a writer of the slave blocks while nobody reads the master") {
   int master = open_master();
   int slave = open_slave(master);

@@ -298,6 +298,11 @@ export class LineDiscipline {
     this.erasing = false;
   }
 
+  /** Stopped by tcflow(TCOOFF). */
+  get isHeld(): boolean {
+    return (this.#stopped & BY_TCFLOW) !== 0;
+  }
+
   /** `who`: BY_CHARACTER or BY_TCFLOW. */
   stop(who: number): void {
     const was = this.#stopped;
@@ -307,7 +312,8 @@ export class LineDiscipline {
 
   start(who: number): void {
     const was = this.#stopped;
-    // ^Q does not undo tcflow(TCOOFF); TCOON undoes both.
+    // ^Q does not undo tcflow(TCOOFF); TCOON undoes both, or nothing when there was no TCOOFF.
+    if (who === BY_TCFLOW && !this.isHeld) return;
     this.#stopped = who === BY_TCFLOW ? 0 : was & ~who;
     if (was !== 0 && this.#stopped === 0) this.device.setStopped(false);
   }

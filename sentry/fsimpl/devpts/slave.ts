@@ -12,7 +12,7 @@ import { CAP_SYS_ADMIN } from "../../../platform/abi/capability.ts";
 import { O_NOCTTY } from "../../../platform/abi/fcntl.ts";
 import { TIOCSPGRP } from "../../../platform/abi/ioctl.ts";
 import { SIGTTIN, SIGTTOU } from "../../../platform/abi/signal.ts";
-import { TOSTOP, VMIN, VTIME } from "../../../platform/abi/termios.ts";
+import { ICANON, TOSTOP, VMIN, VTIME } from "../../../platform/abi/termios.ts";
 import { hasCapability } from "../../auth/credentials.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { KernelTimer } from "../../kernel/timers.ts";
@@ -114,8 +114,10 @@ export class SlaveFile extends FileDescriptionImpl {
   /** VMIN and VTIME, termios(3). */
   #readNonCanonical(f: FileDescription, dst: IoDst): number {
     const discipline = this.tty.discipline;
-    const cc = discipline.termios.cc;
-    const min = cc[VMIN], time = cc[VTIME];
+    const { cc, lflag } = discipline.termios;
+    // With EXTPROC somebody else makes lines, and what comes of them is read at once.
+    const isExternal = (lflag & ICANON) !== 0;
+    const min = isExternal ? 1 : cc[VMIN], time = isExternal ? 0 : cc[VTIME];
     const buffered = discipline.buffered;
     if (buffered >= Math.min(Math.max(min, 1), dst.remaining)) return readRaw(discipline, dst);
     if (this.#waiting !== dst) this.#endWait();

@@ -37,7 +37,7 @@ import { noTermiosLocks } from "./termios.ts";
 
 /** Output that the master has not read. */
 const OUTPUT_LIMIT = 16384;
-/** Of it, what a flush (^C) does not take back: on Linux it would have reached the master's buffer. */
+/** Of it, what a flush does not take back: on Linux it would have reached the master's buffer. */
 const OUTPUT_SAFE = 4096;
 /** Input that the line discipline has no room for. */
 const BACKLOG_LIMIT = 8192;
@@ -230,6 +230,16 @@ export class Tty implements LineDevice, ControllingTty {
 
   // Both
 
+  /** Tells the other side to stop or start. Output stopped by ^S is started for that (Linux: tty_send_xchar). */
+  sendFlowCharacter(c: number): void {
+    const { isHeld, stopped } = this.discipline;
+    if (isHeld) return;
+    if (stopped) this.setStopped(false);
+    if (this.output.room > 0) this.emit(c);
+    if (stopped) this.setStopped(true);
+    this.announce();
+  }
+
   changeTermios(apply: (s: Termios) => void): void {
     const s = this.discipline.termios;
     const old = { iflag: s.iflag, lflag: s.lflag, start: s.cc[VSTART], stop: s.cc[VSTOP] };
@@ -273,7 +283,7 @@ export class Tty implements LineDevice, ControllingTty {
       this.pump();
     }
     if (output) {
-      this.output.truncate(0);
+      this.output.truncate(OUTPUT_SAFE);
       this.tellPacket(TIOCPKT_FLUSHWRITE);
       this.slaveQueue.notify(WRITABLE);
     }

@@ -254,16 +254,11 @@ function flowControl(tty: Tty, t: Task, arg: number): number {
       return 0;
     case TCOON:
       tty.discipline.start(BY_TCFLOW);
-      tty.discipline.echo.flush();
-      tty.announce();
       return 0;
     case TCIOFF:
     case TCION: {
       const c = arg === TCIOFF ? cc[VSTOP] : cc[VSTART];
-      if (c !== 0 && tty.outputRoom() > 0) {
-        tty.emit(c);
-        tty.announce();
-      }
+      if (c !== 0) tty.sendFlowCharacter(c);
       return 0;
     }
     default:
