@@ -6,14 +6,14 @@ import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "../../platform/
 import { EINVAL, ESRCH } from "../../platform/abi/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../platform/abi/fcntl.ts";
 import { FOWNER_EX_SIZE, getFOwnerEx, putFOwnerEx } from "../../platform/abi/fcntl.ts";
-import { SI_KERNEL, SIGIO } from "../../platform/abi/signal.ts";
+import { SI_KERNEL, SIGIO, SIGURG } from "../../platform/abi/signal.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import { CAP_KILL } from "../../platform/abi/capability.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { sendSignal, signalProcessGroup } from "../kernel/signal.ts";
 import { pollSignal, SigInfo } from "../kernel/signal_info.ts";
 import type { Task } from "../kernel/task.ts";
-import type { FileDescription } from "../vfs/file.ts";
+import type { FileDescription, FileOwner } from "../vfs/file.ts";
 import type { WaitEntry } from "../wait/queue.ts";
 
 export const O_ASYNC = 0o20000;
@@ -25,7 +25,7 @@ const POLL_PRI = 5;
 const POLL_HUP = 6;
 const SIGNAL_MAX = 64;
 
-class AsyncOwner implements WaitEntry {
+class AsyncOwner implements FileOwner, WaitEntry {
   readonly mask = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLERR | EPOLLHUP;
   type = F_OWNER_PID;
   /** 0: nobody. */
@@ -40,15 +40,22 @@ class AsyncOwner implements WaitEntry {
   }
 
   wake(events: number): void {
-    if (this.id === 0) return;
+    if (this.id !== 0) this.#signal(() => this.#info(events));
+  }
+
+  signalUrgent(): void {
+    if (this.id !== 0) this.#signal(() => new SigInfo(SIGURG, SI_KERNEL));
+  }
+
+  #signal(makeInfo: () => SigInfo): void {
     if (this.type === F_OWNER_PGRP) {
       const group = this.kernel.processGroups.get(this.id);
-      if (group !== undefined) signalProcessGroup(group, () => this.#info(events));
+      if (group !== undefined) signalProcessGroup(group, makeInfo);
       return;
     }
     const t = this.kernel.tasks.get(this.id);
     if (t === undefined || !this.#maySignal(t)) return;
-    sendSignal(this.type === F_OWNER_TID ? t : t.tg, this.#info(events));
+    sendSignal(this.type === F_OWNER_TID ? t : t.tg, makeInfo());
   }
 
   #info(events: number): SigInfo {

@@ -11,6 +11,7 @@ import {
   MSG_CTRUNC,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  MSG_OOB,
   MSG_PEEK,
   MSG_WAITALL,
   MSG_WAITFORONE,
@@ -307,7 +308,7 @@ function wantsMore(
   got: number,
   want: number,
 ): boolean {
-  if (!impl.isStream || msg.rights !== null || (flags & MSG_PEEK) !== 0) return false;
+  if (!impl.isStream || msg.rights !== null || (flags & (MSG_PEEK | MSG_OOB)) !== 0) return false;
   // What is left belongs to another sender, or there is nothing to come.
   if ((impl.readiness() & EPOLLIN) !== 0) return false;
   return got < ((flags & MSG_WAITALL) !== 0 ? want : Math.min(want, impl.options.rcvLowat));

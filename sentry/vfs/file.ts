@@ -123,6 +123,12 @@ export abstract class FileDescriptionImpl {
 
 let nextId = 1;
 
+/** Who F_SETOWN named (Linux: fown_struct). */
+export interface FileOwner {
+  /** Sends SIGURG (Linux: send_sigurg). */
+  signalUrgent(): void;
+}
+
 export class FileDescription {
   readonly id = nextId++;
   impl!: FileDescriptionImpl;
@@ -130,7 +136,7 @@ export class FileDescription {
   /** References: descriptors, mappings, in-flight SCM_RIGHTS, running calls. */
   refs = 1;
   /** F_SETOWN / O_ASYNC state, owned by fcntl. */
-  owner: unknown = null;
+  owner: FileOwner | null = null;
   /** A FIFO's open waits for its peer: see `FileDescriptionImpl.openQueue`. */
   openPending = false;
   /** Whose open(2) it was; null for what the kernel opened. */

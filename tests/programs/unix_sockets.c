@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <linux/sockios.h>
 
 static int s[2];
 
@@ -491,4 +492,137 @@ TEST(kept_options, "options without a meaning for local sockets are kept all the
   if (geteuid() == 0) OK(setuid(1000));
   FAILS(setsockopt(fd, SOL_SOCKET, SO_MARK, &on, sizeof on), EPERM);
   FAILS(setsockopt(fd, SOL_SOCKET, SO_DEBUG, &on, sizeof on), EACCES);
+}
+
+static void send_text(const char *text, int flags) {
+  EQUAL(send(s[0], text, strlen(text), flags), strlen(text));
+}
+
+static void receive_text(const char *text, int flags) {
+  char got[64] = "";
+  EQUAL(recv(s[1], got, sizeof got - 1, flags | MSG_DONTWAIT), strlen(text));
+  CHECK(strcmp(got, text) == 0);
+}
+
+static int at_mark(void) {
+  int mark = -1;
+  OK(ioctl(s[1], SIOCATMARK, &mark));
+  return mark;
+}
+
+static int polled(void) {
+  struct pollfd p = {.fd = s[1], .events = POLLIN | POLLPRI};
+  OK(poll(&p, 1, 0));
+  return p.revents;
+}
+
+TEST(out_of_band, "the last byte sent with MSG_OOB is received by itself, and leaves a mark") {
+  char byte;
+  make_pair(SOCK_STREAM);
+  FAILS(recv(s[1], &byte, 1, MSG_OOB), EINVAL);
+  FAILS(send(s[0], "", 0, MSG_OOB), EOPNOTSUPP);
+  send_text("hello", MSG_OOB);
+  EQUAL(polled(), POLLIN | POLLPRI);
+  EQUAL(at_mark(), 0);
+  receive_text("o", MSG_OOB | MSG_PEEK);
+  struct iovec iov = {&byte, 1};
+  struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+  EQUAL(recvmsg(s[1], &message, MSG_OOB), 1);
+  EQUAL(byte, 'o');
+  EQUAL(message.msg_flags, MSG_OOB);
+  EQUAL(polled(), POLLIN);
+  FAILS(recv(s[1], &byte, 1, MSG_OOB), EINVAL);
+  send_text("world", 0);
+  receive_text("hell", 0);
+  EQUAL(at_mark(), 1);
+  receive_text("world", 0);
+  EQUAL(polled(), 0);
+}
+
+TEST(mark, "a read ends at the mark, and one that begins there drops the byte out of band") {
+  char byte;
+  make_pair(SOCK_STREAM);
+  send_text("hello", MSG_OOB);
+  send_text("world", 0);
+  receive_text("hell", MSG_PEEK);
+  receive_text("hell", MSG_WAITALL);
+  EQUAL(at_mark(), 1);
+  EQUAL(polled(), POLLIN | POLLPRI);
+  receive_text("world", MSG_PEEK);
+  receive_text("world", 0);
+  FAILS(recv(s[1], &byte, 1, MSG_OOB), EINVAL);
+  send_text("a", MSG_OOB);
+  FAILS(recv(s[1], &byte, 1, MSG_DONTWAIT), EAGAIN);
+  EQUAL(polled(), 0);
+  send_text("b", MSG_OOB);
+  OK(shutdown(s[0], SHUT_WR));
+  EQUAL(recv(s[1], &byte, 1, 0), 0);
+}
+
+TEST(marks, "a byte out of band that another one follows is read with the rest") {
+  char byte;
+  make_pair(SOCK_STREAM);
+  send_text("ab", MSG_OOB);
+  send_text("cd", MSG_OOB);
+  receive_text("abc", MSG_PEEK);
+  receive_text("abc", 0);
+  receive_text("d", MSG_OOB);
+  FAILS(recv(s[1], &byte, 1, MSG_DONTWAIT), EAGAIN);
+  send_text("ab", MSG_OOB);
+  receive_text("b", MSG_OOB);
+  send_text("cd", MSG_OOB);
+  receive_text("d", MSG_OOB);
+  receive_text("a", 0);
+  receive_text("c", 0);
+  send_text("e", MSG_OOB);
+  receive_text("e", MSG_OOB);
+  send_text("f", MSG_OOB);
+  receive_text("f", MSG_OOB);
+  EQUAL(at_mark(), 1);
+  close(s[1]);
+  EQUAL(read(s[0], &byte, 1), 0);
+}
+
+TEST(inline_mark, "with SO_OOBINLINE the byte out of band is read where it was sent, after the mark") {
+  char byte;
+  int on = 1;
+  make_pair(SOCK_STREAM);
+  OK(setsockopt(s[1], SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
+  send_text("hello", MSG_OOB);
+  send_text("world", 0);
+  FAILS(recv(s[1], &byte, 1, MSG_OOB), EINVAL);
+  receive_text("hell", 0);
+  EQUAL(at_mark(), 1);
+  receive_text("oworld", MSG_PEEK);
+  EQUAL(polled(), POLLIN | POLLPRI);
+  receive_text("oworld", 0);
+  EQUAL(polled(), 0);
+}
+
+static volatile sig_atomic_t urgent_count;
+static void count_urgent(int signo) {
+  (void)signo;
+  urgent_count++;
+}
+
+TEST(urgent_signal, "a byte out of band sends SIGURG to the owner of the socket that gets it") {
+  make_pair(SOCK_STREAM);
+  signal(SIGURG, count_urgent);
+  send_text("a", MSG_OOB);
+  EQUAL(urgent_count, 0);
+  OK(fcntl(s[1], F_SETOWN, getpid()));
+  send_text("b", MSG_OOB);
+  EQUAL(urgent_count, 1);
+  send_text("c", 0);
+  EQUAL(urgent_count, 1);
+}
+
+TEST(streams_alone, "there is no byte out of band where messages are whole") {
+  int types[] = {SOCK_DGRAM, SOCK_SEQPACKET}, mark;
+  for (int i = 0; i < 2; i++) {
+    make_pair(types[i]);
+    FAILS(send(s[0], "x", 1, MSG_OOB), EOPNOTSUPP);
+    FAILS(recv(s[1], &mark, 1, MSG_OOB), EOPNOTSUPP);
+    FAILS(ioctl(s[1], SIOCATMARK, &mark), EOPNOTSUPP);
+  }
 }

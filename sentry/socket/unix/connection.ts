@@ -37,6 +37,10 @@ export abstract class ConnectionSocket extends UnixSocket {
 
   protected abstract sibling(owner: Ucred): ConnectionSocket;
   protected abstract get hasData(): boolean;
+  /** Whether closing it loses data, which the peer hears of as ECONNRESET. */
+  protected get hasUnread(): boolean {
+    return this.hasData;
+  }
   protected abstract get isWritable(): boolean;
   /** As heldRights and dropRights, without the connections that wait to be accepted. */
   protected abstract ownRights(): Iterable<Rights>;
@@ -157,7 +161,7 @@ export abstract class ConnectionSocket extends UnixSocket {
   override release(): void {
     if (this.dead) return;
     super.release();
-    const unread = this.hasData || this.isEmbryo;
+    const unread = this.hasUnread || this.isEmbryo;
     this.shutdownMask = SHUTDOWN_BOTH;
     const peer = this.peer as ConnectionSocket | null;
     if (peer !== null && !peer.dead) {

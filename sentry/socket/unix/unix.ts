@@ -9,8 +9,15 @@ import {
   EPOLLWRBAND,
   EPOLLWRNORM,
 } from "../../../platform/abi/epoll.ts";
-import { EADDRINUSE, EINVAL, ENOSPC, ENOTCONN, ENOTTY } from "../../../platform/abi/errno.ts";
-import { SIOCINQ, SIOCOUTQ } from "../../../platform/abi/ioctl.ts";
+import {
+  EADDRINUSE,
+  EINVAL,
+  ENOSPC,
+  ENOTCONN,
+  ENOTTY,
+  EOPNOTSUPP,
+} from "../../../platform/abi/errno.ts";
+import { SIOCATMARK, SIOCINQ, SIOCOUTQ } from "../../../platform/abi/ioctl.ts";
 import { AF_UNIX } from "../../../platform/abi/socket.ts";
 import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
 import { type PathRef, releasePath } from "../../vfs/mount.ts";
@@ -47,7 +54,7 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
   error = 0;
   /** Its file is closed. */
   dead = false;
-  #ino = 0;
+  #file: FileDescription | null = null;
   /** Pins the inode it is bound to. */
   #path: PathRef | null = null;
 
@@ -103,6 +110,7 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
     return error;
   }
   override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    if (cmd === SIOCATMARK) return -EOPNOTSUPP;
     if (cmd !== SIOCINQ && cmd !== SIOCOUTQ) return -ENOTTY;
     if (cmd === SIOCINQ && this.isListening) return -EINVAL;
     const out = new Uint8Array(4);
@@ -112,8 +120,13 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
   }
 
   override filed(file: FileDescription): void {
-    this.#ino = file.inode.ino;
+    this.#file = file;
     live.add(this);
+  }
+
+  /** SIGURG to the owner of its file: a byte came out of band. */
+  protected signalUrgent(): void {
+    this.#file?.owner?.signalUrgent();
   }
 
   abstract heldRights(): Iterable<Rights>;
@@ -135,7 +148,7 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
     return `0000000000000000: ${hex(references, 8)} 00000000 ${
       hex(this.isListening ? ACCEPTS_CONNECTIONS : 0, 8)
     } ${hex(this.type, 4)} ${this.peer !== null ? "03" : "01"} ${
-      String(this.#ino).padStart(5)
+      String(this.#file?.inode.ino ?? 0).padStart(5)
     }${name}`;
   }
 
