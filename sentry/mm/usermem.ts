@@ -1,7 +1,8 @@
 /** Guest buffers as destination and source of I/O (sentry/vfs/io.ts). */
 import { EFAULT, EINVAL } from "../../platform/abi/errno.ts";
+import { getU64 } from "../../platform/abi/bytes.ts";
 import { PROT_WRITE } from "../../platform/abi/mman.ts";
-import { IOV_MAX } from "../../platform/abi/limits.ts";
+import { IOV_MAX, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { hostAlloc, type HostBuffer, preadv2, pwritev2 } from "../../platform/host/host.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { IoDst, IoSrc } from "../vfs/io.ts";
@@ -201,17 +202,18 @@ function copyInIovec(
   const raw = new Uint8Array(16 * count);
   if (user.mm.copyIn(user.ctx!, iovAddr, raw, 0, raw.length) < 0) return -EFAULT;
   const view = new DataView(raw.buffer);
+  for (let i = 0; i < count; i++) if (view.getInt32(16 * i + 12, true) < 0) return -EINVAL;
   const pairs = new Float64Array(2 * count);
   let total = 0;
   for (let i = 0; i < count; i++) {
-    const at = 16 * i;
-    const high = view.getUint32(at + 12, true);
-    if (high >= 0x8000_0000) return -EINVAL;
-    pairs[2 * i] = view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
-    const length = view.getUint32(at + 8, true) + high * 0x1_0000_0000;
-    pairs[2 * i + 1] = Math.min(length, MAX_RW_COUNT - total);
-    if (length > 0 && !user.mm.mayRead(pairs[2 * i], pairs[2 * i + 1])) return -EFAULT;
-    total += pairs[2 * i + 1];
+    const addr = getU64(view, 16 * i), length = getU64(view, 16 * i + 8);
+    const kept = Math.min(length, MAX_RW_COUNT - total);
+    // Linux cuts a single range before it looks where it ends, several ones after.
+    if (addr + (count === 1 ? kept : length) > TASK_SIZE_MAX) return -EFAULT;
+    if (kept > 0 && !user.mm.mayRead(addr, kept)) return -EFAULT;
+    pairs[2 * i] = addr;
+    pairs[2 * i + 1] = kept;
+    total += kept;
   }
   return { pairs, total };
 }

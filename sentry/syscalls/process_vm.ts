@@ -15,11 +15,11 @@ import {
   KCMP_SYSVSEM,
   KCMP_VM,
 } from "../../platform/abi/kcmp.ts";
+import { IOV_MAX, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { mayAccess } from "./access.ts";
 
-const IOV_MAX = 1024;
 const IOVEC_SIZE = 16;
 const CHUNK = 65536;
 /** Linux's MAX_RW_COUNT. */
@@ -31,7 +31,13 @@ interface Range {
   length: number;
 }
 
-function copyInIovec(t: Task, addr: number, count: number): Range[] | number {
+/** `checks`: what lies beyond a task's memory is -EFAULT; the other process's ranges fault when used. */
+function copyInIovec(
+  t: Task,
+  addr: number,
+  count: number,
+  checks: boolean,
+): Range[] | number {
   if (count > IOV_MAX) return -EINVAL;
   const bytes = new Uint8Array(count * IOVEC_SIZE);
   if (count > 0 && t.copyIn(addr, bytes, 0, bytes.length) < 0) return -EFAULT;
@@ -39,22 +45,24 @@ function copyInIovec(t: Task, addr: number, count: number): Range[] | number {
   const ranges: Range[] = [];
   let total = 0;
   for (let i = 0; i < count; i++) {
-    const length = getU64(view, i * IOVEC_SIZE + 8);
+    const start = getU64(view, i * IOVEC_SIZE), length = getU64(view, i * IOVEC_SIZE + 8);
     if (length >= 2 ** 63) return -EINVAL;
     const taken = Math.min(length, MAX_BYTES - total);
     total += taken;
-    ranges.push({ addr: getU64(view, i * IOVEC_SIZE), length: taken });
+    if (checks && start + taken > TASK_SIZE_MAX) return -EFAULT;
+    ranges.push({ addr: start, length: taken });
   }
   return ranges;
 }
 
 function processVm(t: Task, args: SyscallArguments, writes: boolean): number {
   if (args.addr(5) !== 0) return -EINVAL;
-  const local = copyInIovec(t, args.addr(1), args.addr(2));
+  const local = copyInIovec(t, args.addr(1), args.u32(2), true);
   if (typeof local === "number") return local;
-  const remote = copyInIovec(t, args.addr(3), args.addr(4));
+  if (local.every((r) => r.length === 0)) return 0;
+  const remote = copyInIovec(t, args.addr(3), args.addr(4), false);
   if (typeof remote === "number") return remote;
-  if (local.every((r) => r.length === 0) || remote.every((r) => r.length === 0)) return 0;
+  if (remote.every((r) => r.length === 0)) return 0;
   const target = t.kernel.tasks.get(args.i32(0));
   if (target === undefined || target.exiting) return -ESRCH;
   if (!mayAccess(t, target)) return -EPERM;

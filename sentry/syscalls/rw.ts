@@ -41,6 +41,7 @@ const TWO_63 = 2 ** 63;
 export function read(t: Task, args: SyscallArguments): SyscallReturn {
   const file = t.fdTable.get(args.i32(0));
   if (file === null || !file.readable) return -EBADF;
+  if (!canRead(file)) return -EINVAL;
   const addr = args.addr(1);
   const count = checkRange(addr, args.addr(2));
   return count < 0 ? count : doRead(t, file, t.userDst(addr, count), AT_OFFSET, false);
@@ -54,6 +55,7 @@ export function pread64(t: Task, args: SyscallArguments): SyscallReturn {
   if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
   if (!file.impl.seekable) return -ESPIPE;
   if (!file.readable) return -EBADF;
+  if (!canRead(file)) return -EINVAL;
   const addr = args.addr(1);
   const count = checkRange(addr, args.addr(2));
   if (count < 0) return count;
@@ -65,6 +67,7 @@ export function pread64(t: Task, args: SyscallArguments): SyscallReturn {
 export function write(t: Task, args: SyscallArguments): SyscallReturn {
   const file = t.fdTable.get(args.i32(0));
   if (file === null || !file.writable) return -EBADF;
+  if (!canWrite(file)) return -EINVAL;
   const addr = args.addr(1);
   const count = checkRange(addr, args.addr(2));
   return count < 0 ? count : doWrite(t, file, t.userSrc(addr, count), AT_OFFSET, 0);
@@ -78,6 +81,7 @@ export function pwrite64(t: Task, args: SyscallArguments): SyscallReturn {
   if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
   if (!file.impl.seekable) return -ESPIPE;
   if (!file.writable) return -EBADF;
+  if (!canWrite(file)) return -EINVAL;
   const addr = args.addr(1);
   const count = checkRange(addr, args.addr(2));
   if (count < 0) return count;
@@ -87,40 +91,40 @@ export function pwrite64(t: Task, args: SyscallArguments): SyscallReturn {
 
 /** readv(2). */
 export function readv(t: Task, args: SyscallArguments): SyscallReturn {
-  return doReadv(t, args.i32(0), args.addr(1), args.addr(2), AT_OFFSET, 0);
+  return doReadv(t, args.i32(0), args.addr(1), args.u32(2), AT_OFFSET, 0);
 }
 
 /** writev(2). */
 export function writev(t: Task, args: SyscallArguments): SyscallReturn {
-  return doWritev(t, args.i32(0), args.addr(1), args.addr(2), AT_OFFSET, 0);
+  return doWritev(t, args.i32(0), args.addr(1), args.u32(2), AT_OFFSET, 0);
 }
 
 /** preadv(2). On 64-bit machines the whole offset is in the fourth argument. */
 export function preadv(t: Task, args: SyscallArguments): SyscallReturn {
   const offset = args.i64(3);
   if (offset < 0) return -EINVAL;
-  return doReadv(t, args.i32(0), args.addr(1), args.addr(2), offset, 0);
+  return doReadv(t, args.i32(0), args.addr(1), args.u32(2), offset, 0);
 }
 
 /** pwritev(2). */
 export function pwritev(t: Task, args: SyscallArguments): SyscallReturn {
   const offset = args.i64(3);
   if (offset < 0) return -EINVAL;
-  return doWritev(t, args.i32(0), args.addr(1), args.addr(2), offset, 0);
+  return doWritev(t, args.i32(0), args.addr(1), args.u32(2), offset, 0);
 }
 
 /** preadv2(2): offset -1 is the file's own. */
 export function preadv2(t: Task, args: SyscallArguments): SyscallReturn {
   const offset = args.i64(3);
   if (offset < AT_OFFSET) return -EINVAL;
-  return doReadv(t, args.i32(0), args.addr(1), args.addr(2), offset, args.u32(5));
+  return doReadv(t, args.i32(0), args.addr(1), args.u32(2), offset, args.u32(5));
 }
 
 /** pwritev2(2). */
 export function pwritev2(t: Task, args: SyscallArguments): SyscallReturn {
   const offset = args.i64(3);
   if (offset < AT_OFFSET) return -EINVAL;
-  return doWritev(t, args.i32(0), args.addr(1), args.addr(2), offset, args.u32(5));
+  return doWritev(t, args.i32(0), args.addr(1), args.u32(2), offset, args.u32(5));
 }
 
 /** lseek(2). */
@@ -164,14 +168,14 @@ function doReadv(
   offset: number,
   rwf: number,
 ): SyscallReturn {
-  const file = vectorFile(t, fd, count, offset, (f) => f.readable);
+  const file = vectorFile(t, fd, count, offset, false);
   if (typeof file === "number") return file;
   const dst = t.userDstIov(iovAddr, count);
   if (typeof dst === "number") return dst;
-  if (dst.remaining === 0 && canRead(file)) return 0; // Unlike read(2) of nothing it asks nobody.
+  if (dst.remaining === 0) return 0; // Unlike read(2) of nothing it asks nobody.
+  if (passesEnd(offset, dst.remaining)) return -EINVAL;
   const err = checkFlags(rwf);
   if (err < 0) return err;
-  if (passesEnd(offset, dst.remaining)) return -EINVAL;
   return doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0);
 }
 
@@ -183,14 +187,14 @@ function doWritev(
   offset: number,
   rwf: number,
 ): SyscallReturn {
-  const file = vectorFile(t, fd, count, offset, (f) => f.writable);
+  const file = vectorFile(t, fd, count, offset, true);
   if (typeof file === "number") return file;
   const src = t.userSrcIov(iovAddr, count);
   if (typeof src === "number") return src;
-  if (src.remaining === 0 && canWrite(file)) return 0;
+  if (src.remaining === 0) return 0;
+  if (passesEnd(offset, src.remaining)) return -EINVAL;
   const err = checkFlags(rwf);
   if (err < 0) return err;
-  if (passesEnd(offset, src.remaining)) return -EINVAL;
   return doWrite(t, file, src, offset, rwf);
 }
 
@@ -210,12 +214,13 @@ function vectorFile(
   fd: number,
   count: number,
   offset: number,
-  allows: (file: FileDescription) => boolean,
+  writes: boolean,
 ): FileDescription | number {
   const file = t.fdTable.get(fd);
   if (file === null || (file.flags & O_PATH) !== 0) return -EBADF;
   if (offset >= 0 && !file.impl.seekable) return -ESPIPE;
-  if (!allows(file)) return -EBADF;
+  if (writes ? !file.writable : !file.readable) return -EBADF;
+  if (writes ? !canWrite(file) : !canRead(file)) return -EINVAL;
   return count > IOV_MAX ? -EINVAL : file;
 }
 

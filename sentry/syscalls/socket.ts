@@ -12,6 +12,7 @@ import {
 } from "../../platform/abi/errno.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../../platform/abi/fcntl.ts";
+import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import {
   AF_UNIX,
   SO_PEERGROUPS,
@@ -165,12 +166,14 @@ export function socketpair(t: Task, args: SyscallArguments): SyscallReturn {
   const family = args.i32(0), type = args.i32(1);
   const flags = fileFlags(type);
   if (flags < 0) return flags;
+  const addr = args.addr(3); // Linux writes the numbers there before it makes the sockets.
+  if (!t.mm.accessible(addr, 8, PROT_WRITE)) return -EFAULT;
   const err = checkFamily(t, family, type);
   if (err < 0) return err;
   const owner = ucredOfTask(t);
   const pair = newUnixPair(type & TYPE_MASK, args.i32(2), owner, t.creds.groups, t.ns.net);
   if (typeof pair === "number") return pair;
-  return installPair(t, fileOf(t, pair[0], flags), fileOf(t, pair[1], flags), flags, args.addr(3));
+  return installPair(t, fileOf(t, pair[0], flags), fileOf(t, pair[1], flags), flags, addr);
 }
 
 export function bind(t: Task, args: SyscallArguments): SyscallReturn {

@@ -1,7 +1,7 @@
 /** send(2), recv(2) and their families. */
 import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../../platform/abi/errno.ts";
 import { EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platform/abi/epoll.ts";
-import { IOV_MAX } from "../../platform/abi/limits.ts";
+import { IOV_MAX, MAX_RW_COUNT, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { SIGPIPE } from "../../platform/abi/signal.ts";
 import {
   getMsghdr,
@@ -57,9 +57,10 @@ import { deadlineFromTimespec } from "./timeout.ts";
 const MSG_CMSG_COMPAT = 0x8000_0000;
 /** net.core.optmem_max. */
 const CONTROL_MAX = 131072;
-const MAX_RW = 0x7fff_f000;
 
 export function sendto(t: Task, args: SyscallArguments): SyscallReturn {
+  const count = bufferLength(args);
+  if (count < 0) return count;
   const s = socketAt(t, args.i32(0));
   if (typeof s === "number") return s;
   const { file, impl } = s;
@@ -69,8 +70,14 @@ export function sendto(t: Task, args: SyscallArguments): SyscallReturn {
     const err = setAddress(t, msg, addr, args.i32(5));
     if (err < 0) return err;
   }
-  const src = t.userSrc(args.addr(1), Math.min(args.addr(2), MAX_RW));
+  const src = t.userSrc(args.addr(1), count);
   return send(t, file, impl, src, msg, args.i32(3));
+}
+
+/** What is to be moved of the buffer in the second and third argument; -EFAULT. */
+function bufferLength(args: SyscallArguments): number {
+  const count = Math.min(args.addr(2), MAX_RW_COUNT);
+  return args.addr(1) + count > TASK_SIZE_MAX ? -EFAULT : count;
 }
 
 function setAddress(t: Task, msg: OutMessage, addr: number, length: number): number {
@@ -100,13 +107,14 @@ function sendOne(
   const hdr = copyInMsghdr(t, hdrAddr);
   if (typeof hdr === "number") return hdr;
   const msg = outMessage(ucredOfTask(t));
-  if (hdr.nameAddr !== 0 && hdr.nameLen > 0) {
+  if (hdr.nameLen > 0) {
     const err = setAddress(t, msg, hdr.nameAddr, Math.min(hdr.nameLen, SOCKADDR_STORAGE_SIZE));
     if (err < 0) return err;
   }
+  if (hdr.iovCount > IOV_MAX) return -EMSGSIZE;
   const src = userSrcIov(t, hdr.iovAddr, hdr.iovCount);
   if (typeof src === "number") return src;
-  if (hdr.controlAddr !== 0 && hdr.controlLen > 0) {
+  if (hdr.controlLen > 0) {
     if (hdr.controlLen > CONTROL_MAX) return -ENOBUFS;
     const control = new Uint8Array(hdr.controlLen);
     if (t.copyIn(hdr.controlAddr, control, 0, control.length) < 0) return -EFAULT;
@@ -116,12 +124,12 @@ function sendOne(
   return send(t, file, impl, src, msg, flags);
 }
 
+/** A msghdr, whose name has the length 0 where there is none. */
 function copyInMsghdr(t: Task, addr: number): Msghdr | number {
   if (t.copyIn(addr, t.scratch, 0, MSGHDR_SIZE) < 0) return -EFAULT;
   const hdr = getMsghdr(t.scratchView, 0);
-  if (hdr.nameLen > 0x7fffffff) return -EINVAL;
   if (hdr.nameAddr === 0) hdr.nameLen = 0;
-  return hdr.iovCount > IOV_MAX ? -EMSGSIZE : hdr;
+  return hdr.nameLen > 0x7fffffff ? -EINVAL : hdr;
 }
 
 /** Sends; waits for room unless told not to. Drops the files of a message that was not sent. */
@@ -188,13 +196,15 @@ async function blockSend(
 }
 
 export function recvfrom(t: Task, args: SyscallArguments): SyscallReturn {
+  const count = bufferLength(args);
+  if (count < 0) return count;
   const s = socketAt(t, args.i32(0));
   if (typeof s === "number") return s;
   const { file, impl } = s;
   const addr = args.addr(4), lengthAddr = args.addr(5);
   const msg = emptyInMessage();
   msg.wantsAddress = addr !== 0;
-  const dst = t.userDst(args.addr(1), Math.min(args.addr(2), MAX_RW));
+  const dst = t.userDst(args.addr(1), count);
   const r = receive(t, file, impl, dst, msg, args.i32(3));
   const finish = (n: number): number => {
     msg.rights?.release(); // Without room for control data the files are lost.
@@ -223,6 +233,7 @@ function receiveOne(
   if ((flags & MSG_CMSG_COMPAT) !== 0) return -EINVAL;
   const hdr = copyInMsghdr(t, hdrAddr);
   if (typeof hdr === "number") return hdr;
+  if (hdr.iovCount > IOV_MAX) return -EMSGSIZE;
   const dst = userDstIov(t, hdr.iovAddr, hdr.iovCount);
   if (typeof dst === "number") return dst;
   const msg = emptyInMessage();

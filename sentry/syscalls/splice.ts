@@ -261,7 +261,7 @@ class PipeToUser extends PipeTransfer {
 }
 
 export function vmsplice(t: Task, args: SyscallArguments): SyscallReturn {
-  const iovAddr = args.addr(1), iovCount = args.addr(2), flags = args.i32(3);
+  const iovAddr = args.addr(1), iovCount = args.u32(2), flags = args.i32(3);
   if ((flags & ~KNOWN) !== 0) return -EINVAL;
   const file = pollable(t, args.i32(0));
   if (file === null) return -EBADF;

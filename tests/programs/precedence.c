@@ -7,7 +7,9 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 
 TEST(two_paths, "what is wrong with a second path comes after what the first leads to") {
@@ -211,4 +213,83 @@ TEST(open_ways, "flags are judged before what the cache may answer, and a FIFO h
   FAILS(syscall(SYS_openat2, AT_FDCWD, "x", &how, sizeof how), EAGAIN);
   OK(mkfifo("p", 0666));
   FAILS(open("p", O_ACCMODE), EINVAL);
+}
+
+TEST(unable_files, "a file that cannot be read or written says so before it looks at the buffer") {
+  int epoll = OK(epoll_create1(0)), timer = OK(timerfd_create(CLOCK_MONOTONIC, 0));
+  char byte;
+  FAILS(syscall(SYS_read, epoll, &byte, -1L), EINVAL);
+  FAILS(syscall(SYS_write, timer, (void *)-1, 5), EINVAL);
+  FAILS(syscall(SYS_readv, epoll, nowhere, 1), EINVAL);
+  FAILS(syscall(SYS_writev, timer, nowhere, 5000), EINVAL);
+  int event = OK(eventfd(0, 0));
+  FAILS(syscall(SYS_read, event, &byte, -1L), EFAULT);
+  FAILS(syscall(SYS_readv, event, nowhere, 1), EFAULT);
+}
+
+TEST(vector_ranges, "all lengths of a vector are judged before its addresses, and their number has 32 bits") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  struct iovec iov[2] = {{"abc", 3}, {(void *)-1, 0}};
+  FAILS(writev(fd, iov, 2), EFAULT);
+  EQUAL(syscall(SYS_writev, fd, iov, 0x100000001), 3);
+  iov[1].iov_len = -1;
+  FAILS(writev(fd, iov, 2), EINVAL);
+  iov[0].iov_base = (void *)-1;
+  FAILS(writev(fd, iov, 2), EINVAL);
+  FAILS(writev(fd, iov, 1), EFAULT);
+  iov[0].iov_base = "abc";
+  iov[1] = (struct iovec){"abc", INT64_MAX};
+  FAILS(writev(fd, iov, 2), EFAULT);
+  iov[0] = (struct iovec){NULL, INT64_MAX & ~4095}; /* One alone is cut to what a call may move. */
+  EQUAL(readv(fd, iov, 1), 0);
+  FAILS(preadv2(fd, iov, 1, INT64_MAX, 0x1000), EINVAL);
+}
+
+TEST(other_memory, "process_vm_readv judges its own side first, and asks nobody for nothing") {
+  char byte;
+  struct iovec here = {&byte, 0}, there = {nowhere, 1};
+  EQUAL(process_vm_readv(99999999, &here, 1, nowhere, 1, 0), 0);
+  here.iov_len = 1;
+  EQUAL(process_vm_readv(99999999, &here, 1, &there, 0, 0), 0);
+  FAILS(process_vm_readv(99999999, &here, 1, nowhere, 1, 0), EFAULT);
+  FAILS(process_vm_readv(99999999, &here, 1, &there, 1, 0), ESRCH);
+  FAILS(syscall(SYS_process_vm_readv, 99999999, &here, 0x100000001, &there, 1, 0), ESRCH);
+  FAILS(syscall(SYS_process_vm_readv, 99999999, &here, 1, &there, 0x100000001, 0), EINVAL);
+  here.iov_base = (void *)-1;
+  FAILS(process_vm_readv(99999999, &here, 1, &there, 1, 0), EFAULT);
+}
+
+TEST(socket_buffers, "a buffer is judged before the socket, a message's name before its vector") {
+  int s[2];
+  OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  FAILS(sendto(999, (void *)-1, 5, 0, NULL, 0), EFAULT);
+  FAILS(recvfrom(999, (void *)-1, 5, 0, NULL, NULL), EFAULT);
+  FAILS(recvfrom(s[0], (void *)-1, 5, MSG_DONTWAIT, NULL, NULL), EFAULT);
+  struct msghdr message = {.msg_name = nowhere, .msg_namelen = 5, .msg_iovlen = 5000};
+  FAILS(sendmsg(s[0], &message, 0), EFAULT);
+  FAILS(recvmsg(s[0], &message, 0), EMSGSIZE);
+  message.msg_namelen = -1;
+  FAILS(sendmsg(s[0], &message, 0), EINVAL);
+  message.msg_name = NULL;
+  FAILS(sendmsg(s[0], &message, 0), EMSGSIZE);
+  message = (struct msghdr){.msg_control = NULL, .msg_controllen = 8};
+  FAILS(sendmsg(s[0], &message, 0), EFAULT);
+}
+
+TEST(pair_place, "socketpair wants its place before it knows of the family") {
+  FAILS(syscall(SYS_socketpair, -1, SOCK_STREAM, 0, NULL), EFAULT);
+  FAILS(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 7, nowhere), EFAULT);
+  FAILS(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | 64, 0, NULL), EINVAL);
+}
+
+TEST(bound_twice, "a bound socket's second path is tried before it is refused") {
+  int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  struct sockaddr_un name = {AF_UNIX, "a"};
+  OK(bind(fd, (struct sockaddr *)&name, sizeof name));
+  FAILS(bind(fd, (struct sockaddr *)&name, sizeof name), EADDRINUSE);
+  strcpy(name.sun_path, "none/b");
+  FAILS(bind(fd, (struct sockaddr *)&name, sizeof name), ENOENT);
+  strcpy(name.sun_path, "b");
+  FAILS(bind(fd, (struct sockaddr *)&name, sizeof name), EINVAL);
+  FAILS(access("b", F_OK), ENOENT);
 }

@@ -3,7 +3,7 @@ import { EADDRINUSE, ECONNREFUSED, EINVAL, EPROTOTYPE } from "../../../platform/
 import { AF_UNIX } from "../../../platform/abi/socket.ts";
 import { SOCKADDR_UN_OFF_PATH, SOCKADDR_UN_SIZE } from "../../../platform/abi/un.ts";
 import { acquirePath, type PathRef } from "../../vfs/mount.ts";
-import { bindSocketAt, MAY_WRITE, pathPermission, walk } from "../../vfs/namei.ts";
+import { bindSocketAt, MAY_WRITE, pathPermission, unlinkAt, walk } from "../../vfs/namei.ts";
 import type { SocketCaller } from "../socket.ts";
 import type { UnixSocket } from "./unix.ts";
 
@@ -105,4 +105,14 @@ export function bindPath(caller: SocketCaller, name: string, socket: UnixSocket)
   if (typeof made === "number") return made;
   made.dentry.inode!.special = socket;
   return acquirePath(made);
+}
+
+/** What bind(2) says to a socket that has a name: what is wrong with a path comes first. */
+export function refuseSecondName(caller: SocketCaller, name: string): number {
+  if (name.charCodeAt(0) === 0) return -EINVAL;
+  const ctx = caller.walkContext();
+  const made = bindSocketAt(ctx, name, 0o777 & ~caller.umask);
+  if (typeof made === "number") return made;
+  unlinkAt(ctx, ctx.cwd, name);
+  return -EINVAL;
 }

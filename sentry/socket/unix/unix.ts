@@ -24,7 +24,14 @@ import { type PathRef, releasePath } from "../../vfs/mount.ts";
 import { collectGarbage, type RightsHolder } from "../garbage.ts";
 import type { Rights } from "../rights.ts";
 import { type SocketCaller, SocketImpl, type Ucred } from "../socket.ts";
-import { type AbstractNames, bindPath, findSocket, nameAddress, parseName } from "./address.ts";
+import {
+  type AbstractNames,
+  bindPath,
+  findSocket,
+  nameAddress,
+  parseName,
+  refuseSecondName,
+} from "./address.ts";
 
 export const SHUTDOWN_RECV = 1;
 export const SHUTDOWN_SEND = 2;
@@ -70,7 +77,7 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
     if (address.length === 2 && (address[0] | address[1] << 8) === AF_UNIX) return this.autobind();
     const name = parseName(address);
     if (typeof name === "number") return name;
-    if (this.name !== null) return -EINVAL;
+    if (this.name !== null) return refuseSecondName(caller, name);
     if (name.charCodeAt(0) === 0) {
       const err = this.names.bind(name, this);
       if (err < 0) return err;
