@@ -14,6 +14,7 @@ import { sendSignal, signalProcessGroup } from "../kernel/signal.ts";
 import { pollSignal, SigInfo } from "../kernel/signal_info.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription, FileOwner } from "../vfs/file.ts";
+import { isUntyped } from "../vfs/anon.ts";
 import type { WaitEntry } from "../wait/queue.ts";
 
 export const O_ASYNC = 0o20000;
@@ -79,6 +80,11 @@ class AsyncOwner implements FileOwner, WaitEntry {
     return hasCapability(this.creds, CAP_KILL) || euid === suid || euid === target ||
       ruid === suid || ruid === target;
   }
+}
+
+/** Whether `file` can send SIGIO (Linux: f_op->fasync): event files cannot, for all their readiness. */
+export function sendsSigio(file: FileDescription): boolean {
+  return file.impl.waitQueue !== null && !isUntyped(file.inode);
 }
 
 function ownerOf(file: FileDescription): AsyncOwner | null {

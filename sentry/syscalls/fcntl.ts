@@ -64,13 +64,14 @@ import {
   getOwnerIds,
   getSignal,
   O_ASYNC,
+  sendsSigio,
 } from "./async_owner.ts";
 import { setOwner, setOwnerEx, setSignal } from "./async_owner.ts";
 import { installDuplicate } from "./file.ts";
 import { doSetLease } from "./lease.ts";
 import { getLock, setLock } from "./lock.ts";
 
-const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC;
+const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 const F_SEAL_EXEC = 0x20;
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |
   F_SEAL_EXEC;
@@ -173,7 +174,8 @@ function setStatusFlags(t: Task, fd: number, file: FileDescription, flags: numbe
   const type = file.inode.mode & S_IFMT;
   // Of a pipe it asks for packets.
   if ((flags & O_DIRECT) !== 0 && type !== S_IFREG && type !== S_IFIFO) return -EINVAL;
-  const changed = (old & ~SETTABLE) | (flags & SETTABLE);
+  const settable = sendsSigio(file) ? SETTABLE | O_ASYNC : SETTABLE;
+  const changed = (old & ~settable) | (flags & settable);
   if (changed === old) return 0;
   file.flags = changed;
   file.impl.flagsChanged(file, old);

@@ -32,7 +32,7 @@ import {
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { changeFlags, hasFlags } from "../vfs/namei.ts";
-import { getOwnerAt, setOwnerAt } from "./async_owner.ts";
+import { getOwnerAt, sendsSigio, setOwnerAt } from "./async_owner.ts";
 
 /** FASYNC: O_ASYNC of fcntl(2). */
 const O_ASYNC = 0o20000;
@@ -110,9 +110,8 @@ function setFlag(t: Task, file: FileDescription, arg: number, flag: number): num
   return 0;
 }
 
-/** Only files with readiness of their own can send SIGIO. */
 function setAsync(t: Task, file: FileDescription, arg: number): number {
-  if (file.impl.waitQueue !== null) return setFlag(t, file, arg, O_ASYNC);
+  if (sendsSigio(file)) return setFlag(t, file, arg, O_ASYNC);
   const err = t.copyIn(arg, t.scratch, 0, 4);
   if (err < 0) return err;
   const wanted = t.scratchView.getInt32(0, true) !== 0;

@@ -1,6 +1,7 @@
 /** madvise(2), msync(2), mincore(2): about pages that are there already. */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
-import { EBUSY, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
+import { EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
+import { TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -169,7 +170,7 @@ function msync(t: Task, args: SyscallArguments): SyscallReturn {
   if (args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
   if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
   const length = pageUp(args.addr(1));
-  if (length === 0) return 0;
+  if (length === 0 || length === 2 ** 64) return 0; // Rounded up, the longest are nothing.
   if ((flags & MS_INVALIDATE) !== 0 && isAnyLocked(t.mm, addr, addr + length)) return -EBUSY;
   if (!t.mm.accessible(addr, length, 0)) return -ENOMEM;
   return (flags & MS_SYNC) === 0 ? 0 : t.ctx!.callNow(nr.SYS_msync, addr, length, flags, 0, 0);
@@ -179,6 +180,8 @@ function mincore(t: Task, args: SyscallArguments): SyscallReturn {
   const addr = args.addr(0);
   const length = pageUp(args.addr(1));
   if (args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
+  if (addr + args.addr(1) > TASK_SIZE_MAX) return -ENOMEM;
+  if (args.addr(2) + length / PAGE_SIZE > TASK_SIZE_MAX) return -EFAULT;
   if (!t.mm.accessible(addr, length, 0)) return -ENOMEM;
   return t.ctx!.callNow(nr.SYS_mincore, addr, length, args.addr(2), 0, 0);
 }

@@ -1,11 +1,26 @@
 /** mount(2), umount2(2), pivot_root(2). */
 import { SYS_mount, SYS_pivot_root, SYS_umount2 } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_ADMIN } from "../../platform/abi/capability.ts";
-import { EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM } from "../../platform/abi/errno.ts";
+import {
+  EAGAIN,
+  EBUSY,
+  EINVAL,
+  ENAMETOOLONG,
+  ENODEV,
+  ENOENT,
+  ENOTDIR,
+  EPERM,
+} from "../../platform/abi/errno.ts";
 import { AT_FDCWD } from "../../platform/abi/fcntl.ts";
 import { PAGE_SIZE, PATH_MAX } from "../../platform/abi/limits.ts";
 import { MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_BIND } from "../../platform/abi/mount.ts";
-import { MS_MGC_MSK, MS_MGC_VAL, MS_MOVE, MS_NOATIME } from "../../platform/abi/mount.ts";
+import {
+  MS_MGC_MSK,
+  MS_MGC_VAL,
+  MS_MOVE,
+  MS_NOATIME,
+  MS_NOUSER,
+} from "../../platform/abi/mount.ts";
 import { MS_NODIRATIME, MS_PRIVATE, MS_REC, MS_RELATIME } from "../../platform/abi/mount.ts";
 import { MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE } from "../../platform/abi/mount.ts";
 import { MS_STRICTATIME, MS_UNBINDABLE, UMOUNT_NOFOLLOW } from "../../platform/abi/mount.ts";
@@ -47,29 +62,31 @@ export function mount(t: Task, args: SyscallArguments): SyscallReturn {
   if (typeof options === "number") return options;
   const target = walkArg(t, AT_FDCWD, args.addr(1), 0);
   if (typeof target === "number") return target;
-  if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
-  if (isLink(target.dentry.inode!)) return -ENOENT; // By /proc/PID/fd of an O_PATH descriptor.
   let flags = args.u32(3);
   if (((flags & MS_MGC_MSK) >>> 0) === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
+  if ((flags & MS_NOUSER) !== 0) return -EINVAL;
+  if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
+  if (isLink(target.dentry.inode!)) return -ENOENT; // By /proc/PID/fd of an O_PATH descriptor.
   return doMount(t, source, target, type, flags, options, args.addr(0));
 }
 
-/** A string that may be null. */
-function copyInOptional(t: Task, addr: number): string | number {
-  return addr === 0 ? "" : t.copyInString(addr, Math.max(PATH_MAX, PAGE_SIZE));
+/** A string that may be null. -EFAULT, -EINVAL when it is too long. */
+function copyInOptional(t: Task, addr: number): string | null | number {
+  const text = addr === 0 ? null : t.copyInString(addr, Math.max(PATH_MAX, PAGE_SIZE));
+  return text === -ENAMETOOLONG ? -EINVAL : text;
 }
 
 function doMount(
   t: Task,
-  source: string,
+  source: string | null,
   target: PathRef,
-  type: string,
+  type: string | null,
   flags: number,
-  options: string,
+  options: string | null,
   sourceAddr: number,
 ): number {
   const ns = t.fs.mountNs;
-  if ((flags & MS_REMOUNT) !== 0) return remount(t, target, flags, options);
+  if ((flags & MS_REMOUNT) !== 0) return remount(t, target, flags, options ?? "");
   if ((flags & MS_BIND) !== 0) return bind(t, sourceAddr, target, (flags & MS_REC) !== 0);
   if ((flags & PROPAGATION) !== 0) return changePropagation(t, target, flags);
   if ((flags & MS_MOVE) !== 0) {
@@ -78,17 +95,17 @@ function doMount(
     const err = checkMountpoint(from, target);
     return err < 0 ? err : ns.move(from, target);
   }
-  if (type === "") return -EINVAL;
+  if (type === null) return -EINVAL;
   const fsType = t.kernel.fsTypes.get(type);
   if (fsType === undefined) return -ENODEV;
   if (target.dentry.unlinked) return -ENOENT;
-  const fs = fsType.mount(source, options, t.creds);
+  const fs = fsType.mount(source ?? "", options ?? "", t.creds);
   if (typeof fs === "number") return fs;
   if (isDirectory(fs.root) !== isDirectory(target.dentry.inode!)) {
-    newMount(fs, source, 0).release();
+    newMount(fs, source ?? "", 0).release();
     return -ENOTDIR;
   }
-  return ns.mount(fs, source === "" ? "none" : source, flags & MOUNT_FLAGS_MASK, target);
+  return ns.mount(fs, source ?? "none", flags & MOUNT_FLAGS_MASK, target);
 }
 
 /** A directory is mounted on a directory, another file on another file. */

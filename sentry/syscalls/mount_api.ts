@@ -89,13 +89,6 @@ export function moveMount(t: Task, args: SyscallArguments): number {
   if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
   if ((flags & ~known) !== 0) return -EINVAL;
   const has = (flag: number) => (flags & flag) !== 0;
-  const from = walkArg(
-    t,
-    args.i32(0),
-    args.addr(1),
-    walkFlags(has(MOVE_MOUNT_F_SYMLINKS), has(MOVE_MOUNT_F_EMPTY_PATH)),
-  );
-  if (typeof from === "number") return from;
   const to = walkArg(
     t,
     args.i32(2),
@@ -103,6 +96,14 @@ export function moveMount(t: Task, args: SyscallArguments): number {
     walkFlags(has(MOVE_MOUNT_T_SYMLINKS), has(MOVE_MOUNT_T_EMPTY_PATH)),
   );
   if (typeof to === "number") return to;
+  const from = walkArg(
+    t,
+    args.i32(0),
+    args.addr(1),
+    walkFlags(has(MOVE_MOUNT_F_SYMLINKS), has(MOVE_MOUNT_F_EMPTY_PATH)),
+  );
+  if (typeof from === "number") return from;
+  if (from.dentry !== from.mount.root) return -EINVAL;
   if (to.dentry.unlinked) return -ENOENT;
   if (isDirectory(from.dentry.inode!) !== isDirectory(to.dentry.inode!)) return -ENOTDIR;
   return t.fs.mountNs.move(from, to, has(MOVE_MOUNT_BENEATH));

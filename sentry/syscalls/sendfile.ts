@@ -12,7 +12,7 @@ import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { pollable } from "./poll.ts";
 import { passesEnd } from "./rw.ts";
-import { copyInOffset, FileTransfer, MAX_COUNT, runTransfer } from "./transfer.ts";
+import { copyInOffset, FileTransfer, isSpliceable, MAX_COUNT, runTransfer } from "./transfer.ts";
 
 export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   const offsetAddr = args.addr(2);
@@ -26,7 +26,7 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   const output = pollable(t, args.i32(0));
   if (output === null || !output.writable) return -EBADF;
   if (!input.impl.seekable || (output.flags & O_APPEND) !== 0) return -EINVAL;
-  if ((input.inode.mode & S_IFMT) === S_IFDIR) return -EINVAL;
+  if ((input.inode.mode & S_IFMT) === S_IFDIR || !isSpliceable(input)) return -EINVAL;
   const count = Math.min(args.addr(3), MAX_COUNT);
   if (count === 0) return 0;
   const x = new FileTransfer(input, offset, output, -1, count);

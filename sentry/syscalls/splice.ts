@@ -23,7 +23,7 @@ import type { IoDst, IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { pollable } from "./poll.ts";
-import { copyInOffset, MAX_COUNT, runTransfer, type Transfer } from "./transfer.ts";
+import { copyInOffset, isSpliceable, MAX_COUNT, runTransfer, type Transfer } from "./transfer.ts";
 
 const KNOWN = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 const CHUNK = 65536;
@@ -156,7 +156,7 @@ class FileToPipe extends PipeTransfer {
     this.to.append(new KernelSrc(buf, 0, n));
     this.total += n;
     if (this.inOffset < 0) this.input.offset += n;
-    else this.inOffset += n;
+    else if (!this.input.impl.isPlaceless) this.inOffset += n;
     return n;
   }
 }
@@ -188,7 +188,7 @@ export function splice(t: Task, args: SyscallArguments): SyscallReturn {
     return runTransfer(t, x, (n) => putOffset(t, outAddr, x.outOffset, n));
   }
   if (to !== null) {
-    if (inOffset >= 0 && !input.impl.seekable) return -EINVAL;
+    if (inOffset >= 0 && !input.impl.seekable || !isSpliceable(input)) return -EINVAL;
     nonblocking ||= output.nonblocking;
     const x = new FileToPipe(input, inOffset, to, output, count, nonblocking);
     return runTransfer(t, x, (n) => putOffset(t, inAddr, x.inOffset, n));

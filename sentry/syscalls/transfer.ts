@@ -5,6 +5,7 @@ import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platfor
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
 import type { SyscallReturn } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import { isUntyped } from "../vfs/anon.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import "../vfs/kernel_io_host.ts";
@@ -77,6 +78,11 @@ async function continueTransfer(
   }
 }
 
+/** Whether bytes may be taken from `file` without a guest's buffer. */
+export function isSpliceable(file: FileDescription): boolean {
+  return file.impl.splices && !isUntyped(file.inode);
+}
+
 /** From a seekable file to any file. Offsets below 0 stand for the files' own positions. */
 export class FileTransfer implements Transfer {
   total = 0;
@@ -117,7 +123,7 @@ export class FileTransfer implements Transfer {
     if (n <= 0) return n;
     this.total += n;
     if (this.inOffset < 0) this.input.offset += n;
-    else this.inOffset += n;
+    else if (!this.input.impl.isPlaceless) this.inOffset += n;
     if (this.outOffset < 0) this.output.offset += n;
     else this.outOffset += n;
     return n;

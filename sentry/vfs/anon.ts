@@ -2,9 +2,10 @@
  * Files without a name in any tree: pipes, sockets, eventfds, epoll instances … Linux's words:
  * pseudo file systems (pipefs, sockfs, anon_inodefs), alloc_file_pseudo, anon_inode_getfile.
  */
-import { ENXIO } from "../../platform/abi/errno.ts";
+import { ENXIO, EOPNOTSUPP } from "../../platform/abi/errno.ts";
 import { O_ACCMODE } from "../../platform/abi/fcntl.ts";
 import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC } from "../../platform/abi/mount.ts";
+import { S_IFMT } from "../../platform/abi/stat.ts";
 import { readClock } from "./clock.ts";
 import { newRootDentry } from "./dentry.ts";
 import { FileDescription, type FileDescriptionImpl } from "./file.ts";
@@ -19,6 +20,11 @@ export function allocateAnonymousDev(): number {
   return ((minor & 0xff) | ((minor & 0xfff00) << 12)) >>> 0;
 }
 
+/** Whether it is of an event file (anon_inode) or a pidfd, which have no type of file. */
+export function isUntyped(inode: Inode): boolean {
+  return (inode.mode & S_IFMT) === 0;
+}
+
 export class PseudoInode extends Inode {
   constructor(readonly fs: PseudoFilesystem, ino: number, mode: number, uid: number, gid: number) {
     super();
@@ -31,6 +37,7 @@ export class PseudoInode extends Inode {
     this.atimeNsec = this.mtimeNsec = this.ctimeNsec = now.nsec;
   }
   override setattr(attr: Attributes): number {
+    if (isUntyped(this)) return -EOPNOTSUPP;
     applyAttributes(this, attr);
     return 0;
   }

@@ -37,6 +37,14 @@ export abstract class FileDescriptionImpl {
   get ignoresSeeks(): boolean {
     return false;
   }
+  /** Whether sendfile(2) and splice(2) read from it (Linux: f_op->splice_read). */
+  get splices(): boolean {
+    return true;
+  }
+  /** Reading does not move an offset: a device whose bytes are in no place. */
+  get isPlaceless(): boolean {
+    return false;
+  }
   /** Notified when readiness may have changed; null when always ready (regular files). */
   get waitQueue(): WaitQueue | null {
     return null;

@@ -2,6 +2,7 @@
 #include "check.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -188,4 +189,35 @@ TEST(pidfd_getfd_, "pidfd_getfd takes a descriptor of another process") {
 TEST(eventfd_events, "an eventfd has no events but the plain ones") {
   int fd = OK(eventfd(1, 0));
   EQUAL(ready(fd, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLRDBAND), POLLIN | POLLOUT);
+}
+
+TEST(event_requests, "event files send no SIGIO, and epoll refuses every request") {
+  sigset_t none;
+  sigemptyset(&none);
+  int fds[] = {epoll_create1(0), eventfd(0, 0), timerfd_create(CLOCK_MONOTONIC, 0), signalfd(-1, &none, 0)};
+  for (int i = 0; i < 4; i++) {
+    int on = 1;
+    OK(fds[i]);
+    FAILS(ioctl(fds[i], FIOASYNC, &on), ENOTTY);
+    OK(fcntl(fds[i], F_SETFL, O_ASYNC));
+    EQUAL(fcntl(fds[i], F_GETFL) & O_ASYNC, 0);
+    FAILS(ioctl(fds[i], FIONREAD, &on), i == 0 ? EINVAL : ENOTTY);
+  }
+}
+
+TEST(pidfd_identity, "pidfds of one process are one file, those of two are not") {
+  pid_t pid = fork();
+  if (pid == 0) _exit(pause());
+  int fds[] = {
+    OK((int)syscall(SYS_pidfd_open, pid, 0)),
+    OK((int)syscall(SYS_pidfd_open, pid, 0)),
+    OK((int)syscall(SYS_pidfd_open, getpid(), 0)),
+  };
+  struct stat stats[3];
+  for (int i = 0; i < 3; i++) OK(fstat(fds[i], &stats[i]));
+  EQUAL(stats[0].st_mode, 0700);
+  EQUAL(stats[0].st_ino, stats[1].st_ino);
+  CHECK(stats[0].st_ino != stats[2].st_ino);
+  OK(kill(pid, SIGKILL));
+  EQUAL(waitpid(pid, NULL, 0), pid);
 }

@@ -3,6 +3,7 @@
 #include <linux/openat2.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -292,4 +293,27 @@ TEST(bound_twice, "a bound socket's second path is tried before it is refused") 
   strcpy(name.sun_path, "b");
   FAILS(bind(fd, (struct sockaddr *)&name, sizeof name), EINVAL);
   FAILS(access("b", F_OK), ENOENT);
+}
+
+TEST(mount_type, "mount tells an unknown type from none, and move_mount looks at the target first") {
+  SKIP_UNLESS(geteuid() == 0, "not root");
+  OK(unshare(CLONE_NEWNS));
+  OK(mkdir("d", 0755));
+  FAILS(mount("x", "d", "", 0, NULL), ENODEV);
+  FAILS(mount("x", "d", NULL, 0, NULL), EINVAL);
+  FAILS(mount("x", "d", "tmpfs", 1ul << 31, NULL), EINVAL);
+  write_file("f", "x");
+  FAILS(syscall(SYS_move_mount, AT_FDCWD, "none", AT_FDCWD, "f/x", 0), ENOTDIR);
+  FAILS(syscall(SYS_move_mount, AT_FDCWD, "f", AT_FDCWD, "d", 0), EINVAL);
+}
+
+TEST(page_ranges, "mincore judges its vector before the pages; the longest lengths are rounded to nothing") {
+  char *pages = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(pages != MAP_FAILED);
+  OK(munmap(pages, 4096));
+  FAILS(mincore(pages, 4096, (void *)-1), EFAULT);
+  FAILS(mincore(pages, 4096, nowhere), ENOMEM);
+  FAILS(mincore((void *)-4096, 4096, (void *)-1), ENOMEM);
+  EQUAL(msync(pages, -1, MS_SYNC), 0);
+  FAILS(msync(pages, -4096, MS_SYNC), ENOMEM);
 }

@@ -2,6 +2,7 @@
 #include "check.h"
 #include <pty.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <termios.h>
 
 static char *slave_name(int master) {
@@ -592,4 +593,16 @@ TEST(forkpty_, "forkpty gives a shell its terminal") {
   EQUAL(waitpid(child, &status, 0), child);
   CHECK(WIFEXITED(status));
   EQUAL(WEXITSTATUS(status), 5);
+}
+
+TEST(faulting_write, "a write to a terminal that faults writes nothing of what it would have copied at once") {
+  int master = open_master(), slave = open_slave(master);
+  char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(page != MAP_FAILED);
+  OK(munmap(page + 4096, 4096));
+  memcpy(page + 4088, "12345678", 8);
+  FAILS(write(slave, page + 4088, 15), EFAULT);
+  FAILS(write(master, page + 4088, 15), EFAULT);
+  EQUAL(write(slave, "x", 1), 1);
+  expect(master, "x");
 }

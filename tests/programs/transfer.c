@@ -1,5 +1,6 @@
 // Moving data between descriptors: sendfile(2), splice(2), tee(2), copy_file_range(2), vmsplice(2).
 #include "check.h"
+#include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -116,4 +117,17 @@ TEST(big, "a megabyte goes through a pipe by splice unchanged") {
   join(pid);
   EQUAL(pread(to, got, sizeof got, 0), sizeof got);
   CHECK(memcmp(data, got, sizeof data) == 0);
+}
+
+TEST(placeless, "sendfile and splice take nothing from /dev/null, and move no offset of /dev/zero") {
+  int p[2], null = OK(open("/dev/null", O_RDONLY)), zero = OK(open("/dev/zero", O_RDONLY));
+  OK(pipe(p));
+  off_t offset = 2;
+  FAILS(sendfile(p[1], null, NULL, 5), EINVAL);
+  FAILS(splice(null, NULL, p[1], NULL, 5, 0), EINVAL);
+  EQUAL(sendfile(p[1], zero, &offset, 5), 5);
+  EQUAL(offset, 2);
+  EQUAL(splice(zero, &offset, p[1], NULL, 5, 0), 5);
+  EQUAL(offset, 2);
+  FAILS(splice(OK(eventfd(1, 0)), NULL, p[1], NULL, 8, 0), EINVAL);
 }

@@ -77,6 +77,9 @@ export class EpollFile extends FileDescriptionImpl {
   /** The items of the last harvest, until `settle`. */
   readonly #harvest: EpollItem[] = [];
 
+  override ioctl(): number {
+    return -EINVAL;
+  }
   override get seekable(): boolean {
     return false;
   }

@@ -15,9 +15,14 @@ import {
 import type { Kernel } from "../../kernel/kernel.ts";
 import { type Task, TASK_DEAD, TASK_ZOMBIE } from "../../kernel/task.ts";
 import type { ThreadGroup } from "../../kernel/thread_group.ts";
-import { newAnonFile } from "../../vfs/anon.ts";
+import { PseudoFilesystem } from "../../vfs/anon.ts";
 import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
+import type { Inode } from "../../vfs/inode.ts";
 import type { WaitQueue } from "../../wait/queue.ts";
+
+const PID_FS_MAGIC = 0x50494446;
+const pidFs = new PseudoFilesystem("pidfs", PID_FS_MAGIC);
+const inodes = new WeakMap<Task, Inode>();
 
 /** The direction bits of _IOWR. */
 const IOC_READ_WRITE = 3;
@@ -76,7 +81,14 @@ function pidfdInfo(t: Task, caller: IoctlCaller, size: number, arg: number): num
 
 function open(target: Task, thread: boolean, nonblocking: boolean): FileDescription {
   const flags = O_RDWR | (nonblocking ? O_NONBLOCK : 0);
-  return newAnonFile("[pidfd]", new PidFd(target, thread), flags);
+  return pidFs.newFile(inodeOf(target), "anon_inode:[pidfd]", new PidFd(target, thread), flags);
+}
+
+/** Pidfds of one task are one file to stat(2), so that a program can compare them. */
+function inodeOf(target: Task): Inode {
+  let inode = inodes.get(target);
+  if (inode === undefined) inodes.set(target, inode = pidFs.newInode(0o700, 0, 0));
+  return inode;
 }
 
 /** A pidfd for a process; `flags`: PIDFD_NONBLOCK, PIDFD_THREAD. The caller owns the file. */

@@ -30,6 +30,9 @@ abstract class MemoryFile extends FileDescriptionImpl implements Device {
     file.impl = this;
     return 0;
   }
+  override get isPlaceless(): boolean {
+    return true;
+  }
   override seek(_f: FileDescription): number {
     return 0;
   }
@@ -39,6 +42,9 @@ abstract class MemoryFile extends FileDescriptionImpl implements Device {
 }
 
 class NullFile extends MemoryFile {
+  override get splices(): boolean {
+    return false;
+  }
   override read(_f: FileDescription, _dst: IoDst): number {
     return 0;
   }
@@ -51,6 +57,9 @@ class NullFile extends MemoryFile {
 const ANONYMOUS: HostMapping = { fd: -1, offset: 0 };
 
 class ZeroFile extends NullFile {
+  override get splices(): boolean {
+    return true;
+  }
   override read(_f: FileDescription, dst: IoDst): number {
     return dst.zero(dst.remaining);
   }

@@ -4,7 +4,7 @@
  */
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "../../../platform/abi/epoll.ts";
 import { EPOLLRDNORM, EPOLLWRNORM } from "../../../platform/abi/epoll.ts";
-import { EAGAIN } from "../../../platform/abi/errno.ts";
+import { EAGAIN, EFAULT } from "../../../platform/abi/errno.ts";
 import {
   TIOCPKT_DOSTOP,
   TIOCPKT_FLUSHREAD,
@@ -150,12 +150,10 @@ export class Tty implements LineDevice, ControllingTty {
     while (src.remaining > 0) {
       const n = Math.min(src.remaining, this.#backlog.room, chunk.length);
       if (n === 0) break;
-      const taken = src.take(chunk, 0, n);
-      if (taken < 0) return total > 0 ? total : taken;
-      this.#backlog.pushAll(chunk, 0, taken);
-      total += taken;
+      if (src.take(chunk, 0, n) < n) return total > 0 ? total : -EFAULT;
+      this.#backlog.pushAll(chunk, 0, n);
+      total += n;
       this.pump();
-      if (taken < n) break;
     }
     return total === 0 && src.remaining > 0 ? -EAGAIN : total;
   }
@@ -208,14 +206,12 @@ export class Tty implements LineDevice, ControllingTty {
       const worst = (oflag & OPOST) === 0 ? 1 : (oflag & TABDLY) === XTABS ? 8 : 2;
       const n = Math.min(src.remaining, Math.floor(this.outputRoom() / worst), chunk.length);
       if (n === 0) break;
-      const taken = src.take(chunk, 0, n);
-      if (taken < 0) {
+      if (src.take(chunk, 0, n) < n) {
         this.announce();
-        return total > 0 ? total : taken;
+        return total > 0 ? total : -EFAULT;
       }
-      discipline.output.write(chunk, 0, taken);
-      total += taken;
-      if (taken < n) break;
+      discipline.output.write(chunk, 0, n);
+      total += n;
     }
     this.announce();
     return total === 0 && src.remaining > 0 ? -EAGAIN : total;
