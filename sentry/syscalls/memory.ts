@@ -114,6 +114,20 @@ function munmap(t: Task, args: SyscallArguments): SyscallReturn {
 }
 
 function mprotect(t: Task, args: SyscallArguments): SyscallReturn {
+  return protect(t, args, false);
+}
+
+/** pkey_mprotect(2) on a processor without protection keys: -1 asks for none, and there are no others. */
+function pkeyMprotect(t: Task, args: SyscallArguments): SyscallReturn {
+  return protect(t, args, args.i32(3) !== -1);
+}
+
+/** pkey_alloc(2) and pkey_free(2) on a processor without protection keys. */
+function noProtectionKeys(): SyscallReturn {
+  return -EINVAL;
+}
+
+function protect(t: Task, args: SyscallArguments, asksForKey: boolean): SyscallReturn {
   const prot = args.i32(2);
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
@@ -122,7 +136,7 @@ function mprotect(t: Task, args: SyscallArguments): SyscallReturn {
   if (addr % PAGE_SIZE !== 0) return -EINVAL;
   if (length === 0) return 0;
   if (addr + length > TASK_SIZE_MAX) return -ENOMEM;
-  if ((prot & ~(PROT_ALL | PROT_SEM | grows)) !== 0) return -EINVAL;
+  if ((prot & ~(PROT_ALL | PROT_SEM | grows)) !== 0 || asksForKey) return -EINVAL;
   if (grows !== 0) {
     const vma = t.mm.vmas.at(addr);
     if (vma === null) return -ENOMEM;
@@ -193,10 +207,14 @@ function remapFilePages(t: Task, args: SyscallArguments): SyscallReturn {
   return r < 0 ? r : 0;
 }
 
+const NO_KEYS = "as on a processor without protection keys";
 export const rows: SyscallRow[] = [
   [nr.SYS_mmap, "mmap", mmap, PARTIAL, "no huge pages; MAP_LOCKED does not pin"],
   [nr.SYS_munmap, "munmap", munmap, FULL],
   [nr.SYS_mprotect, "mprotect", mprotect, FULL],
+  [nr.SYS_pkey_mprotect, "pkey_mprotect", pkeyMprotect, PARTIAL, NO_KEYS],
+  [nr.SYS_pkey_alloc, "pkey_alloc", noProtectionKeys, PARTIAL, NO_KEYS],
+  [nr.SYS_pkey_free, "pkey_free", noProtectionKeys, PARTIAL, NO_KEYS],
   [nr.SYS_mremap, "mremap", mremap, FULL],
   [nr.SYS_brk, "brk", brk, FULL],
   [nr.SYS_mseal, "mseal", mseal, FULL],

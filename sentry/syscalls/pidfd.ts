@@ -1,9 +1,10 @@
-/** pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2). */
+/** pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), process_mrelease(2). */
 import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
 import {
   SYS_pidfd_getfd,
   SYS_pidfd_open,
   SYS_pidfd_send_signal,
+  SYS_process_mrelease,
 } from "../../platform/abi/amd64/syscalls.ts";
 import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
 import {
@@ -105,8 +106,24 @@ export function pidfdGetfd(t: Task, args: SyscallArguments): number {
   return fd;
 }
 
+/**
+ * process_mrelease(2). The memory of a process that ends goes before anything waits for something here,
+ * so that there is nothing to hurry; who may ask for it is Linux's.
+ */
+export function processMrelease(t: Task, args: SyscallArguments): number {
+  if (args.u32(1) !== 0) return -EINVAL;
+  const target = pidfdTarget(t, args.i32(0));
+  if (typeof target === "number") return target;
+  if (target.tg.threads.every((each) => each.exiting)) return -ESRCH;
+  for (const each of t.kernel.tasks.values()) {
+    if (each.mm === target.mm && !each.tg.exiting) return -EINVAL;
+  }
+  return 0;
+}
+
 export const rows: SyscallRow[] = [
   [SYS_pidfd_send_signal, "pidfd_send_signal", pidfdSendSignal, FULL],
   [SYS_pidfd_open, "pidfd_open", pidfdOpen, FULL],
   [SYS_pidfd_getfd, "pidfd_getfd", pidfdGetfd, FULL],
+  [SYS_process_mrelease, "process_mrelease", processMrelease, FULL],
 ];

@@ -221,3 +221,20 @@ TEST(pidfd_identity, "pidfds of one process are one file, those of two are not")
   OK(kill(pid, SIGKILL));
   EQUAL(waitpid(pid, NULL, 0), pid);
 }
+
+TEST(memory_release, "process_mrelease is for processes that are being killed") {
+  int event = OK(eventfd(0, 0));
+  FAILS(syscall(SYS_process_mrelease, event, 0), EBADF);
+  pid_t pid = fork();
+  if (pid == 0) _exit(pause());
+  int fd = OK((int)syscall(SYS_pidfd_open, pid, 0));
+  FAILS(syscall(SYS_process_mrelease, fd, 1), EINVAL);
+  FAILS(syscall(SYS_process_mrelease, fd, 0), EINVAL);
+  OK(kill(pid, SIGKILL));
+  if (syscall(SYS_process_mrelease, fd, 0) != 0) EQUAL(errno, ESRCH); /* It is gone already. */
+  siginfo_t info;
+  OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+  FAILS(syscall(SYS_process_mrelease, fd, 0), ESRCH);
+  EQUAL(waitpid(pid, NULL, 0), pid);
+  FAILS(syscall(SYS_process_mrelease, fd, 0), ESRCH);
+}

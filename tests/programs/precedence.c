@@ -317,3 +317,16 @@ TEST(page_ranges, "mincore judges its vector before the pages; the longest lengt
   EQUAL(msync(pages, -1, MS_SYNC), 0);
   FAILS(msync(pages, -4096, MS_SYNC), ENOMEM);
 }
+
+TEST(protection_keys, "without protection keys a mapping's key can only be none") {
+  char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(page != MAP_FAILED);
+  FAILS(syscall(SYS_pkey_alloc, 1, 0), EINVAL);
+  FAILS(syscall(SYS_pkey_alloc, 0, 4), EINVAL);
+  FAILS(syscall(SYS_pkey_free, 14), EINVAL);
+  FAILS(syscall(SYS_pkey_mprotect, page + 1, 4096, PROT_READ, -1), EINVAL);
+  FAILS(syscall(SYS_pkey_mprotect, page, 4096, PROT_READ, 14), EINVAL);
+  EQUAL(syscall(SYS_pkey_mprotect, page, 0, PROT_READ, 14), 0);
+  EQUAL(syscall(SYS_pkey_mprotect, page, 4096, PROT_READ | PROT_WRITE, -1), 0);
+  page[0] = 1;
+}
