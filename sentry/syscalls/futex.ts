@@ -74,7 +74,7 @@ export function futex(t: Task, args: SyscallArguments): SyscallReturn {
   const shared = (op & FUTEX_PRIVATE_FLAG) === 0;
   const onRealtime = (op & FUTEX_CLOCK_REALTIME) !== 0;
   if (onRealtime && !mayUseRealtime(command)) return -ENOSYS;
-  if (t.kernel.hostFutexes && (command === FUTEX_WAIT || command === FUTEX_WAIT_BITSET)) {
+  if (waitsInHost(t, addr) && (command === FUTEX_WAIT || command === FUTEX_WAIT_BITSET)) {
     return endedHostWait(t, args.addr(3) !== 0);
   }
   switch (command) {
@@ -109,6 +109,11 @@ export function futex(t: Task, args: SyscallArguments): SyscallReturn {
       t.kernel.stub(t, `futex operation ${command}`);
       return -ENOSYS;
   }
+}
+
+/** Whether a wait with `addr` as its first argument is the host's; what is no guest's memory faults here. */
+function waitsInHost(t: Task, addr: number): boolean {
+  return t.kernel.hostFutexes && addr < t.kernel.platform.taskSize;
 }
 
 /** A signal has ended a wait in the host: the wait starts again there, or the handler runs first. */
@@ -213,7 +218,7 @@ function compare(cmp: number, old: number, arg: number): boolean | number {
 
 /** futex_waitv(2): waiters, nr_futexes, flags, timeout, clockid. */
 export function futexWaitv(t: Task, args: SyscallArguments): SyscallReturn {
-  if (t.kernel.hostFutexes) return endedHostWait(t, true);
+  if (waitsInHost(t, args.addr(0))) return endedHostWait(t, true);
   const count = args.u32(1);
   if (args.u32(2) !== 0) return -EINVAL;
   if (count === 0 || count > FUTEX_WAITV_MAX || args.addr(0) === 0) return -EINVAL;

@@ -213,3 +213,14 @@ TEST(priority_inheritance, "FUTEX_LOCK_PI takes a free lock, refuses a second ti
   join(pid);
   EQUAL(*word, 0);
 }
+
+TEST(beyond_memory, "a wait at an address beyond all memory faults") {
+  struct timespec none = {0, 0};
+  void *beyond[] = {(void *)0x7ffffffff000, (void *)-4096};
+  for (int i = 0; i < 2; i++) {
+    FAILS(syscall(SYS_futex, beyond[i], FUTEX_WAIT, 0, &none), EFAULT);
+    FAILS(syscall(SYS_futex, beyond[i], FUTEX_WAIT_BITSET_PRIVATE, 0, NULL, NULL, -1), EFAULT);
+    FAILS(syscall(SYS_futex_waitv, beyond[i], 1, 0, NULL, 0), EFAULT);
+  }
+  FAILS(syscall(SYS_futex, (void *)0x7ffffffff001, FUTEX_WAIT, 0, &none), EINVAL);
+}
