@@ -111,13 +111,16 @@ interface DeadlineTimes {
 const deadlineTimes = new WeakMap<Task, DeadlineTimes>();
 /** Linux's DL_SCALE: shorter runtimes are refused. */
 const MIN_RUNTIME_NS = 1024;
+/** The defaults of Linux's kernel.sched_deadline_period_min_us and _max_us. */
+const MIN_PERIOD_NS = 100_000;
+const MAX_PERIOD_NS = 2 ** 22 * 1000;
 
 /** SCHED_DEADLINE (__checkparam_dl); admission to real bandwidth is the host's business. */
 function setDeadline(t: Task, target: Task, times: DeadlineTimes, resetOnFork: boolean): number {
   const { runtimeNs, deadlineNs } = times;
   const periodNs = times.periodNs || deadlineNs;
   if (deadlineNs === 0 || runtimeNs < MIN_RUNTIME_NS) return -EINVAL;
-  if (deadlineNs >= 2 ** 63 || periodNs >= 2 ** 63) return -EINVAL;
+  if (periodNs < MIN_PERIOD_NS || periodNs > MAX_PERIOD_NS) return -EINVAL;
   if (periodNs < deadlineNs || deadlineNs < runtimeNs) return -EINVAL;
   if (!hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
   target.schedPolicy = SCHED_DEADLINE;

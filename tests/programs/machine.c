@@ -89,6 +89,27 @@ TEST(scheduling, "the scheduling policy is read and its ranges are Linux's") {
   FAILS(sched_setscheduler(0, SCHED_OTHER, &parameter), EINVAL);
 }
 
+/* sched_setattr(2) of the caller; the C library has no name for it, nor for what it takes. */
+static long set_deadline(uint64_t runtime, uint64_t deadline, uint64_t period) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes = {48, 6 /* SCHED_DEADLINE */, 0, 0, 0, runtime, deadline, period};
+  return syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+TEST(deadline_periods, "the period of SCHED_DEADLINE is between 100 us and 4.2 s") {
+  FAILS(set_deadline(2000, 13000, 13000), EINVAL);
+  FAILS(set_deadline(2000, 99999, 0), EINVAL);
+  FAILS(set_deadline(2000, 100000, (1ull << 22) * 1000 + 1), EINVAL);
+  FAILS(set_deadline(2000, 1ull << 63, 0), EINVAL);
+  /* Who may not have it hears another error. */
+  CHECK(set_deadline(2000, 50000, 100000) == 0 || errno != EINVAL);
+}
+
 TEST(membarrier_, "membarrier tells what it can and does it") {
   int commands = OK((int)syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0));
   CHECK(commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED);
