@@ -100,6 +100,8 @@ export abstract class SocketImpl extends FileDescriptionImpl {
   override waitLimitNs(writes: boolean): number {
     return writes ? this.options.sendTimeoutNs : this.options.recvTimeoutNs;
   }
+  /** What the system.sockprotoname attribute of its file tells. */
+  abstract get protocolName(): string;
   /** Its file was made. */
   filed(_file: FileDescription): void {}
 

@@ -140,7 +140,13 @@ function checkFamily(t: Task, family: number, type: number): number {
 }
 
 function fileOf(t: Task, impl: SocketImpl, flags: number): FileDescription {
-  const file = newSocketFile(impl, flags & O_NONBLOCK, t.creds.fsuid, t.creds.fsgid);
+  const file = newSocketFile(
+    impl,
+    flags & O_NONBLOCK,
+    t.creds.fsuid,
+    t.creds.fsgid,
+    impl.protocolName,
+  );
   impl.filed(file);
   return file;
 }

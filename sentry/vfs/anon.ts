@@ -6,6 +6,7 @@ import { ENXIO, EOPNOTSUPP } from "../../platform/abi/errno.ts";
 import { O_ACCMODE } from "../../platform/abi/fcntl.ts";
 import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC } from "../../platform/abi/mount.ts";
 import { S_IFMT } from "../../platform/abi/stat.ts";
+import { XATTR_NAME_SOCKPROTONAME } from "../../platform/abi/xattr.ts";
 import { readClock } from "./clock.ts";
 import { newRootDentry } from "./dentry.ts";
 import { FileDescription, type FileDescriptionImpl } from "./file.ts";
@@ -54,13 +55,21 @@ export class PseudoFilesystem implements Filesystem {
   readonly mount: Mount;
   #nextIno = 1;
 
-  constructor(readonly typeName: string, readonly magic: number) {
+  constructor(
+    readonly typeName: string,
+    readonly magic: number,
+    readonly xattrNames?: readonly string[],
+  ) {
     this.root = this.newInode(0o040555, 0, 0);
     this.mount = newMount(this, "none", 0);
   }
 
+  newIno(): number {
+    return this.#nextIno++;
+  }
+
   newInode(mode: number, uid: number, gid: number): PseudoInode {
-    return new PseudoInode(this, this.#nextIno++, mode, uid, gid);
+    return new PseudoInode(this, this.newIno(), mode, uid, gid);
   }
 
   /**
@@ -87,7 +96,9 @@ export class PseudoFilesystem implements Filesystem {
 
 export const anonFs = new PseudoFilesystem("anon_inodefs", ANON_INODE_FS_MAGIC);
 export const pipeFs = new PseudoFilesystem("pipefs", PIPEFS_MAGIC);
-export const sockFs = new PseudoFilesystem("sockfs", SOCKFS_MAGIC);
+export const sockFs = new PseudoFilesystem("sockfs", SOCKFS_MAGIC, [
+  XATTR_NAME_SOCKPROTONAME,
+]);
 
 /** All anonymous inode files share this one inode, as on Linux: no type, mode 0600. */
 const sharedInode = anonFs.newInode(0o600, 0, 0);
@@ -116,14 +127,28 @@ function clearTimes(inode: Inode): void {
   inode.atimeNsec = inode.mtimeNsec = inode.ctimeNsec = 0;
 }
 
-/** A socket; makes its inode. */
+/** A socket's inode, of which an attribute tells the protocol. */
+class SocketInode extends PseudoInode {
+  constructor(ino: number, uid: number, gid: number, readonly protocol: string) {
+    super(sockFs, ino, 0o140777, uid, gid);
+  }
+  override getxattr(): Uint8Array {
+    return new TextEncoder().encode(this.protocol + "\0");
+  }
+  override listxattr(): string[] {
+    return [XATTR_NAME_SOCKPROTONAME];
+  }
+}
+
+/** A socket; makes its inode. `protocol` is its name, as in /proc/net/protocols. */
 export function newSocketFile(
   impl: FileDescriptionImpl,
   flags: number,
   uid: number,
   gid: number,
+  protocol: string,
 ): FileDescription {
-  const inode = sockFs.newInode(0o140777, uid, gid);
+  const inode = new SocketInode(sockFs.newIno(), uid, gid, protocol);
   clearTimes(inode); // Linux gives a socket none (sock_alloc).
   return sockFs.newFile(inode, `socket:[${inode.ino}]`, impl, (flags & ~O_ACCMODE) | 2);
 }

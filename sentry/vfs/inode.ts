@@ -8,6 +8,11 @@
  */
 import { EINVAL, ENODATA, ENOTDIR, EOPNOTSUPP, EPERM } from "../../platform/abi/errno.ts";
 import { NAME_MAX, PAGE_SIZE } from "../../platform/abi/limits.ts";
+import {
+  XATTR_SECURITY_PREFIX,
+  XATTR_TRUSTED_PREFIX,
+  XATTR_USER_PREFIX,
+} from "../../platform/abi/xattr.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { FileDescription } from "./file.ts";
 import type { InodeLocks } from "./locks.ts";
@@ -23,6 +28,11 @@ export interface Filesystem {
   readonly root: Inode;
   /** True when names can appear or change without the Sentry: dentries are revalidated. */
   readonly revalidates: boolean;
+  /**
+   * Names of extended attributes that it serves, or prefixes of such, which end in a period (Linux:
+   * s_xattr); without, it serves none.
+   */
+  readonly xattrNames?: readonly string[];
   statfs(out: StatFs): number;
   /** Called when the last mount is gone. */
   release(): void;
@@ -31,6 +41,13 @@ export interface Filesystem {
   /** Mount options as /proc/mounts shows them, after "rw,". */
   optionsText?(): string;
 }
+
+/** `xattrNames` of file systems that keep what they are given. */
+export const STORED_XATTRS: readonly string[] = [
+  XATTR_USER_PREFIX,
+  XATTR_TRUSTED_PREFIX,
+  XATTR_SECURITY_PREFIX,
+];
 
 export interface StatFs {
   bsize: number;

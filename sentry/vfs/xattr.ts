@@ -46,14 +46,17 @@ function attributePermission(
   return inodePermission(creds, inode, want);
 }
 
-/** Prefixes of the names that file systems serve (Linux: their xattr_handlers). */
-const SERVED_PREFIXES = [XATTR_USER_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_SECURITY_PREFIX];
-
-/** 0, -EOPNOTSUPP for a name that nobody serves, -EINVAL for a prefix alone (Linux: xattr_resolve_name). */
-function checkName(name: string): number {
-  const prefix = SERVED_PREFIXES.find((prefix) => name.startsWith(prefix));
-  if (prefix === undefined) return -EOPNOTSUPP;
-  return name.length === prefix.length ? -EINVAL : 0;
+/**
+ * 0, -EOPNOTSUPP for a name that the file system does not serve, -EINVAL for a prefix alone (Linux:
+ * xattr_resolve_name).
+ */
+function checkName(inode: Inode, name: string): number {
+  for (const served of inode.fs.xattrNames ?? []) {
+    if (!served.endsWith(".")) {
+      if (name === served) return 0;
+    } else if (name.startsWith(served)) return name.length === served.length ? -EINVAL : 0;
+  }
+  return -EOPNOTSUPP;
 }
 
 /** Whether the bytes are a value that security.capability may have (Linux: validheader). */
@@ -68,7 +71,7 @@ function isCapabilityData(value: Uint8Array): boolean {
 
 export function getXattr(creds: Credentials, p: PathRef, name: string): Uint8Array | number {
   const inode = p.dentry.inode!;
-  const err = attributePermission(creds, inode, name, MAY_READ) || checkName(name);
+  const err = attributePermission(creds, inode, name, MAY_READ) || checkName(inode, name);
   return err < 0 ? err : inode.getxattr(name);
 }
 
@@ -83,14 +86,14 @@ export function setXattr(
   if (p.mount.isReadOnly) return -EROFS;
   if (name === XATTR_NAME_CAPS && value.length > 0 && !isCapabilityData(value)) return -EINVAL;
   const inode = p.dentry.inode!;
-  const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(name);
+  const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(inode, name);
   return err < 0 ? err : inode.setxattr(name, value, flags);
 }
 
 export function removeXattr(creds: Credentials, p: PathRef, name: string): number {
   if (p.mount.isReadOnly) return -EROFS;
   const inode = p.dentry.inode!;
-  const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(name);
+  const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(inode, name);
   return err < 0 ? err : inode.removexattr(name);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <linux/sockios.h>
+#include <sys/xattr.h>
 
 static int s[2];
 
@@ -625,4 +626,30 @@ TEST(streams_alone, "there is no byte out of band where messages are whole") {
     FAILS(recv(s[1], &mark, 1, MSG_OOB), EOPNOTSUPP);
     FAILS(ioctl(s[1], SIOCATMARK, &mark), EOPNOTSUPP);
   }
+}
+
+TEST(protocol_name, "an attribute of a socket tells its protocol; pipes have no attributes") {
+  static const struct { int type; const char *name; } kinds[] = {
+      {SOCK_STREAM, "UNIX-STREAM"}, {SOCK_DGRAM, "UNIX"}, {SOCK_SEQPACKET, "UNIX"}};
+  static const char attribute[] = "system.sockprotoname";
+  char text[64];
+  for (int i = 0; i < 3; i++) {
+    int fd = OK(socket(AF_UNIX, kinds[i].type, 0));
+    ssize_t size = strlen(kinds[i].name) + 1;
+    EQUAL(fgetxattr(fd, attribute, NULL, 0), size);
+    FAILS(fgetxattr(fd, attribute, text, 1), ERANGE);
+    EQUAL(fgetxattr(fd, attribute, text, sizeof text), size);
+    CHECK(strcmp(text, kinds[i].name) == 0);
+    EQUAL(flistxattr(fd, text, sizeof text), sizeof attribute);
+    CHECK(strcmp(text, attribute) == 0);
+    FAILS(fsetxattr(fd, attribute, "x", 1, 0), EOPNOTSUPP);
+    FAILS(fremovexattr(fd, attribute), EOPNOTSUPP);
+    FAILS(fgetxattr(fd, "system.sockprotoname.x", text, sizeof text), EOPNOTSUPP);
+    FAILS(fgetxattr(fd, "security.x", text, sizeof text), EOPNOTSUPP);
+    close(fd);
+  }
+  int p[2];
+  OK(pipe(p));
+  FAILS(fgetxattr(p[0], "security.x", text, sizeof text), EOPNOTSUPP);
+  FAILS(getxattr("/proc/self/status", "user.x", text, sizeof text), EOPNOTSUPP);
 }

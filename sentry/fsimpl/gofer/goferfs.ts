@@ -24,7 +24,7 @@ import {
   V9FS_MAGIC,
 } from "../../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFMT, S_IFREG, S_IFSOCK } from "../../../platform/abi/stat.ts";
-import type { Filesystem, StatFs } from "../../vfs/inode.ts";
+import { type Filesystem, type StatFs, STORED_XATTRS } from "../../vfs/inode.ts";
 import type { GoferClient } from "./client.ts";
 import { ContentCache } from "./content_cache.ts";
 import { FdCache } from "./fd_cache.ts";
@@ -57,6 +57,7 @@ const MAPPED_BASE = DEVICE_STRIDE * MAX_BASES;
 
 export class GoferFs implements Filesystem {
   readonly typeName = "9p"; // What gVisor shows; programs know it as a remote file system.
+  readonly xattrNames = STORED_XATTRS;
   readonly dev: number;
   readonly magic = V9FS_MAGIC;
   readonly root: GoferInode;

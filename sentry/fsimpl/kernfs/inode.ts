@@ -28,6 +28,7 @@ export abstract class KernFilesystem implements Filesystem {
   abstract readonly magic: number;
   abstract readonly root: Inode;
   readonly revalidates: boolean = false;
+  readonly xattrNames?: readonly string[];
 
   constructor(readonly kernel: Kernel, readonly dev: number) {}
 

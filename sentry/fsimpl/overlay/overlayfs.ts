@@ -5,7 +5,7 @@
 import { ENOTDIR, EROFS } from "../../../platform/abi/errno.ts";
 import { OVERLAYFS_SUPER_MAGIC } from "../../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFMT } from "../../../platform/abi/stat.ts";
-import type { Filesystem, Inode, StatFs } from "../../vfs/inode.ts";
+import { type Filesystem, type Inode, type StatFs, STORED_XATTRS } from "../../vfs/inode.ts";
 import { copyAttributes, MOUNTER } from "./copy_up.ts";
 import { OverlayDirectory } from "./directory.ts";
 import { OverlayInode } from "./inode.ts";
@@ -32,6 +32,7 @@ const LAYER_STRIDE = 2 ** 45;
 
 export class OverlayFs implements Filesystem {
   readonly typeName = "overlay";
+  readonly xattrNames = STORED_XATTRS;
   readonly dev: number;
   readonly magic = OVERLAYFS_SUPER_MAGIC;
   readonly root: OverlayInode;

@@ -4,7 +4,7 @@ import { CGROUP2_SUPER_MAGIC } from "../../../platform/abi/mount.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { allocateAnonymousDev } from "../../vfs/anon.ts";
-import type { Filesystem, FilesystemType } from "../../vfs/inode.ts";
+import { type Filesystem, type FilesystemType, STORED_XATTRS } from "../../vfs/inode.ts";
 import { KernDir } from "../kernfs/dir.ts";
 import { KernFilesystem } from "../kernfs/inode.ts";
 import { KernText } from "../kernfs/text.ts";
@@ -15,6 +15,7 @@ const NSEC_PER_USEC = 1000;
 
 export class CgroupFilesystem extends KernFilesystem {
   override readonly typeName = "cgroup2";
+  override readonly xattrNames = STORED_XATTRS;
   override readonly magic = CGROUP2_SUPER_MAGIC;
   override readonly root: KernDir;
 

@@ -3,7 +3,7 @@ import { SYSFS_MAGIC } from "../../../platform/abi/mount.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { allocateAnonymousDev } from "../../vfs/anon.ts";
-import type { Filesystem, FilesystemType } from "../../vfs/inode.ts";
+import { type Filesystem, type FilesystemType, STORED_XATTRS } from "../../vfs/inode.ts";
 import { KernDir } from "../kernfs/dir.ts";
 import { KernFilesystem } from "../kernfs/inode.ts";
 import { addCpus, addNode } from "./cpu.ts";
@@ -46,6 +46,7 @@ const EMPTY_DIRECTORIES = [
 
 export class SysFilesystem extends KernFilesystem {
   override readonly typeName = "sysfs";
+  override readonly xattrNames = STORED_XATTRS;
   override readonly magic = SYSFS_MAGIC;
   override readonly root: KernDir;
 

@@ -4,7 +4,12 @@ import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { RAMFS_MAGIC, TMPFS_MAGIC } from "../../../platform/abi/mount.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { allocateAnonymousDev } from "../../vfs/anon.ts";
-import type { Filesystem, FilesystemType, StatFs } from "../../vfs/inode.ts";
+import {
+  type Filesystem,
+  type FilesystemType,
+  type StatFs,
+  STORED_XATTRS,
+} from "../../vfs/inode.ts";
 import type { PageBudget } from "./content.ts";
 import { TmpfsDirectory } from "./directory.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
@@ -17,6 +22,7 @@ export function defaultTmpfsOptions(memoryBytes: number): TmpfsOptions {
 
 export class Tmpfs implements Filesystem, PageBudget {
   readonly typeName: string = "tmpfs";
+  readonly xattrNames = STORED_XATTRS;
   readonly dev = allocateAnonymousDev();
   readonly magic: number = TMPFS_MAGIC;
   readonly revalidates = false;

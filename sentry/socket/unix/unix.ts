@@ -18,7 +18,7 @@ import {
   EOPNOTSUPP,
 } from "../../../platform/abi/errno.ts";
 import { SIOCATMARK, SIOCINQ, SIOCOUTQ } from "../../../platform/abi/ioctl.ts";
-import { AF_UNIX } from "../../../platform/abi/socket.ts";
+import { AF_UNIX, SOCK_STREAM } from "../../../platform/abi/socket.ts";
 import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
 import { type PathRef, releasePath } from "../../vfs/mount.ts";
 import { collectGarbage, type RightsHolder } from "../garbage.ts";
@@ -67,6 +67,11 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
 
   constructor(type: number, owner: Ucred, readonly names: AbstractNames) {
     super(AF_UNIX, type, 0, owner);
+  }
+
+  /** As on Linux, where SOCK_SEQPACKET has none of its own. */
+  override get protocolName(): string {
+    return this.type === SOCK_STREAM ? "UNIX-STREAM" : "UNIX";
   }
 
   /** Bytes a SIOCINQ shows, and bytes sent that the peer has not read. */
