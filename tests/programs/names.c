@@ -504,3 +504,19 @@ TEST(magic, "a descriptor's link in /proc opens the file itself") {
   OK(stat(path, &b));
   EQUAL(a.st_ino, b.st_ino);
 }
+
+TEST(listing_time, "a listing sets the directory's access time, also one that gives nothing") {
+  OK(mkdir("d", 0755));
+  int fd = OK(open("d", O_RDONLY | O_DIRECTORY));
+  struct timespec past[2] = {{1000, 0}, {2000, 0}};
+  char buffer[1024];
+  size_t sizes[] = {0, 1, sizeof buffer, sizeof buffer}; /* The last is at the end. */
+  for (int i = 0; i < 4; i++) {
+    struct stat st;
+    OK(futimens(fd, past));
+    if (sizes[i] < 24) FAILS(syscall(SYS_getdents64, fd, buffer, sizes[i]), EINVAL);
+    else OK(syscall(SYS_getdents64, fd, buffer, sizes[i]));
+    OK(fstat(fd, &st));
+    CHECK(st.st_atime != 1000);
+  }
+}

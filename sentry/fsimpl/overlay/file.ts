@@ -2,6 +2,7 @@
 import { EBADF, EINVAL } from "../../../platform/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY, O_WRONLY } from "../../../platform/abi/fcntl.ts";
 import {
+  type DirSink,
   type FileDescription,
   FileDescriptionImpl,
   type HostMapping,
@@ -163,9 +164,12 @@ export class OverlayDirFile extends ListedDirectoryFile {
     super();
   }
 
-  protected override list(f: FileDescription): DirEntry[] | number {
-    const listing = this.inode.listing();
-    if (typeof listing !== "number" && this.inode.upper !== null) touchAccess(f);
-    return listing;
+  override iterate(f: FileDescription, sink: DirSink): number {
+    if (this.inode.upper !== null) touchAccess(f);
+    return super.iterate(f, sink);
+  }
+
+  protected override list(): DirEntry[] | number {
+    return this.inode.listing();
   }
 }
