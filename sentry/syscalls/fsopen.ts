@@ -5,18 +5,23 @@ import {
   EBADF,
   EBUSY,
   EINVAL,
+  ENAMETOOLONG,
   ENODATA,
   ENODEV,
   EOPNOTSUPP,
   EPERM,
 } from "../../platform/abi/errno.ts";
 import { PAGE_SIZE } from "../../platform/abi/limits.ts";
-import { O_RDWR } from "../../platform/abi/fcntl.ts";
+import { AT_FDCWD, O_RDWR } from "../../platform/abi/fcntl.ts";
 import {
   FSCONFIG_CMD_CREATE,
   FSCONFIG_CMD_CREATE_EXCL,
   FSCONFIG_CMD_RECONFIGURE,
+  FSCONFIG_SET_BINARY,
+  FSCONFIG_SET_FD,
   FSCONFIG_SET_FLAG,
+  FSCONFIG_SET_PATH,
+  FSCONFIG_SET_PATH_EMPTY,
   FSCONFIG_SET_STRING,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -35,11 +40,13 @@ import type { Filesystem, FilesystemType } from "../vfs/inode.ts";
 import { newMount, unuseFilesystem, useFilesystem } from "../vfs/mount.ts";
 import { openDetached, WALK_EMPTY, WALK_NOFOLLOW } from "../vfs/namei.ts";
 import { flagsOfAttributes, installNew } from "./mount_api.ts";
-import { walkArg } from "./path_args.ts";
+import { copyInPath, walkArg } from "./path_args.ts";
 
 const NAME_MAX = 256;
+/** Longest FSCONFIG_SET_BINARY. */
+const BINARY_MAX = 1024 * 1024;
 
-/** Linux: struct fs_context. Options are collected; the type judges them when the file system is made. */
+/** Linux: struct fs_context. */
 class FsContextFile extends FileDescriptionImpl {
   source = "";
   options = "";
@@ -110,50 +117,88 @@ function contextOf(t: Task, fd: number): FsContextFile | number {
 export function fsconfig(t: Task, args: SyscallArguments): number {
   const fd = args.i32(0);
   const command = args.u32(1);
-  const keyAddr = args.addr(2);
-  const valueAddr = args.addr(3);
-  const aux = args.i32(4);
   if (fd < 0) return -EINVAL;
-  const isCommand = command >= FSCONFIG_CMD_CREATE && command <= FSCONFIG_CMD_CREATE_EXCL;
-  if (isCommand && (keyAddr !== 0 || valueAddr !== 0 || aux !== 0)) return -EINVAL;
-  if (command === FSCONFIG_SET_FLAG && (keyAddr === 0 || valueAddr !== 0 || aux !== 0)) {
-    return -EINVAL;
-  }
-  if (command === FSCONFIG_SET_STRING && (keyAddr === 0 || valueAddr === 0 || aux !== 0)) {
-    return -EINVAL;
-  }
+  const err = checkShape(command, args.addr(2) !== 0, args.addr(3) !== 0, args.i32(4));
+  if (err < 0) return err;
   const context = contextOf(t, fd);
   if (typeof context === "number") return context;
   switch (command) {
-    case FSCONFIG_SET_FLAG:
-    case FSCONFIG_SET_STRING:
-      return setOption(t, context, keyAddr, command === FSCONFIG_SET_STRING ? valueAddr : 0);
     case FSCONFIG_CMD_CREATE:
     case FSCONFIG_CMD_CREATE_EXCL:
       return create(t, context);
     case FSCONFIG_CMD_RECONFIGURE:
       return reconfigure(t, context);
-    default: // Binary values, paths and descriptors: no file system of ours takes one.
-      return command < FSCONFIG_CMD_CREATE ? -EINVAL : -EOPNOTSUPP;
+    default:
+      return configure(t, context, args);
   }
 }
 
-function setOption(t: Task, context: FsContextFile, keyAddr: number, valueAddr: number): number {
-  const key = t.copyInString(keyAddr, NAME_MAX);
-  if (typeof key === "number") return key;
-  const value = valueAddr === 0 ? "" : t.copyInString(valueAddr, NAME_MAX);
-  if (typeof value === "number") return value;
-  if (context.type !== null && context.fs !== null) return -EBUSY;
-  if (key === "source" && valueAddr !== 0) {
-    if (context.source !== "") return -EINVAL;
-    context.source = value;
-  } else if (valueAddr === 0 && (key === "ro" || key === "rw")) context.readOnly = key === "ro";
-  else {
-    if (key.includes(",") || value.includes(",")) return -EINVAL;
-    context.options += (context.options === "" ? "" : ",") + key;
-    if (valueAddr !== 0) context.options += "=" + value;
+/** Which arguments a command wants: -EINVAL for others, -EOPNOTSUPP for commands that nobody knows. */
+function checkShape(command: number, hasKey: boolean, hasValue: boolean, aux: number): number {
+  const fits = (key: boolean, value: boolean, auxFits: boolean): number =>
+    hasKey === key && hasValue === value && auxFits ? 0 : -EINVAL;
+  switch (command) {
+    case FSCONFIG_SET_FLAG:
+      return fits(true, false, aux === 0);
+    case FSCONFIG_SET_STRING:
+      return fits(true, true, aux === 0);
+    case FSCONFIG_SET_BINARY:
+      return fits(true, true, aux > 0 && aux <= BINARY_MAX);
+    case FSCONFIG_SET_PATH:
+    case FSCONFIG_SET_PATH_EMPTY:
+      return fits(true, true, aux === AT_FDCWD || aux >= 0);
+    case FSCONFIG_SET_FD:
+      return fits(true, false, aux >= 0);
+    case FSCONFIG_CMD_CREATE:
+    case FSCONFIG_CMD_CREATE_EXCL:
+    case FSCONFIG_CMD_RECONFIGURE:
+      return fits(false, false, aux === 0);
+    default:
+      return -EOPNOTSUPP;
   }
-  return 0;
+}
+
+/** FSCONFIG_SET_*. */
+function configure(t: Task, context: FsContextFile, args: SyscallArguments): number {
+  const command = args.u32(1), valueAddr = args.addr(3), aux = args.i32(4);
+  const key = copyInName(t, args.addr(2));
+  if (typeof key === "number") return key;
+  let value: string | null | number = null;
+  if (command === FSCONFIG_SET_STRING) value = copyInName(t, valueAddr);
+  else if (command === FSCONFIG_SET_BINARY) {
+    value = t.copyIn(valueAddr, new Uint8Array(aux), 0, aux);
+  } else if (command === FSCONFIG_SET_FD) value = t.fdTable.get(aux) === null ? -EBADF : 0;
+  else if (command !== FSCONFIG_SET_FLAG) value = copyInPath(t, valueAddr);
+  if (typeof value === "number" && value < 0) return value;
+  if (context.type !== null && context.fs !== null && !context.mounted) return -EBUSY;
+  // Binary values, paths and descriptors: no file system of ours takes one.
+  if (command !== FSCONFIG_SET_FLAG && command !== FSCONFIG_SET_STRING) return -EINVAL;
+  return setOption(context, key, value as string | null);
+}
+
+/** A name or value; -EFAULT, -EINVAL when it is too long. */
+function copyInName(t: Task, addr: number): string | number {
+  const text = t.copyInString(addr, NAME_MAX);
+  return text === -ENAMETOOLONG ? -EINVAL : text;
+}
+
+/** `value` null: a flag. */
+function setOption(context: FsContextFile, key: string, value: string | null): number {
+  if (key === "ro" || key === "rw") {
+    context.readOnly = key === "ro";
+    return 0;
+  }
+  if (key === "source") {
+    if (value === null || context.source !== "") return -EINVAL;
+    context.source = value;
+    return 0;
+  }
+  if (key === "" || key.includes(",") || value?.includes(",")) return -EINVAL;
+  const option = value === null ? key : `${key}=${value}`;
+  const options = context.options === "" ? option : `${context.options},${option}`;
+  const err = context.type?.checkOptions?.(options) ?? 0;
+  if (err === 0) context.options = options;
+  return err;
 }
 
 function create(t: Task, context: FsContextFile): number {
@@ -162,6 +207,7 @@ function create(t: Task, context: FsContextFile): number {
   const fs = context.type.mount(context.source, context.options, t.creds);
   if (typeof fs === "number") return fs;
   context.hold(fs);
+  context.options = ""; // What is set from now on is for FSCONFIG_CMD_RECONFIGURE.
   return 0;
 }
 
@@ -194,6 +240,6 @@ export function fsmount(t: Task, args: SyscallArguments): number {
 export const rows: readonly SyscallRow[] = [
   [nr.SYS_fsopen, "fsopen", fsopen, FULL],
   [nr.SYS_fspick, "fspick", fspick, FULL],
-  [nr.SYS_fsconfig, "fsconfig", fsconfig, PARTIAL, "options are judged at FSCONFIG_CMD_CREATE"],
+  [nr.SYS_fsconfig, "fsconfig", fsconfig, PARTIAL, "no option takes bytes, a path or a descriptor"],
   [nr.SYS_fsmount, "fsmount", fsmount, FULL],
 ];

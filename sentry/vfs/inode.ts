@@ -77,6 +77,8 @@ export interface FilesystemType {
   readonly name: string;
   /** Returns an instance or -errno. `ctx` is the file system context that the kernel gives all types. */
   mount(source: string, options: string, creds: Credentials): Filesystem | number;
+  /** What is wrong with options, before a file system is made; 0 or -errno. */
+  checkOptions?(options: string): number;
 }
 
 /** Which attributes `setattr` changes; with none, the time of change alone. */

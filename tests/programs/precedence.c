@@ -330,3 +330,21 @@ TEST(protection_keys, "without protection keys a mapping's key can only be none"
   EQUAL(syscall(SYS_pkey_mprotect, page, 4096, PROT_READ | PROT_WRITE, -1), 0);
   page[0] = 1;
 }
+
+TEST(fsconfig_order, "fsconfig judges its arguments' shape, reads them, and then asks the file system") {
+  SKIP_UNLESS(geteuid() == 0, "not root");
+  OK(unshare(CLONE_NEWNS));
+  int fs = OK((int)syscall(SYS_fsopen, "tmpfs", 0));
+  FAILS(syscall(SYS_fsconfig, 999, 0, nowhere, "x", 0), EINVAL);
+  FAILS(syscall(SYS_fsconfig, 999, 0, nowhere, NULL, 0), EBADF);
+  FAILS(syscall(SYS_fsconfig, fs, 2, "size", nowhere, 1), EFAULT);
+  FAILS(syscall(SYS_fsconfig, fs, 2, nowhere, "x", 0), EINVAL);
+  FAILS(syscall(SYS_fsconfig, fs, 3, "size", nowhere, AT_FDCWD), EFAULT);
+  FAILS(syscall(SYS_fsconfig, fs, 5, "size", NULL, 999), EBADF);
+  FAILS(syscall(SYS_fsconfig, fs, 0, "", NULL, 0), EINVAL);
+  FAILS(syscall(SYS_fsconfig, fs, 0, "source", NULL, 0), EINVAL);
+  FAILS(syscall(SYS_fsconfig, fs, 0, "nosuch", NULL, 0), EINVAL);
+  FAILS(syscall(SYS_fsconfig, fs, 1, "size", "x", 0), EINVAL);
+  OK(syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0));
+  FAILS(syscall(SYS_fsconfig, fs, 0, "ro", NULL, 0), EBUSY);
+}

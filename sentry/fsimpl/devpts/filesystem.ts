@@ -183,6 +183,11 @@ export class DevptsType implements FilesystemType {
 
   constructor(private readonly kernel: Kernel) {}
 
+  checkOptions(text: string): number {
+    const options = parseOptions(text);
+    return typeof options === "number" ? options : 0;
+  }
+
   mount(_source: string, text: string, _creds: Credentials): Filesystem | number {
     const options = parseOptions(text);
     return typeof options === "number" ? options : new DevptsFilesystem(this.kernel, options);

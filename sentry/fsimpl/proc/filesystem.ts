@@ -121,6 +121,11 @@ export class ProcType implements FilesystemType {
 
   constructor(private readonly kernel: Kernel) {}
 
+  checkOptions(text: string): number {
+    const options = parseProcOptions(text, defaultProcOptions);
+    return typeof options === "number" ? options : 0;
+  }
+
   mount(_source: string, text: string, _creds: Credentials): Filesystem | number {
     const options = parseProcOptions(text, defaultProcOptions);
     return typeof options === "number" ? options : new ProcFilesystem(this.kernel, options);

@@ -99,6 +99,10 @@ export class Tmpfs implements Filesystem, PageBudget {
 export function tmpfsType(memoryBytes: number): FilesystemType {
   return {
     name: "tmpfs",
+    checkOptions(text: string): number {
+      const options = parseTmpfsOptions(text, memoryBytes, defaultTmpfsOptions(memoryBytes));
+      return typeof options === "number" ? options : 0;
+    },
     mount(_source: string, text: string, creds: Credentials): Filesystem | number {
       const base = defaultTmpfsOptions(memoryBytes);
       base.uid = creds.fsuid;
