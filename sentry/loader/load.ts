@@ -15,6 +15,7 @@ import type { Context } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { KernelDst } from "../vfs/kernel_io.ts";
+import { NO_LIMITS } from "../mm/limits.ts";
 import { type MemoryManager, PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
 import { type ElfImage, isElf, parseElf, programHeaders } from "./elf.ts";
 import type { StringBlock } from "./strings.ts";
@@ -282,7 +283,7 @@ export function mapImage(
         MAP_PRIVATE | MAP_FIXED,
         file,
         offset,
-        Infinity,
+        NO_LIMITS,
         pageUp(end),
       );
       if (r < 0) return r === -EACCES ? r : -ENOEXEC;

@@ -33,10 +33,12 @@ import {
   PROT_WRITE,
 } from "../../platform/abi/mman.ts";
 import { SYS_mprotect, SYS_mremap, SYS_munmap } from "../../platform/abi/amd64/syscalls.ts";
+import { RLIMIT_DATA } from "../../platform/abi/resource.ts";
 import { PR_MDWE_NO_INHERIT } from "../../platform/abi/prctl.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { isData, mayExpand, mayHaveMoreData, type MemoryLimits } from "./limits.ts";
 import { lockedBytes, populate } from "./locking.ts";
 import { type ImageCache, type TextImage, TRAMPOLINE_SPACE } from "./text_image.ts";
 import { MARK_DONTFORK, MARK_LOCKED_ON_FAULT, MARK_SEALED } from "./vma.ts";
@@ -104,7 +106,6 @@ export class MemoryManager {
   bound: Map<number, MemoryBound> | null = null;
   /** mseal(2) was used. */
   #hasSeals = false;
-  /** Limits of the process, set by the kernel: RLIMIT_AS and RLIMIT_DATA in bytes. */
   #unsettled: Pending[] = [];
   #totalBytes = 0;
   /** False once the guest uses GS, which trampolines need. */
@@ -327,8 +328,8 @@ export class MemoryManager {
   // --- Mapping --------------------------------------------------------------------------------------
 
   /**
-   * mmap(2). `file` is borrowed. `limitBytes` is RLIMIT_AS. Returns the address or -errno. The offset
-   * and flags were checked by the caller. `fileEnd`: where the mappings of the whole file will end, if
+   * mmap(2). `file` is borrowed. Returns the address or -errno. The offset and flags were checked by the
+   * caller. `fileEnd`: where the mappings of the whole file will end, if
    * the caller (the loader) knows; trampolines of patched call sites go there.
    */
   mmap(
@@ -339,7 +340,7 @@ export class MemoryManager {
     flags: number,
     file: FileDescription | null,
     offset: number,
-    limitBytes: number,
+    limits: MemoryLimits,
     fileEnd?: number,
   ): number {
     if (length === 0) return -EINVAL;
@@ -351,7 +352,7 @@ export class MemoryManager {
       : 0;
     const at = this.#place(addr, size, flags, room);
     if (at < 0) return at;
-    if (this.#totalBytes + size > limitBytes) return -ENOMEM;
+    if (!this.#hasRoom(at, size, prot, flags, limits)) return -ENOMEM;
     if (this.vmas.all.length >= MAX_MAP_COUNT) return -ENOMEM;
     if (this.isSealed(at, at + size)) return -EPERM;
     if (this.#isDenied(prot, prot)) return -EACCES;
@@ -407,6 +408,24 @@ export class MemoryManager {
     this.vmas.insert(vma);
     this.#totalBytes += size;
     return at;
+  }
+
+  /** Whether the limits leave room for a mapping, for which goes what is at its place. */
+  #hasRoom(
+    start: number,
+    size: number,
+    prot: number,
+    flags: number,
+    limits: MemoryLimits,
+  ): boolean {
+    if (mayExpand(this, limits, size, prot, flags)) return true;
+    const end = start + size;
+    let more = size;
+    this.vmas.some(start, end, (vma) => {
+      if (vma.name !== TRAMPOLINES) more -= Math.min(end, vma.end) - Math.max(start, vma.start);
+      return false;
+    });
+    return more < size && mayExpand(this, limits, more, prot, flags);
   }
 
   #place(addr: number, size: number, flags: number, room: number): number {
@@ -535,7 +554,13 @@ export class MemoryManager {
     return 0;
   }
 
-  mprotect(ctx: Context, addr: number, length: number, prot: number): number {
+  mprotect(
+    ctx: Context,
+    addr: number,
+    length: number,
+    prot: number,
+    limits: MemoryLimits,
+  ): number {
     if (addr % PAGE_SIZE !== 0) return -EINVAL;
     if (length === 0) return 0;
     const end = addr + pageUp(length);
@@ -543,12 +568,19 @@ export class MemoryManager {
     // What comes before a hole, or before a mapping that refuses, is changed.
     let err = 0;
     let stop = addr;
+    let newData = 0;
     const { all } = this.vmas;
     for (let i = this.vmas.indexAbove(addr); stop < end && err === 0; i++) {
       if (i === all.length || all[i].start > stop) err = -ENOMEM;
       else {
-        err = this.#refusesProtection(all[i], prot);
-        if (err === 0) stop = Math.min(all[i].end, end);
+        const vma = all[i];
+        const next = Math.min(vma.end, end);
+        err = this.#refusesProtection(vma, prot);
+        if (err === 0 && isData(prot, vma.flags) && !isData(vma.prot, vma.flags)) {
+          newData += next - stop;
+          if (!mayHaveMoreData(this, limits, newData)) err = -ENOMEM;
+        }
+        if (err === 0) stop = next;
       }
     }
     if (stop === addr) return err;
@@ -571,7 +603,7 @@ export class MemoryManager {
     newLength: number,
     flags: number,
     newAddr: number,
-    limitBytes: number,
+    limits: MemoryLimits,
   ): number {
     if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL;
     if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
@@ -599,7 +631,8 @@ export class MemoryManager {
     }
     if (!fixed && !keepOld && newSize === oldSize) return oldAddr;
     if (oldAddr + oldSize > vma.end) return -EFAULT;
-    if (this.#totalBytes + newSize - (keepOld ? 0 : oldSize) > limitBytes) return -ENOMEM;
+    const more = newSize - (keepOld ? 0 : oldSize);
+    if (more > 0 && !mayExpand(this, limits, more, vma.prot, vma.flags)) return -ENOMEM;
     const inPlace = !fixed && !keepOld && oldAddr + oldSize === vma.end &&
       oldAddr + newSize <= this.taskSize &&
       !this.vmas.overlaps(vma.end, oldAddr + newSize);
@@ -669,20 +702,17 @@ export class MemoryManager {
     return at;
   }
 
-  /** brk(2): returns the new or the unchanged break. The limits are those of data, memory, locks. */
-  setBrk(
-    ctx: Context,
-    to: number,
-    dataLimit: number,
-    asLimit: number,
-    lockLimit: number,
-  ): number {
+  /** brk(2): returns the new or the unchanged break. `lockLimit` in bytes. */
+  setBrk(ctx: Context, to: number, limits: MemoryLimits, lockLimit: number): number {
     if (to < this.brkStart) return this.brk;
     const oldEnd = pageUp(this.brk);
     const newEnd = pageUp(to);
     if (newEnd > oldEnd) {
-      if (to - this.brkStart > dataLimit || newEnd > this.taskSize) return this.brk;
-      if (this.#totalBytes + newEnd - oldEnd > asLimit) return this.brk;
+      const data = to - this.brkStart + this.dataEnd - this.dataStart;
+      if (data > limits.cur[RLIMIT_DATA] || newEnd > this.taskSize) return this.brk;
+      if (!mayExpand(this, limits, newEnd - oldEnd, PROT_READ | PROT_WRITE, MAP_PRIVATE)) {
+        return this.brk;
+      }
       if (this.futureFlags !== 0 && lockedBytes(this) + newEnd - oldEnd > lockLimit) {
         return this.brk;
       }

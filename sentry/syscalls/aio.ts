@@ -33,7 +33,6 @@ import { EPOLLIN } from "../../platform/abi/epoll.ts";
 import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINTR, EINVAL } from "../../platform/abi/errno.ts";
 import { ERESTARTNOHAND, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
-import { RLIMIT_AS } from "../../platform/abi/resource.ts";
 import { S_IFDIR, S_IFMT } from "../../platform/abi/stat.ts";
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { RWF_NOWAIT } from "../../platform/abi/uio.ts";
@@ -100,7 +99,7 @@ export function ioSetup(t: Task, args: SyscallArguments): SyscallReturn {
 function mapRing(t: Task, bytes: number): number {
   const prot = PROT_READ | PROT_WRITE;
   const flags = MAP_SHARED | MAP_ANONYMOUS;
-  const at = t.mm.mmap(t.ctx!, 0, bytes, prot, flags, null, 0, t.tg.limits.cur[RLIMIT_AS]);
+  const at = t.mm.mmap(t.ctx!, 0, bytes, prot, flags, null, 0, t.tg.limits);
   if (at > 0) t.mm.vmas.change(at, at + bytes, (vma) => vma.name = "/[aio] (deleted)");
   return at;
 }

@@ -24,7 +24,6 @@ import {
   PROT_WRITE,
 } from "../../platform/abi/mman.ts";
 import { S_IFMT, S_IFREG, S_IFSOCK } from "../../platform/abi/stat.ts";
-import { RLIMIT_AS, RLIMIT_DATA } from "../../platform/abi/resource.ts";
 import {
   FULL,
   PARTIAL,
@@ -73,11 +72,11 @@ function mmap(t: Task, args: SyscallArguments): SyscallReturn {
     if (err < 0) return err;
   }
   const prot = args.i32(2) & PROT_ALL;
-  const limit = t.tg.limits.cur[RLIMIT_AS];
-  const r = t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept, file, offset, limit);
+  const { limits } = t.tg;
+  const r = t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept, file, offset, limits);
   // A device such as /dev/zero has no host file: its private mapping is anonymous memory.
   return r === -ENODEV && file?.impl.mapsAnonymous === true
-    ? t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept | MAP_ANONYMOUS, null, 0, limit)
+    ? t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept | MAP_ANONYMOUS, null, 0, limits)
     : r;
 }
 
@@ -97,8 +96,8 @@ function mapDroppable(t: Task, args: SyscallArguments): SyscallReturn {
   const kept = (flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_NORESERVE;
   const size = pageUp(args.addr(1));
   const prot = args.i32(2) & PROT_ALL;
-  const limit = t.tg.limits.cur[RLIMIT_AS];
-  const at = t.mm.mmap(t.ctx!, args.addr(0), size, prot, kept, null, 0, limit);
+  const { limits } = t.tg;
+  const at = t.mm.mmap(t.ctx!, args.addr(0), size, prot, kept, null, 0, limits);
   if (at < 0) return at;
   t.ctx!.queueCall(nr.SYS_madvise, at, size, MADV_WIPEONFORK, 0, 0);
   const marks = MARK_DROPPABLE | MARK_WIPEONFORK | MARK_DONTDUMP;
@@ -145,7 +144,7 @@ function protect(t: Task, args: SyscallArguments, asksForKey: boolean): SyscallR
     length += addr - vma.start;
     addr = vma.start;
   }
-  return t.mm.mprotect(t.ctx!, addr, length, prot & PROT_ALL);
+  return t.mm.mprotect(t.ctx!, addr, length, prot & PROT_ALL, t.tg.limits);
 }
 
 function mremap(t: Task, args: SyscallArguments): SyscallReturn {
@@ -161,13 +160,12 @@ function mremap(t: Task, args: SyscallArguments): SyscallReturn {
     args.addr(2),
     args.i32(3),
     args.addr(4),
-    t.tg.limits.cur[RLIMIT_AS],
+    t.tg.limits,
   );
 }
 
 function brk(t: Task, args: SyscallArguments): SyscallReturn {
-  const { cur } = t.tg.limits;
-  return t.mm.setBrk(t.ctx!, args.addr(0), cur[RLIMIT_DATA], cur[RLIMIT_AS], lockLimit(t));
+  return t.mm.setBrk(t.ctx!, args.addr(0), t.tg.limits, lockLimit(t));
 }
 
 /** mseal(2). */
@@ -201,8 +199,8 @@ function remapFilePages(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE | (vma.flags & MAP_LOCKED);
   const { prot } = vma;
   const file = vma.file.acquire(); // The old mapping, which goes, may be all that holds it.
-  const limit = t.tg.limits.cur[RLIMIT_AS];
-  const r = mm.mmap(t.ctx!, start, size, prot, flags, file, pageOffset * PAGE_SIZE, limit);
+  const { limits } = t.tg;
+  const r = mm.mmap(t.ctx!, start, size, prot, flags, file, pageOffset * PAGE_SIZE, limits);
   file.release();
   return r < 0 ? r : 0;
 }

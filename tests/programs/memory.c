@@ -354,6 +354,25 @@ TEST(limit, "RLIMIT_AS ends in ENOMEM") {
   OK(munmap(mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1 << 20));
 }
 
+TEST(data_limit, "RLIMIT_DATA bounds private memory that can be written") {
+  size_t much = 100 << 20, half = 40 << 20;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  OK(setrlimit(RLIMIT_DATA, &(struct rlimit){64 << 20, 64 << 20}));
+  FAILS(mmap(NULL, much, PROT_READ | PROT_WRITE, flags, -1, 0), ENOMEM);
+  OK(munmap(mmap(NULL, much, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), much));
+  char *at = mmap(NULL, much, PROT_READ, flags, -1, 0);
+  CHECK(at != MAP_FAILED);
+  FAILS(mprotect(at, much, PROT_READ | PROT_WRITE), ENOMEM);
+  OK(mprotect(at, half, PROT_READ | PROT_WRITE));
+  OK(mprotect(at, half, PROT_READ | PROT_WRITE | PROT_EXEC)); /* It counts already. */
+  FAILS(mmap(NULL, half, PROT_WRITE, flags, -1, 0), ENOMEM);
+  CHECK(mmap(at, half, PROT_WRITE, flags | MAP_FIXED, -1, 0) == at); /* The old one makes room. */
+  FAILS(mremap(at, half, much, MREMAP_MAYMOVE), ENOMEM);
+  FAILS(sbrk(half), ENOMEM);
+  OK(munmap(at, half));
+  CHECK(sbrk(half) != (void *)-1);
+}
+
 TEST(growsdown, "the stack grows by itself, far below what was used so far") {
   volatile char here;
   volatile char *deep = &here - (2 << 20);
