@@ -47,6 +47,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { pageUp } from "../mm/memory_manager.ts";
+import type { UserDst, UserSrc } from "../mm/usermem.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { pollable } from "./poll.ts";
 import { ioprioError } from "./priority.ts";
@@ -218,29 +219,49 @@ function completeWith(
 }
 
 function read(t: Task, file: FileDescription, isVector: boolean): Outcome {
-  const err = checkTransfer(t, file, file.readable);
-  if (err < 0) return { refused: err };
-  const addr = getU64(iocbView, IOCB_OFF_BUF), size = getU64(iocbView, IOCB_OFF_NBYTES);
-  const length = isVector ? size : checkRange(addr, size);
-  const dst = isVector ? t.userDstIov(addr, size) : length < 0 ? length : t.userDst(addr, length);
-  if (typeof dst === "number") return { refused: dst };
-  const offset = offsetOf(file, dst.remaining);
-  if (offset < AT_OFFSET) return { refused: -EINVAL };
-  const rwf = iocbView.getUint32(IOCB_OFF_RW_FLAGS, true);
-  return { result: doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0) };
+  const bufferAt = (addr: number, length: number): UserDst | number =>
+    isVector ? t.userDstIov(addr, length) : t.userDst(addr, length);
+  return transfer(
+    t,
+    file,
+    file.readable,
+    isVector,
+    bufferAt,
+    (dst, offset, rwf) => doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0),
+  );
 }
 
 function write(t: Task, file: FileDescription, isVector: boolean): Outcome {
-  const err = checkTransfer(t, file, file.writable);
+  const bufferAt = (addr: number, length: number): UserSrc | number =>
+    isVector ? t.userSrcIov(addr, length) : t.userSrc(addr, length);
+  return transfer(
+    t,
+    file,
+    file.writable,
+    isVector,
+    bufferAt,
+    (src, offset, rwf) => doWrite(t, file, src, offset, rwf),
+  );
+}
+
+/** Moves what `iocb` says, after Linux's checks in their order. `bufferAt` takes a vector's count for its length. */
+function transfer<Buffer extends UserDst | UserSrc>(
+  t: Task,
+  file: FileDescription,
+  isAllowed: boolean,
+  isVector: boolean,
+  bufferAt: (addr: number, length: number) => Buffer | number,
+  move: (buffer: Buffer, offset: number, rwf: number) => SyscallReturn,
+): Outcome {
+  const err = checkTransfer(t, file, isAllowed);
   if (err < 0) return { refused: err };
   const addr = getU64(iocbView, IOCB_OFF_BUF), size = getU64(iocbView, IOCB_OFF_NBYTES);
   const length = isVector ? size : checkRange(addr, size);
-  const src = isVector ? t.userSrcIov(addr, size) : length < 0 ? length : t.userSrc(addr, length);
-  if (typeof src === "number") return { refused: src };
-  const offset = offsetOf(file, src.remaining);
+  const buffer = length < 0 ? length : bufferAt(addr, length);
+  if (typeof buffer === "number") return { refused: buffer };
+  const offset = offsetOf(file, buffer.remaining);
   if (offset < AT_OFFSET) return { refused: -EINVAL };
-  const rwf = iocbView.getUint32(IOCB_OFF_RW_FLAGS, true);
-  return { result: doWrite(t, file, src, offset, rwf) };
+  return { result: move(buffer, offset, iocbView.getUint32(IOCB_OFF_RW_FLAGS, true)) };
 }
 
 /** What aio_prep_rw and aio_read ask before they look at the buffers: 0 or -errno. */

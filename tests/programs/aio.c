@@ -30,6 +30,12 @@ static long submit_one(aio_context_t id, struct iocb *cb) {
   return io_submit(id, 1, list);
 }
 
+/* A request for the moment when something is in the pipe that it makes. */
+static struct iocb poll_of_pipe(int *fds) {
+  OK(pipe(fds));
+  return request(IOCB_CMD_POLL, fds[0], (void *)POLLIN, 0, 0);
+}
+
 /* The result of one request that is done at once. */
 static long long result_of(aio_context_t id, struct iocb *cb) {
   struct io_event event;
@@ -247,8 +253,7 @@ TEST(timeout, "io_getevents waits until its time is over") {
 TEST(poll_request, "a POLL request ends when its file is ready") {
   aio_context_t id = set_up(8);
   int fds[2];
-  OK(pipe(fds));
-  struct iocb cb = request(IOCB_CMD_POLL, fds[0], (void *)POLLIN, 0, 0);
+  struct iocb cb = poll_of_pipe(fds);
   struct io_event event;
   struct timespec none = {0, 0};
   EQUAL(submit_one(id, &cb), 1);
@@ -267,8 +272,7 @@ TEST(poll_request, "a POLL request ends when its file is ready") {
 TEST(poll_waiter, "who waits in io_getevents is woken by the end of a request") {
   aio_context_t id = set_up(8);
   int fds[2], main_thread = gettid();
-  OK(pipe(fds));
-  struct iocb cb = request(IOCB_CMD_POLL, fds[0], (void *)POLLIN, 0, 0);
+  struct iocb cb = poll_of_pipe(fds);
   struct io_event event;
   EQUAL(submit_one(id, &cb), 1);
   IN_CHILD(pid, {
@@ -283,8 +287,7 @@ TEST(poll_waiter, "who waits in io_getevents is woken by the end of a request") 
 TEST(closed_file, "a request keeps its file, whoever closes it") {
   aio_context_t id = set_up(8);
   int fds[2];
-  OK(pipe(fds));
-  struct iocb cb = request(IOCB_CMD_POLL, fds[0], (void *)POLLIN, 0, 0);
+  struct iocb cb = poll_of_pipe(fds);
   struct io_event event;
   EQUAL(submit_one(id, &cb), 1);
   OK(close(fds[0]));
@@ -296,8 +299,7 @@ TEST(closed_file, "a request keeps its file, whoever closes it") {
 TEST(cancel, "io_cancel ends a POLL request, and nothing else") {
   aio_context_t id = set_up(8);
   int fds[2];
-  OK(pipe(fds));
-  struct iocb cb = request(IOCB_CMD_POLL, fds[0], (void *)POLLIN, 0, 0), other = cb;
+  struct iocb cb = poll_of_pipe(fds), other = cb;
   struct io_event event;
   EQUAL(submit_one(id, &cb), 1);
   FAILS(syscall(SYS_io_cancel, id, &other, &event), EINVAL);
