@@ -18,6 +18,8 @@ export const MAX_SYMLINKS = 40;
 export const MAX_ARG_STRLEN = 131072;
 export const MAX_ARG_STRINGS = 2147483647;
 export const MAX_RW_COUNT = 2147479552;
+/** Where the largest file ends, as nearly as a number can be: the largest loff_t is one less. */
+export const OFFSET_END = 2 ** 63;
 export const PIPE_DEF_SIZE = 65536;
 export const PIPE_MAX_SIZE = 1048576;
 export const TASK_COMM_LEN = 16;

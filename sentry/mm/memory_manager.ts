@@ -554,6 +554,7 @@ export class MemoryManager {
     return 0;
   }
 
+  /** mprotect(2). `addr` is a page's, and there is something to change: the caller has looked. */
   mprotect(
     ctx: Context,
     addr: number,
@@ -561,8 +562,6 @@ export class MemoryManager {
     prot: number,
     limits: MemoryLimits,
   ): number {
-    if (addr % PAGE_SIZE !== 0) return -EINVAL;
-    if (length === 0) return 0;
     const end = addr + pageUp(length);
     if (end > this.taskSize || end < addr) return -ENOMEM;
     // What comes before a hole, or before a mapping that refuses, is changed.

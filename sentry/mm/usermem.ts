@@ -2,7 +2,7 @@
 import { EFAULT, EINVAL } from "../../platform/abi/errno.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";
 import { PROT_WRITE } from "../../platform/abi/mman.ts";
-import { IOV_MAX, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
+import { IOV_MAX, MAX_RW_COUNT, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { hostAlloc, type HostBuffer, preadv2, pwritev2 } from "../../platform/host/host.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { IoDst, IoSrc } from "../vfs/io.ts";
@@ -14,8 +14,6 @@ export interface MemoryUser {
   readonly ctx: Context | null;
 }
 
-/** Linux's MAX_RW_COUNT: what one call moves at most. */
-export const MAX_RW_COUNT = 0x7fff_f000;
 /** Longest piece that goes through the arena; longer ones are moved by process_vm_*. */
 const ARENA_PIECE = 65536;
 const STAGE_SIZE = 262144;

@@ -78,7 +78,7 @@ export function ioSetup(t: Task, args: SyscallArguments): SyscallReturn {
   const asked = args.u32(0);
   const idAddr = args.addr(1);
   if (t.copyIn(idAddr, t.scratch, 0, 8) < 0) return -EFAULT;
-  if (asked === 0 || t.scratch.subarray(0, 8).some((byte) => byte !== 0)) return -EINVAL;
+  if (asked === 0 || getU64(t.scratchView, 0) !== 0) return -EINVAL;
   // As many requests for each processor may wait for their turn unseen (Linux: req_batch).
   const wanted = 2 * Math.max(asked, 4 * t.kernel.cpuCount);
   if (wanted > MAX_RING_EVENTS) return -EINVAL;
@@ -149,9 +149,9 @@ function submitAt(t: Task, context: AioContext, slot: number): number | Promise<
   const obj = getU64(t.scratchView, 0);
   if (t.copyIn(obj, iocb, 0, IOCB_SIZE) < 0) return -EFAULT;
   const v = iocbView;
-  const isReserved = v.getUint32(IOCB_OFF_RESERVED2, true) !== 0 ||
-    v.getUint32(IOCB_OFF_RESERVED2 + 4, true) !== 0;
-  if (isReserved || v.getInt32(IOCB_OFF_NBYTES + 4, true) < 0) return -EINVAL;
+  if (getU64(v, IOCB_OFF_RESERVED2) !== 0 || v.getInt32(IOCB_OFF_NBYTES + 4, true) < 0) {
+    return -EINVAL;
+  }
   if (context.isFull) return -EAGAIN;
   const file = pollable(t, v.getInt32(IOCB_OFF_FD, true));
   if (file === null) return -EBADF;
@@ -284,7 +284,7 @@ function offsetOf(file: FileDescription, length: number): number {
 }
 
 function hasOperands(): boolean {
-  return [IOCB_OFF_NBYTES, IOCB_OFF_OFFSET].some((at) => getU64(iocbView, at) !== 0) ||
+  return getU64(iocbView, IOCB_OFF_NBYTES) !== 0 || getU64(iocbView, IOCB_OFF_OFFSET) !== 0 ||
     iocbView.getUint32(IOCB_OFF_RW_FLAGS, true) !== 0;
 }
 

@@ -188,8 +188,9 @@ export function getOwnerEx(t: Task, file: FileDescription, addr: number): number
 /** F_GETOWNER_UIDS: the real and effective user of who named the owner. */
 export function getOwnerIds(t: Task, file: FileDescription, addr: number): number {
   const owner = ownerOf(file);
-  t.scratchView.setUint32(0, owner !== null && owner.id !== 0 ? owner.creds.ruid : 0, true);
-  t.scratchView.setUint32(4, owner !== null && owner.id !== 0 ? owner.creds.euid : 0, true);
+  const creds = owner !== null && owner.id !== 0 ? owner.creds : null;
+  t.scratchView.setUint32(0, creds?.ruid ?? 0, true);
+  t.scratchView.setUint32(4, creds?.euid ?? 0, true);
   return t.copyOut(addr, t.scratch, 0, 8);
 }
 

@@ -32,10 +32,10 @@ import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { checkOpenFlags, O_PATH_FLAGS, O_TMPFILE_BIT, openAt } from "../vfs/namei.ts";
+import { O_ASYNC } from "./async_owner.ts";
 import { withLeaseBreak } from "./lease.ts";
 import { copyInPath, startOf } from "./path_args.ts";
 
-const O_ASYNC = 0o20000;
 /** Flags that openat2(2) knows; open(2) ignores all others. */
 const OPEN_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
   O_DSYNC |
@@ -61,6 +61,9 @@ export function creat(t: Task, args: SyscallArguments): SyscallReturn {
   return doOpen(t, AT_FDCWD, args.addr(0), O_CREAT | O_WRONLY | O_TRUNC, args.u32(1), 0);
 }
 
+/** With these a cached path does not do (RESOLVE_CACHED). */
+const CHANGING = O_CREAT | O_TMPFILE_BIT | O_TRUNC;
+
 /** openat2(2): unlike open(2) it refuses what it does not know. */
 export function openat2(t: Task, args: SyscallArguments): SyscallReturn {
   const howAddr = args.addr(2);
@@ -78,12 +81,9 @@ export function openat2(t: Task, args: SyscallArguments): SyscallReturn {
   }
   if ((flags & ~OPEN_FLAGS) !== 0 || (resolve & ~RESOLVE_FLAGS) !== 0) return -EINVAL;
   if ((resolve & RESOLVE_BENEATH) !== 0 && (resolve & RESOLVE_IN_ROOT) !== 0) return -EINVAL;
-  const makes = (flags & O_CREAT) !== 0 || (flags & O_TMPFILE_BIT) !== 0;
+  const makes = (flags & (O_CREAT | O_TMPFILE_BIT)) !== 0;
   if (makes ? (mode & ~0o7777) !== 0 : mode !== 0) return -EINVAL;
   if ((flags & O_PATH) !== 0 && (flags & ~O_PATH_FLAGS) !== 0) return -EINVAL;
-  const invalid = checkOpenFlags(flags);
-  if (invalid < 0) return invalid;
-  if ((resolve & RESOLVE_CACHED) !== 0 && (makes || (flags & O_TRUNC) !== 0)) return -EAGAIN;
   return doOpen(t, args.i32(0), args.addr(1), flags, mode, resolve);
 }
 
@@ -108,6 +108,7 @@ function doOpen(
 ): SyscallReturn {
   const invalid = checkOpenFlags(flags);
   if (invalid < 0) return invalid;
+  if ((resolve & RESOLVE_CACHED) !== 0 && (flags & CHANGING) !== 0) return -EAGAIN;
   const path = copyInPath(t, pathAddr);
   if (typeof path === "number") return path;
   if (path.length === 0) return -ENOENT;

@@ -22,6 +22,7 @@ import { SYNC_FILE_RANGE_WRITE } from "../../platform/abi/fcntl.ts";
 import { FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE } from "../../platform/abi/fs.ts";
+import { OFFSET_END } from "../../platform/abi/limits.ts";
 import { RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
@@ -146,7 +147,7 @@ export function syncFileRange(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.u32(3);
   const known = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
   if ((flags & ~known) !== 0) return -EINVAL;
-  if (offset < 0 || length < 0 || offset + length >= 2 ** 63) return -EINVAL;
+  if (offset < 0 || length < 0 || offset + length >= OFFSET_END) return -EINVAL;
   const type = file.inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFBLK && type !== S_IFDIR && type !== S_IFLNK) return -ESPIPE;
   if (flags === 0 || type !== S_IFREG) return 0;

@@ -32,10 +32,7 @@ import {
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { changeFlags, hasFlags } from "../vfs/namei.ts";
-import { getOwnerAt, sendsSigio, setOwnerAt } from "./async_owner.ts";
-
-/** FASYNC: O_ASYNC of fcntl(2). */
-const O_ASYNC = 0o20000;
+import { getOwnerAt, O_ASYNC, sendsSigio, setOwnerAt } from "./async_owner.ts";
 
 /** ioctl(2). */
 export function ioctl(t: Task, args: SyscallArguments): SyscallReturn {

@@ -12,6 +12,7 @@ import {
 } from "../../platform/abi/fcntl.ts";
 import { F_OFD_GETLK, F_OFD_SETLK, LOCK_SH, LOCK_UN, putFlock } from "../../platform/abi/fcntl.ts";
 import type { Flock } from "../../platform/abi/fcntl.ts";
+import { OFFSET_END } from "../../platform/abi/limits.ts";
 import { SEEK_CUR, SEEK_END, SEEK_SET } from "../../platform/abi/unistd.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
 import {
@@ -25,9 +26,6 @@ import type { FileDescription } from "../vfs/file.ts";
 import { type InodeLocks, LOCK_RELEASED, LOCK_TO_EOF, locksOf } from "../vfs/locks.ts";
 import { type RecordLock, startWaiting, stopWaiting } from "../vfs/locks.ts";
 import { fileArg } from "./path_args.ts";
-
-/** The largest loff_t, as nearly as a number can be. */
-const OFFSET_MAX = 2 ** 63;
 
 /** flock(2). */
 export function flock(t: Task, args: SyscallArguments): SyscallReturn {
@@ -173,11 +171,11 @@ function toRequest(
   else if (whence === SEEK_END) base = file.inode.size;
   else if (whence !== SEEK_SET) return -EINVAL;
   let start = base + flock.start;
-  if (start > OFFSET_MAX) return -EOVERFLOW;
+  if (start > OFFSET_END) return -EOVERFLOW;
   if (start < 0) return -EINVAL;
   let end = LOCK_TO_EOF;
   if (len > 0) {
-    if (start > 1 && start + len >= OFFSET_MAX) return -EOVERFLOW;
+    if (start > 1 && start + len >= OFFSET_END) return -EOVERFLOW;
     end = Math.min(start + len - 1, LOCK_TO_EOF);
   } else if (len < 0) {
     if (start + len < 0) return -EINVAL;

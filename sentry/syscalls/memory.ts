@@ -2,7 +2,7 @@
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
 import { EAGAIN, EBADF, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP } from "../../platform/abi/errno.ts";
 import { EOVERFLOW } from "../../platform/abi/errno.ts";
-import { TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
+import { OFFSET_END, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import {
   MADV_WIPEONFORK,
   MAP_ANONYMOUS,
@@ -38,8 +38,6 @@ import { MARK_DONTDUMP, MARK_DROPPABLE, MARK_WIPEONFORK, type Vma } from "../mm/
 import { lockLimit, mayLockMore } from "./mlock.ts";
 import { pollable } from "./poll.ts";
 
-/** Where the largest file ends, as nearly as a number can be. */
-const OFFSET_MAX = 2 ** 63;
 const PROT_ALL = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** PROT_SEM, which no architecture we run on gives a meaning. */
 const PROT_SEM = 8;
@@ -54,7 +52,7 @@ function mmap(t: Task, args: SyscallArguments): SyscallReturn {
   const length = args.addr(1);
   if (length === 0) return -EINVAL;
   if (length > TASK_SIZE_MAX) return -ENOMEM;
-  if (file !== null && offset + length > OFFSET_MAX && isBounded(file)) return -EOVERFLOW;
+  if (file !== null && offset + length > OFFSET_END && isBounded(file)) return -EOVERFLOW;
   const type = flags & MAP_TYPE;
   if (type === MAP_DROPPABLE && anonymous) return mapDroppable(t, args);
   const validates = type === MAP_SHARED_VALIDATE && !anonymous;
@@ -186,7 +184,9 @@ function remapFilePages(t: Task, args: SyscallArguments): SyscallReturn {
   const start = pageDown(args.addr(0));
   const size = pageDown(args.addr(1));
   const pageOffset = args.addr(3);
-  if (args.addr(2) !== 0 || size === 0 || pageOffset * PAGE_SIZE + size >= 2 ** 63) return -EINVAL;
+  if (args.addr(2) !== 0 || size === 0 || pageOffset * PAGE_SIZE + size >= OFFSET_END) {
+    return -EINVAL;
+  }
   const { mm } = t;
   const vma = mm.vmas.at(start);
   if (vma === null || !vma.shared) return -EINVAL;

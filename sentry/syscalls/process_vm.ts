@@ -15,15 +15,13 @@ import {
   KCMP_SYSVSEM,
   KCMP_VM,
 } from "../../platform/abi/kcmp.ts";
-import { IOV_MAX, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
+import { IOV_MAX, MAX_RW_COUNT, OFFSET_END, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { mayAccess } from "./access.ts";
 
 const IOVEC_SIZE = 16;
 const CHUNK = 65536;
-/** Linux's MAX_RW_COUNT. */
-const MAX_BYTES = 0x7ffff000;
 const chunk = new Uint8Array(CHUNK);
 
 interface Range {
@@ -46,8 +44,8 @@ function copyInIovec(
   let total = 0;
   for (let i = 0; i < count; i++) {
     const start = getU64(view, i * IOVEC_SIZE), length = getU64(view, i * IOVEC_SIZE + 8);
-    if (length >= 2 ** 63) return -EINVAL;
-    const taken = Math.min(length, MAX_BYTES - total);
+    if (length >= OFFSET_END) return -EINVAL;
+    const taken = Math.min(length, MAX_RW_COUNT - total);
     total += taken;
     if (checks && start + taken > TASK_SIZE_MAX) return -EFAULT;
     ranges.push({ addr: start, length: taken });

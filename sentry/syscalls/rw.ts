@@ -11,7 +11,7 @@ import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.
 import { EAGAIN, EBADF, EFAULT, EFBIG, EINTR, EINVAL, EISDIR } from "../../platform/abi/errno.ts";
 import { EOPNOTSUPP, EPIPE, ERESTARTSYS, ESPIPE } from "../../platform/abi/errno.ts";
 import { O_APPEND, O_PATH } from "../../platform/abi/fcntl.ts";
-import { IOV_MAX, MAX_RW_COUNT, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
+import { IOV_MAX, MAX_RW_COUNT, OFFSET_END, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
 import { SI_USER, SIGPIPE, SIGXFSZ } from "../../platform/abi/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
@@ -35,7 +35,6 @@ const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 /** Stands for "at the file's own offset". */
 export const AT_OFFSET = -1;
-const TWO_63 = 2 ** 63;
 
 /** read(2). */
 export function read(t: Task, args: SyscallArguments): SyscallReturn {
@@ -157,7 +156,7 @@ export function checkRange(addr: number, count: number): number {
 
 /** Whether `count` bytes from `offset` on end beyond the largest loff_t (Linux: rw_verify_area). */
 export function passesEnd(offset: number, count: number): boolean {
-  return count > 0 && offset + count >= TWO_63;
+  return count > 0 && offset + count >= OFFSET_END;
 }
 
 function doReadv(

@@ -1,6 +1,7 @@
 /** sendfile(2), copy_file_range(2). */
 import { EBADF, EFAULT, EINVAL, EISDIR, ESPIPE, EXDEV } from "../../platform/abi/errno.ts";
 import { O_APPEND } from "../../platform/abi/fcntl.ts";
+import { MAX_RW_COUNT } from "../../platform/abi/limits.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import {
   FULL,
@@ -12,7 +13,7 @@ import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { pollable } from "./poll.ts";
 import { passesEnd } from "./rw.ts";
-import { copyInOffset, FileTransfer, isSpliceable, MAX_COUNT, runTransfer } from "./transfer.ts";
+import { copyInOffset, FileTransfer, isSpliceable, runTransfer } from "./transfer.ts";
 
 export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   const offsetAddr = args.addr(2);
@@ -27,7 +28,7 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   if (output === null || !output.writable) return -EBADF;
   if (!input.impl.seekable || (output.flags & O_APPEND) !== 0) return -EINVAL;
   if ((input.inode.mode & S_IFMT) === S_IFDIR || !isSpliceable(input)) return -EINVAL;
-  const count = Math.min(args.addr(3), MAX_COUNT);
+  const count = Math.min(args.addr(3), MAX_RW_COUNT);
   if (count === 0) return 0;
   const x = new FileTransfer(input, offset, output, -1, count);
   return runTransfer(t, x, (n) => {
@@ -50,7 +51,7 @@ export function copyFileRange(t: Task, args: SyscallArguments): SyscallReturn {
   const start = inOffset < 0 ? input.offset : inOffset;
   const target = outOffset < 0 ? output.offset : outOffset;
   if (input.inode.fs.revalidates) input.inode.refresh();
-  const count = Math.min(args.addr(4), MAX_COUNT, Math.max(0, input.inode.size - start));
+  const count = Math.min(args.addr(4), MAX_RW_COUNT, Math.max(0, input.inode.size - start));
   if (input.inode === output.inode && start < target + count && target < start + count) {
     return -EINVAL;
   }

@@ -2,7 +2,7 @@
 import { EAGAIN, EBADF, EFAULT, EINVAL, EPIPE, ESPIPE } from "../../platform/abi/errno.ts";
 import { EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
 import { O_APPEND } from "../../platform/abi/fcntl.ts";
-import { IOV_MAX } from "../../platform/abi/limits.ts";
+import { IOV_MAX, MAX_RW_COUNT } from "../../platform/abi/limits.ts";
 import {
   SPLICE_F_GIFT,
   SPLICE_F_MORE,
@@ -23,7 +23,7 @@ import type { IoDst, IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { pollable } from "./poll.ts";
-import { copyInOffset, isSpliceable, MAX_COUNT, runTransfer, type Transfer } from "./transfer.ts";
+import { copyInOffset, isSpliceable, runTransfer, type Transfer } from "./transfer.ts";
 
 const KNOWN = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 const CHUNK = 65536;
@@ -162,7 +162,7 @@ class FileToPipe extends PipeTransfer {
 }
 
 export function splice(t: Task, args: SyscallArguments): SyscallReturn {
-  const count = Math.min(args.addr(4), MAX_COUNT), flags = args.i32(5);
+  const count = Math.min(args.addr(4), MAX_RW_COUNT), flags = args.i32(5);
   if (count === 0) return 0;
   if ((flags & ~KNOWN) !== 0) return -EINVAL;
   const input = pollable(t, args.i32(0)), output = pollable(t, args.i32(2));
@@ -202,7 +202,7 @@ function putOffset(t: Task, addr: number, offset: number, n: number): number {
 }
 
 export function tee(t: Task, args: SyscallArguments): SyscallReturn {
-  const count = Math.min(args.addr(2), MAX_COUNT), flags = args.i32(3);
+  const count = Math.min(args.addr(2), MAX_RW_COUNT), flags = args.i32(3);
   if ((flags & ~KNOWN) !== 0) return -EINVAL;
   if (count === 0) return 0;
   const input = pollable(t, args.i32(0)), output = pollable(t, args.i32(1));

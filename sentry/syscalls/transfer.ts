@@ -13,8 +13,6 @@ import type { WaitQueue } from "../wait/queue.ts";
 import { raiseSigpipe } from "./socket_message.ts";
 
 const CHUNK = 65536;
-/** Linux's MAX_RW_COUNT. */
-export const MAX_COUNT = 0x7fff_f000;
 
 /** A transfer goes step by step; it is done when a step gives 0, an error, or `total` reached `count`. */
 export interface Transfer {

@@ -122,15 +122,12 @@ export function newPipeFile(
   return pipeFs.newFile(inode, `pipe:[${inode.ino}]`, impl, flags);
 }
 
-function clearTimes(inode: Inode): void {
-  inode.atimeSec = inode.mtimeSec = inode.ctimeSec = 0;
-  inode.atimeNsec = inode.mtimeNsec = inode.ctimeNsec = 0;
-}
-
-/** A socket's inode, of which an attribute tells the protocol. */
+/** A socket's inode, of which an attribute tells the protocol. Linux gives it no times (sock_alloc). */
 class SocketInode extends PseudoInode {
   constructor(ino: number, uid: number, gid: number, readonly protocol: string) {
     super(sockFs, ino, 0o140777, uid, gid);
+    this.atimeSec = this.mtimeSec = this.ctimeSec = 0;
+    this.atimeNsec = this.mtimeNsec = this.ctimeNsec = 0;
   }
   override getxattr(): Uint8Array {
     return new TextEncoder().encode(this.protocol + "\0");
@@ -149,6 +146,5 @@ export function newSocketFile(
   protocol: string,
 ): FileDescription {
   const inode = new SocketInode(sockFs.newIno(), uid, gid, protocol);
-  clearTimes(inode); // Linux gives a socket none (sock_alloc).
   return sockFs.newFile(inode, `socket:[${inode.ino}]`, impl, (flags & ~O_ACCMODE) | 2);
 }

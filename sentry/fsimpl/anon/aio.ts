@@ -46,26 +46,19 @@ export class AioRequest {
 
 /** IOCB_CMD_POLL: waits until its file is ready, once. */
 class PollRequest implements WaitEntry {
-  readonly mask: number;
-
   constructor(
     readonly context: AioContext,
     readonly request: AioRequest,
     readonly file: FileDescription,
     readonly queue: WaitQueue,
-    events: number,
+    readonly mask: number,
   ) {
-    this.mask = events | EPOLLERR | EPOLLHUP;
     file.acquire();
     queue.add(this);
   }
 
-  ready(): number {
-    return this.file.impl.readiness() & this.mask;
-  }
-
   wake(): void {
-    const events = this.ready();
+    const events = this.file.impl.readiness() & this.mask;
     if (events !== 0) this.end(events);
   }
 
@@ -123,11 +116,12 @@ export class AioContext implements MemoryBound {
 
   /** IOCB_CMD_POLL of a file: false when it is not one that can be waited for. */
   poll(request: AioRequest, file: FileDescription, events: number): boolean {
-    const ready = file.impl.readiness() & (events | EPOLLERR | EPOLLHUP);
+    const mask = events | EPOLLERR | EPOLLHUP;
+    const ready = file.impl.readiness() & mask;
     const queue = file.impl.waitQueue;
     if (ready !== 0) this.complete(request, ready);
     else if (queue === null) return false;
-    else this.polls.add(new PollRequest(this, request, file, queue, events));
+    else this.polls.add(new PollRequest(this, request, file, queue, mask));
     return true;
   }
 

@@ -40,6 +40,20 @@ function fixed(path: string, value: string | number): Row {
   return { path, value, fixed: true };
 }
 
+/** An integer from 0 to `max` that others look at. */
+function variable(path: string, max: number, get: () => number, set: (n: number) => void): Row {
+  return {
+    path,
+    read: () => String(get()),
+    write: (text) => {
+      const n = parseInteger(text.trim());
+      if (!(n >= 0 && n <= max)) return -EINVAL;
+      set(n);
+      return 0;
+    },
+  };
+}
+
 function uuid(): string {
   return crypto.randomUUID();
 }
@@ -157,28 +171,15 @@ function fsRows(kernel: Kernel): Row[] {
     int("fs/pipe-max-size", 1048576),
     int("fs/pipe-user-pages-soft", 16384),
     int("fs/pipe-user-pages-hard", 0),
-    {
-      path: "fs/lease-break-time",
-      read: () => String(leaseSettings.breakTimeSec),
-      write: (text) => {
-        const n = parseInteger(text.trim());
-        if (!(n >= 0 && n <= INT_MAX)) return -EINVAL;
-        leaseSettings.breakTimeSec = n;
-        return 0;
-      },
-    },
+    variable(
+      "fs/lease-break-time",
+      INT_MAX,
+      () => leaseSettings.breakTimeSec,
+      (n) => leaseSettings.breakTimeSec = n,
+    ),
     int("fs/leases-enable", 1, 1),
     { path: "fs/aio-nr", read: () => String(aioRequests.used), fixed: true },
-    {
-      path: "fs/aio-max-nr",
-      read: () => String(aioRequests.max),
-      write: (text) => {
-        const n = parseInteger(text.trim());
-        if (!(n >= 0)) return -EINVAL;
-        aioRequests.max = n;
-        return 0;
-      },
-    },
+    variable("fs/aio-max-nr", Infinity, () => aioRequests.max, (n) => aioRequests.max = n),
     int("fs/protected_hardlinks", 0, 1),
     int("fs/protected_symlinks", 0, 1),
     int("fs/protected_fifos", 0, 2),

@@ -289,15 +289,14 @@ export class UnixStream extends ConnectionSocket {
   #addRun(length: number, creds: Ucred, rights: Rights | null): void {
     const runs = this.#runs;
     const last = runs.length > 0 ? runs[runs.length - 1] : null;
-    if (last === null || last.band !== IN_BAND) {
-      runs.push({ length, creds, rights, band: IN_BAND });
-    } else if (last.length > 0 && (last.rights !== null || rights !== null)) {
-      runs.push({ length, creds, rights, band: IN_BAND });
-    } else if (last.length === 0) {
+    if (last !== null && last.band === IN_BAND && last.length === 0) {
       last.length = length;
       last.creds = creds;
       last.rights = rights;
-    } else if (sameUcred(last.creds, creds)) last.length += length;
+    } else if (
+      last !== null && last.band === IN_BAND && last.rights === null && rights === null &&
+      sameUcred(last.creds, creds)
+    ) last.length += length;
     else runs.push({ length, creds, rights, band: IN_BAND });
   }
 
