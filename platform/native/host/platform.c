@@ -505,16 +505,34 @@ static int is_queued_here(void) {
   return 0;
 }
 
-// Guest threads that want a processor, counted up to `limit`: those in a futex call of their own do not.
+// Whether it wants a processor: one in a futex call of its own does not.
+static int is_busy(int handle) {
+  return !is_chore[handle] && !__atomic_load_n(&slots[handle]->waiting, __ATOMIC_RELAXED);
+}
+
+// Counted up to `limit`.
 static int busy_threads(int limit) {
   int n = 0;
-  for (int i = 0; i < nactive && n < limit; i++)
-    if (!is_chore[active[i]] && !__atomic_load_n(&slots[active[i]]->waiting, __ATOMIC_RELAXED)) n++;
+  for (int i = 0; i < nactive && n < limit; i++) n += is_busy(active[i]);
   return n;
 }
 
+// Woken where another guest thread runs, and not up yet: a sleep of the Sentry would not give it a processor.
+static int is_queued_elsewhere(int handle) {
+  const struct slot *s = slots[handle];
+  uint32_t sleeping = __atomic_load_n(&s->sleeping, __ATOMIC_RELAXED);
+  return sleeping && (int)sleeping - 1 != home && __atomic_load_n(&s->state, __ATOMIC_RELAXED) == STATE_REPLY;
+}
+
+// Whether guest threads could use the Sentry's processor, too.
+static int is_crowded(void) {
+  int n = 0;
+  for (int i = 0; i < nactive && n < cpus; i++) n += is_busy(active[i]) && !is_queued_elsewhere(active[i]);
+  return n >= cpus;
+}
+
 static long spin_budget(void) {
-  if (busy_threads(cpus) >= cpus || failures >= FAILURES) return SPIN_CROWDED_NS;
+  if (is_crowded() || failures >= FAILURES) return SPIN_CROWDED_NS;
   return is_queued_here() ? SPIN_BEFORE_QUEUED_NS : woke ? WAKE_UP_NS : SPIN_NS;
 }
 
