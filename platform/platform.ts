@@ -22,6 +22,8 @@ export const EVENT_INTERRUPT = 3;
 export const EVENT_CALL_FAILED = 4;
 /** The host thread or its process is gone, or broke the protocol; the context is dead. */
 export const EVENT_LOST = 5;
+/** As EVENT_SYSCALL; before it, the guest set signal actions to their default: `takeDefaulted`. */
+export const EVENT_DEFAULTED = 7;
 
 /** System calls whose answer is one of `Context.setIdentity`'s words, by position; other words follow. */
 export const IDENTITY_CALLS: readonly number[] = [
@@ -38,6 +40,7 @@ export const IDENTITY_VIEW = 6;
 export const IDENTITY_PLACE = 7;
 export const IDENTITY_UNTOUCHED = 8;
 export const IDENTITY_ROBUST = 10;
+export const IDENTITY_SOLE = 12;
 
 /** Of a host call that takes at most five. */
 export type CallArguments = readonly [number, number, number, number, number];
@@ -96,9 +99,17 @@ export abstract class Context {
    * Numbers that getpid(2) and the like answer: a platform may let the thread read them by itself.
    * In the order of IDENTITY_CALLS; then 1 when it may use the platform's `answers`, and the number of the
    * directory in which its relative paths start, 0 for none; then two halves of the set of signals whose action, as
-   * sigaction(2) tells it, is all zeros; and two halves of the address of its robust list.
+   * sigaction(2) tells it, is all zeros; two halves of the address of its robust list; and 1 when no other thread
+   * has the same signal actions.
    */
   setIdentity(_words: Int32Array): void {}
+  /**
+   * With EVENT_DEFAULTED: the signals, all zeros before, that got SIG_DFL with SA_RESTORER and this address of a
+   * restorer. It is the guest's word.
+   */
+  takeDefaulted(): { lo: number; hi: number; restorerAddr: number } {
+    return { lo: 0, hi: 0, restorerAddr: 0 };
+  }
   /** Takes the platform's `answers` out of its address space for good, before the thread runs on. */
   hideAnswers(): void {}
 

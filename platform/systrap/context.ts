@@ -31,6 +31,7 @@ import {
   type CallArguments,
   Context,
   EVENT_CALL_FAILED,
+  EVENT_DEFAULTED,
   EVENT_FAULT,
   EVENT_INTERRUPT,
   EVENT_LOST,
@@ -59,6 +60,7 @@ import {
   CPU_TIME_ADDR,
   I_ALIVE,
   I_COMMANDS,
+  I_DEFAULTED,
   I_EVENT,
   I_FAILED,
   I_FAULT_ADDR,
@@ -76,6 +78,7 @@ import {
   I_NR,
   I_PREFETCHED,
   I_REPLY,
+  I_RESTORER,
   I_RESULT,
   I_SELF,
   I_SIGNAL_PATH,
@@ -159,6 +162,7 @@ export class SystrapContext extends Context {
     const event = i32[I_EVENT];
     switch (event) {
       case EVENT_SYSCALL:
+      case EVENT_DEFAULTED:
         this.callNumber = i32[I_NR];
         this.#child = null;
         this.event = event;
@@ -215,6 +219,17 @@ export class SystrapContext extends Context {
 
   override setIdentity(words: Int32Array): void {
     this.i32.set(words, I_WORDS);
+  }
+
+  override takeDefaulted(): { lo: number; hi: number; restorerAddr: number } {
+    const { i32 } = this;
+    const taken = {
+      lo: i32[I_DEFAULTED],
+      hi: i32[I_DEFAULTED + 1],
+      restorerAddr: (i32[I_RESTORER] >>> 0) + (i32[I_RESTORER + 1] >>> 0) * HIGH,
+    };
+    i32[I_DEFAULTED] = i32[I_DEFAULTED + 1] = 0;
+    return taken;
   }
 
   /** Zeros in their place: a thread of the process may be looking at them. */

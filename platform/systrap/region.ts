@@ -18,6 +18,7 @@ import {
   CONTROL_SIZE,
   I_ALIVE,
   I_COMMANDS,
+  I_DEFAULTED,
   I_FD_READY,
   I_INTERRUPTED,
   I_NPREFETCHED,
@@ -143,6 +144,7 @@ export class ControlRegion {
     i32[I_NPREFETCHED] = 0;
     i32[I_INTERRUPTED] = 0;
     i32[I_SIGNAL_PATH] = 1;
+    i32[I_DEFAULTED] = i32[I_DEFAULTED + 1] = 0;
     i32.fill(-1, I_WORDS, I_WORDS + 16);
   }
 

@@ -4,6 +4,7 @@ export {
   ANSWER_NOFOLLOW,
   IDENTITY_PLACE as WORD_PLACE,
   IDENTITY_ROBUST as WORD_ROBUST,
+  IDENTITY_SOLE as WORD_SOLE,
   IDENTITY_UNTOUCHED as WORD_UNTOUCHED,
   IDENTITY_VIEW as WORD_VIEW,
 } from "../platform.ts";
@@ -76,6 +77,8 @@ export const I_FAULT_CODE = 129;
 export const I_FAULT_ADDR = 130;
 export const I_FAULT_TRAPNO = 132;
 export const I_FAULT_ERROR = 133;
+export const I_DEFAULTED = 134;
+export const I_RESTORER = 136;
 export const I_COMMANDS = 144;
 
 export const COMMAND_WORDS = 16;

@@ -71,6 +71,7 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
   const unshared = newNamespaces(t, args.flagsLo);
   if (typeof unshared === "number") return unshared;
   shareFs(t, args.flagsLo);
+  shareActions(t, args.flagsLo);
   // A vfork child shares the stub's clock: what has passed until now is the parent's.
   if ((args.flagsLo & CLONE_VFORK) !== 0) sampleCpuTime(t);
   const ctx = newContext(t, args);
@@ -125,6 +126,14 @@ function shareFs(t: Task, flags: number): void {
   if ((flags & (CLONE_FS | CLONE_THREAD)) !== CLONE_FS || t.fs.isShared) return;
   t.fs.isShared = true;
   t.publishPlace();
+}
+
+/** A thread that has them for itself may set defaults without telling at once. */
+function shareActions(t: Task, flags: number): void {
+  const { actions } = t.tg;
+  if ((flags & CLONE_SIGHAND) === 0 || actions.isShared) return;
+  actions.isShared = true;
+  t.publishIdentity();
 }
 
 function checkLimits(t: Task): number {

@@ -17,6 +17,7 @@ import {
 import {
   type Context,
   EVENT_CALL_FAILED,
+  EVENT_DEFAULTED,
   EVENT_FAULT,
   EVENT_INTERRUPT,
   EVENT_LOST,
@@ -152,6 +153,8 @@ export class RunLoop {
     switch (ctx.event) {
       case EVENT_SYSCALL:
         return this.#syscall(t, ctx);
+      case EVENT_DEFAULTED:
+        return this.#syscallAfterDefaults(t, ctx);
       case EVENT_INTERRUPT:
         return this.#goOn(t);
       case EVENT_FAULT:
@@ -172,6 +175,12 @@ export class RunLoop {
         if (t.sysno < 0) exitTask(t, t.tg.exitStatus); // Else the handler that waits ends first.
         return;
     }
+  }
+
+  #syscallAfterDefaults(t: Task, ctx: Context): void {
+    const { lo, hi, restorerAddr } = ctx.takeDefaulted();
+    t.tg.actions.setDefaults(lo, hi, restorerAddr);
+    this.#syscall(t, ctx);
   }
 
   #syscall(t: Task, ctx: Context): void {

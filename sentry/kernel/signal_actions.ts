@@ -1,5 +1,6 @@
 /** Dispositions (Linux: sighand_struct), shared by CLONE_SIGHAND; sigaction(2), signal(7). */
 import {
+  SA_RESTORER,
   SIG_DFL,
   SIG_IGN,
   SIGABRT,
@@ -81,6 +82,8 @@ const ALL_DEFAULT: readonly SignalAction[] = new Array(65).fill(DEFAULT);
 export class SignalActions {
   /** Thread groups that share it. */
   refs = 1;
+  /** More than one thread has, or had, it. */
+  isShared = false;
   /** By signal number; the objects are never changed, so that copies share them. */
   #actions: readonly SignalAction[];
   /** The array while it is no other's, so that it may be changed. */
@@ -107,6 +110,14 @@ export class SignalActions {
     this.untouchedHi &= ~bitHi(signo);
   }
 
+  /** SIG_DFL with SA_RESTORER for those of the signals (two halves of a set) that are untouched and can be set. */
+  setDefaults(lo: number, hi: number, restorerAddr: number): void {
+    lo &= this.untouchedLo & ~UNBLOCKABLE;
+    hi &= this.untouchedHi;
+    const action = { ...DEFAULT, flags: SA_RESTORER, restorerAddr };
+    for (let signo = 1; signo <= 64; signo++) if (setHas(lo, hi, signo)) this.set(signo, action);
+  }
+
   isUntouched(signo: number): boolean {
     return setHas(this.untouchedLo, this.untouchedHi, signo);
   }
@@ -127,6 +138,7 @@ export class SignalActions {
     const before = this.#actions;
     this.#actions = ALL_DEFAULT;
     this.#own = null;
+    this.isShared = false;
     this.untouchedLo = this.untouchedHi = ALL_SIGNALS;
     if (before === ALL_DEFAULT) return;
     for (let signo = 1; signo <= 64; signo++) {

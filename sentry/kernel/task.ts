@@ -7,6 +7,7 @@ import {
   type Context,
   IDENTITY_PLACE,
   IDENTITY_ROBUST,
+  IDENTITY_SOLE,
   IDENTITY_UNTOUCHED,
   IDENTITY_VIEW,
 } from "../../platform/platform.ts";
@@ -168,6 +169,7 @@ export class Task {
     identity[IDENTITY_PLACE] = sees ? placeNumber(this.fs.cwd) : 0;
     identity[IDENTITY_UNTOUCHED] = this.tg.actions.untouchedLo;
     identity[IDENTITY_UNTOUCHED + 1] = this.tg.actions.untouchedHi;
+    identity[IDENTITY_SOLE] = this.tg.actions.isShared ? 0 : 1;
     identity[IDENTITY_ROBUST] = this.robustListAddr % 0x1_0000_0000;
     identity[IDENTITY_ROBUST + 1] = Math.floor(this.robustListAddr / 0x1_0000_0000);
     this.ctx?.setIdentity(identity);

@@ -285,6 +285,71 @@ TEST(told_actions, "sigaction tells each action as it is, whoever has set it") {
   }
 }
 
+/* As the kernel takes it: the C library chooses the restorer and hides it. */
+struct raw_action {
+  uint64_t handler, flags, restorer, mask;
+};
+enum { HAS_RESTORER = 0x04000000 };
+
+static long set_raw(int signo, struct raw_action action) {
+  return syscall(SYS_rt_sigaction, signo, &action, NULL, 8);
+}
+
+static int is_told(int signo, struct raw_action expected) {
+  struct raw_action told;
+  OK(syscall(SYS_rt_sigaction, signo, NULL, &told, 8));
+  return memcmp(&told, &expected, sizeof told) == 0;
+}
+
+static const struct raw_action one = {.flags = HAS_RESTORER, .restorer = 0x1000};
+static const struct raw_action other = {.flags = HAS_RESTORER, .restorer = 0x2000};
+
+static void *check_and_set(void *unused) {
+  CHECK(is_told(SIGUSR1, one) && is_told(SIGUSR2, other));
+  OK(set_raw(SIGIO, one));
+  CHECK(is_told(SIGIO, one));
+  return unused;
+}
+
+/* After told_default, which asks from the same place in the C library. */
+TEST(default_again, "SIG_DFL set for a signal that has it is remembered with its flags, restorer and mask") {
+  SKIP_UNLESS(told_default(SIGUSR1) && told_default(SIGUSR2) && told_default(SIGIO), "something is set already");
+  OK(set_raw(SIGUSR1, one));
+  OK(set_raw(SIGUSR2, other));
+  CHECK(is_told(SIGUSR1, one) && is_told(SIGUSR2, other) && told_default(SIGIO));
+  OK(set_raw(SIGUSR1, other));
+  CHECK(is_told(SIGUSR1, other));
+  OK(set_raw(SIGUSR1, one));
+  OK(set_raw(SIGRTMAX, one));
+  IN_CHILD(pid, CHECK(is_told(SIGUSR1, one) && is_told(SIGUSR2, other) && is_told(SIGRTMAX, one)));
+  join(pid);
+  struct raw_action strange = {.flags = SA_RESTART | HAS_RESTORER, .restorer = 0x1000, .mask = 1 << (SIGHUP - 1)};
+  OK(set_raw(SIGVTALRM, strange));
+  CHECK(is_told(SIGVTALRM, strange));
+  FAILS(set_raw(SIGKILL, one), EINVAL);
+  FAILS(syscall(SYS_rt_sigaction, SIGHUP, nowhere, NULL, 8), EFAULT);
+  CHECK(told_default(SIGHUP));
+  FAILS(syscall(SYS_rt_sigaction, SIGHUP, &one, nowhere, 8), EFAULT);
+  CHECK(is_told(SIGHUP, one));
+  pthread_t thread;
+  OK(set_raw(SIGPROF, other));
+  EQUAL(pthread_create(&thread, NULL, check_and_set, NULL), 0);
+  pthread_join(thread, NULL);
+  CHECK(is_told(SIGIO, one) && is_told(SIGPROF, other));
+}
+
+TEST(default_discards, "SIG_DFL discards what is pending of a signal that is ignored by default, and nothing else") {
+  block(SIGURG, SIGUSR1);
+  raise(SIGURG);
+  raise(SIGUSR1);
+  CHECK(told_default(SIGURG) && told_default(SIGUSR1));
+  OK(set_raw(SIGURG, one));
+  OK(set_raw(SIGUSR1, one));
+  sigset_t pending;
+  OK(sigpending(&pending));
+  CHECK(!sigismember(&pending, SIGURG) && sigismember(&pending, SIGUSR1));
+}
+
 TEST(unkillable_mask, "SIGKILL and SIGSTOP cannot be caught or blocked") {
   struct sigaction action = {.sa_handler = count};
   FAILS(sigaction(SIGKILL, &action, NULL), EINVAL);

@@ -32,7 +32,7 @@
 #define EVENT_CALL_FAILED 4
 #define EVENT_LOST 5
 #define EVENT_FLUSHED 6
-#define EVENT_STARTED 7
+#define EVENT_DEFAULTED 7 // as EVENT_SYSCALL; before it, the actions of `defaulted` were set
 
 #define REPLY_FULL 1   // load every register, not rax alone
 #define REPLY_FLUSH 2  // perform the commands and come back
@@ -103,6 +103,7 @@
 #define WORD_PLACE 7            // words[]: the number of its current directory, 0 none
 #define WORD_UNTOUCHED 8        // words[] and the next: the signals whose action is all zeros
 #define WORD_ROBUST 10          // words[] and the next: the address of the thread's robust list, 0 none
+#define WORD_SOLE 12            // words[]: 1 when no other thread has the same signal actions
 
 #define SPIN_YIELDS 0xffffffffu // it yields the processor instead
 #define YIELDS_MAX 4            // so often, then it sleeps
@@ -113,7 +114,7 @@
 #define LOCAL_WAIT 2   // the call goes to the host; a signal ends it
 #define LOCAL_CALL 3   // the call goes to the host and cannot block
 #define LOCAL_PATH 4   // what the path is may be among the answers
-#define LOCAL_ACTION 5 // sigaction(2): the signals of WORD_UNTOUCHED
+#define LOCAL_ACTION 5 // sigaction(2) of a signal of WORD_UNTOUCHED: a question, or the default set once more
 #define LOCAL_WORD 16
 
 #ifndef __ASSEMBLER__
@@ -176,7 +177,8 @@ struct slot {
   uint32_t fault_signal, fault_code;        // 0x200
   uint64_t fault_addr;                      // 0x208
   uint32_t fault_trapno, fault_error;       // 0x210
-  uint64_t pad6[5];                         // 0x218
+  uint64_t defaulted, restorer;             // 0x218 signals set to SIG_DFL, with this restorer: the Sentry is told later
+  uint64_t pad6[3];
   struct command commands[SLOT_COMMAND_MAX];
 };
 #endif

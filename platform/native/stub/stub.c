@@ -530,14 +530,33 @@ static int answer_locally(struct slot *s, u64 nr) {
   return 0;
 }
 
-// A question for an action that nobody has set. Programs ask for all signals when they start, and for all again
-// when they start another.
-static int tell_action(struct slot *s) {
+#define SIGNAL_BIT(signal) (1ul << ((signal) - 1))
+
+// SIG_DFL, as the C library sets it, for a signal whose action it is: nothing changes but what later questions are
+// answered, so the Sentry, which the next call tells, needs to know it no sooner. Where SIG_DFL discards what is
+// pending, or fails, the Sentry sets it.
+static int default_again(struct slot *s, u64 index, u64 from) {
+  const u64 for_sentry = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) |
+                         SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP);
+  struct { u64 handler, flags, restorer, mask; } action;
+  if (s->words[WORD_SOLE] != 1 || (for_sentry >> index & 1) || from >= TASK_SIZE_GUEST) return 0;
+  if (guest_copy(&action, (const void *)from, sizeof action)) return 0;
+  if (action.handler != 0 || action.flags != SA_RESTORER || action.mask != 0) return 0;
+  if (s->defaulted && s->restorer != action.restorer) return 0;
+  s->restorer = action.restorer;
+  s->defaulted |= 1ul << index;
+  s->words[WORD_UNTOUCHED + index / 32] &= ~(1u << index % 32);
+  return 1;
+}
+
+// About an action that nobody has set. Programs ask for all signals when they start, and ask for all, or set them
+// to their default, when they start another.
+static int serve_action(struct slot *s) {
   enum { SIGACTION_SIZE = 32, SIGSET_SIZE = 8, SIGNALS = 64 };
-  u64 index = (u32)s->regs[1] - 1, old = s->regs[3];
-  if (index >= SIGNALS || s->regs[2] != 0 || s->regs[4] != SIGSET_SIZE) return 0;
-  u64 untouched = s->words[WORD_UNTOUCHED] | (u64)s->words[WORD_UNTOUCHED + 1] << 32;
-  if (!(untouched >> index & 1) || old >= TASK_SIZE_GUEST) return 0;
+  u64 index = (u32)s->regs[1] - 1, new = s->regs[2], old = s->regs[3];
+  if (index >= SIGNALS || s->regs[4] != SIGSET_SIZE) return 0;
+  if (!(s->words[WORD_UNTOUCHED + index / 32] >> index % 32 & 1) || old >= TASK_SIZE_GUEST) return 0;
+  if (new && !default_again(s, index, new)) return 0;
   if (old && guest_zero((void *)old, SIGACTION_SIZE)) return 0;
   s->regs[0] = 0;
   return 1;
@@ -551,7 +570,7 @@ static int serve_locally(struct slot *s, u64 nr) {
   // A site that has not been patched: the Sentry must see it, to do so. It could not serve futexes, though.
   if (s->signal_path && kind != LOCAL_FUTEX && kind != LOCAL_WAIT) return 0;
   if (kind == LOCAL_PATH) return answer_locally(s, nr);
-  if (kind == LOCAL_ACTION) return tell_action(s);
+  if (kind == LOCAL_ACTION) return serve_action(s);
   i64 r;
   if (kind >= LOCAL_WORD) {
     u32 word = s->words[(kind - LOCAL_WORD) & 15];
@@ -586,7 +605,7 @@ static u32 syscall_event(struct slot *s) {
     u32 spec = SHARED32(SHARED_PREFETCH + 4 * nr);
     if (spec) n = prefetch(s, spec);
   }
-  publish_with(s, EVENT_SYSCALL, n);
+  publish_with(s, s->defaulted ? EVENT_DEFAULTED : EVENT_SYSCALL, n);
   return serve(s);
 }
 
