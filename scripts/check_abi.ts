@@ -65,6 +65,7 @@ const MODULES: Record<string, string[]> = {
   seccomp: ["linux/types.h linux/ioctl.h linux/seccomp.h", "linux/audit.h"],
   filter: ["linux/filter.h"],
   xattr: ["linux/xattr.h", "linux/limits.h"],
+  posix_acl: ["linux/types.h linux/posix_acl.h linux/posix_acl_xattr.h"],
   inotify: ["linux/inotify.h", "sys/inotify.h"],
   splice: ["fcntl.h"],
   sysinfo: ["linux/types.h linux/sysinfo.h"],
