@@ -73,7 +73,8 @@ export function buildMounts(
   if (typeof overlay === "number") throw new BootError(`cannot make the root (errno ${-overlay})`);
   const ns = new MountNamespace(newMount(overlay, "none", 0));
   kernel.rootMountNs = ns;
-  const ctx: WalkContext = { root: ns.rootPath, cwd: ns.rootPath, creds: root, mountNs: ns };
+  const { rootPath } = ns;
+  const ctx: WalkContext = { root: rootPath, cwd: rootPath, creds: root, mountNs: ns, umask: 0 };
   for (const [type, at, flags, options] of MOUNTS) {
     const fs = kernel.fsTypes.get(type)!.mount(type, options, root);
     if (typeof fs === "number") throw new BootError(`cannot make ${type} (errno ${-fs})`);

@@ -60,8 +60,9 @@ export class FsContext {
     const last = this.#walk;
     if (
       last !== null && last.creds === creds && last.root === this.root && last.cwd === this.cwd &&
-      last.mountNs === this.mountNs
+      last.mountNs === this.mountNs && last.umask === this.umask
     ) return last;
-    return this.#walk = { root: this.root, cwd: this.cwd, creds, mountNs: this.mountNs };
+    const { root, cwd, mountNs, umask } = this;
+    return this.#walk = { root, cwd, creds, mountNs, umask };
   }
 }

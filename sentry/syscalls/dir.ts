@@ -75,7 +75,7 @@ export function mkdirat(t: Task, args: SyscallArguments): SyscallReturn {
 
 function doMkdir(t: Task, dirFd: number, addr: number, mode: number): number {
   const at = pathArg(t, dirFd, addr);
-  return mkdirAt(t.fs.walkContext(t.creds), at.start, at.path, mode & ~t.fs.umask);
+  return mkdirAt(t.fs.walkContext(t.creds), at.start, at.path, mode);
 }
 
 /** mknod(2). */
@@ -90,7 +90,7 @@ export function mknodat(t: Task, args: SyscallArguments): SyscallReturn {
 
 function doMknod(t: Task, dirFd: number, addr: number, mode: number, rdev: number): number {
   const at = pathArg(t, dirFd, addr);
-  return mknodAt(t.fs.walkContext(t.creds), at.start, at.path, mode & ~t.fs.umask, rdev);
+  return mknodAt(t.fs.walkContext(t.creds), at.start, at.path, mode, rdev);
 }
 
 /** rmdir(2). */

@@ -132,7 +132,7 @@ function openAndInstall(
   if (typeof start === "number") return start;
   if (t.fdTable.full) return -EMFILE; // Before anything is created.
   const ctx = t.fs.walkContext(t.creds);
-  const file = openAt(ctx, start, path, flags & OPEN_FLAGS, mode & 0o7777 & ~t.fs.umask, resolve);
+  const file = openAt(ctx, start, path, flags & OPEN_FLAGS, mode & 0o7777, resolve);
   if (typeof file === "number") return file;
   return file.openPending ? blockOpen(t, file, flags) : installOpened(t, file, flags);
 }

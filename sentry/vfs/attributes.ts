@@ -5,6 +5,7 @@ import { clock, readClock } from "./clock.ts";
 import type { FileDescription } from "./file.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_UID } from "./inode.ts";
 import type { Attributes, Inode } from "./inode.ts";
+import { modeChanged } from "./inode_acls.ts";
 import type { Mount } from "./mount.ts";
 import { forgetAttributes } from "./path_answers.ts";
 
@@ -13,7 +14,10 @@ const DAY_SEC = 86_400;
 /** Stores what `attr` says, but ATTR_SIZE, into the inode, and sets ctime. */
 export function applyAttributes(inode: Inode, attr: Attributes): void {
   const mask = attr.mask;
-  if ((mask & ATTR_MODE) !== 0) inode.mode = (inode.mode & ~0o7777) | (attr.mode & 0o7777);
+  if ((mask & ATTR_MODE) !== 0) {
+    inode.mode = (inode.mode & ~0o7777) | (attr.mode & 0o7777);
+    modeChanged(inode);
+  }
   if ((mask & ATTR_UID) !== 0) inode.uid = attr.uid;
   if ((mask & ATTR_GID) !== 0) inode.gid = attr.gid;
   if ((mask & ATTR_ATIME) !== 0) {

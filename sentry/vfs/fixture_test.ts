@@ -18,11 +18,13 @@ export function newTmpfs(mode = 0o755): Tmpfs {
 export class Tree {
   readonly ns = new MountNamespace(newMount(newTmpfs(), "tmpfs", 0));
   creds = ROOT;
+  umask = 0;
   root: PathRef = this.ns.rootPath;
   cwd: PathRef = this.root;
 
   get ctx(): WalkContext {
-    return { root: this.root, cwd: this.cwd, creds: this.creds, mountNs: this.ns };
+    const { root, cwd, creds, ns: mountNs, umask } = this;
+    return { root, cwd, creds, mountNs, umask };
   }
   mkdir(...paths: string[]): void {
     for (const path of paths) ok(mkdirAt(this.ctx, this.cwd, path, 0o755));

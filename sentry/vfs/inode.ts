@@ -15,8 +15,10 @@ import {
 } from "../../platform/abi/xattr.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { FileDescription } from "./file.ts";
+import type { AclType, InodeAcls } from "./inode_acls.ts";
 import type { InodeLocks } from "./locks.ts";
 import type { PathRef } from "./mount.ts";
+import type { PosixAcl } from "./posix_acl.ts";
 
 /** A file system instance (Linux: super_block). */
 export interface Filesystem {
@@ -33,6 +35,8 @@ export interface Filesystem {
    * s_xattr); without, it serves none.
    */
   readonly xattrNames?: readonly string[];
+  /** Its inodes, but for symbolic links, have access control lists (Linux: SB_POSIXACL). */
+  readonly hasAcls?: boolean;
   statfs(out: StatFs): number;
   /** Called when the last mount is gone. */
   release(): void;
@@ -149,6 +153,8 @@ export abstract class Inode {
   /** See path_answers.ts: what depends on the attributes. */
   answer = -1;
   moreAnswers: number[] | null = null;
+  /** Access control lists; null for none, undefined where `loadAcls` must ask for them. See inode_acls.ts. */
+  acls: InodeAcls | null | undefined = null;
   /** Dentries that hold it; owned by sentry/vfs/dentry.ts. */
   refs = 0;
   /** Files open for writing (> 0), or programs that deny writing (< 0). See sentry/vfs/open.ts. */
@@ -188,7 +194,7 @@ export abstract class Inode {
    * to nothing). Without this method `lookup` is called again and must return the same object.
    */
   revalidate?(name: string, child: Inode | null): boolean;
-  /** `mode` has S_IFMT bits and is already masked by umask; owner is creds.fsuid/fsgid (setgid dirs too). */
+  /** `mode` has S_IFMT bits and is already masked by umask or default ACL; owner is creds.fsuid/fsgid (setgid dirs too). */
   create(_name: string, _mode: number, _creds: Credentials): Inode | number {
     return -EPERM;
   }
@@ -251,6 +257,22 @@ export abstract class Inode {
   }
   listxattr(): string[] | number {
     return [];
+  }
+
+  /** Sets `acls` where they are undefined. */
+  loadAcls(): InodeAcls | null {
+    return this.acls ?? null;
+  }
+  /** What a new inode inherits; unless the file system's host sees to that. */
+  initAcls(acls: InodeAcls): void {
+    this.acls = acls;
+  }
+  /**
+   * `acl`, which is valid, becomes the list of that kind; null removes it. The permission bits become
+   * those of an access list, which is not kept where they say all that it does. Returns 0 or -errno.
+   */
+  setAcl(_type: AclType, _acl: PosixAcl | null): number {
+    return -EOPNOTSUPP;
   }
 
   /**

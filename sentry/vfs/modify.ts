@@ -1,6 +1,6 @@
 /**
  * Names made, removed and moved (Linux: filename_create, do_unlinkat, do_renameat2 and their vfs_*
- * halves). `mode` arguments are already masked by umask. All return 0 or -errno.
+ * halves). `mode` arguments are not masked by umask yet. All return 0 or -errno.
  */
 import { CAP_DAC_READ_SEARCH, CAP_MKNOD } from "../../platform/abi/capability.ts";
 import {
@@ -22,6 +22,7 @@ import { dentriesExchanged, type Dentry, dentryRemoved, dentryRenamed } from "./
 import { dropChildren, dropDentry, invalidatePaths, lookupDentry } from "./dentry.ts";
 import { FileDescription } from "./file.ts";
 import type { Inode } from "./inode.ts";
+import { inheritAcls } from "./inode_acls.ts";
 import { isBelow } from "./dentry.ts";
 import { acquirePath, type PathRef, releasePath } from "./mount.ts";
 import {
@@ -48,8 +49,8 @@ export function mkdirAt(ctx: WalkContext, start: WalkStart, path: string, mode: 
   const child = lookupNew(ctx, parent, true);
   if (typeof child === "number") return child;
   const dir = parent.dir.inode!;
-  const fullMode = newFileMode(dir, (mode & 0o1777) | S_IFDIR, ctx.creds);
-  return instantiate(child, dir.mkdir(child.name, fullMode, ctx.creds));
+  const fullMode = newFileMode(dir, (mode & 0o1777) | S_IFDIR, ctx.creds, ctx.umask);
+  return instantiateHeir(child, dir.mkdir(child.name, fullMode, ctx.creds));
 }
 
 /** mknod(2) of S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK. */
@@ -81,12 +82,12 @@ function makeNode(
 ): number {
   const dir = parent.dir.inode!;
   const type = (mode & S_IFMT) === 0 ? S_IFREG : mode & S_IFMT;
-  const fullMode = newFileMode(dir, type | (mode & 0o7777), ctx.creds);
-  if (type === S_IFREG) return instantiate(child, dir.create(child.name, fullMode, ctx.creds));
+  const fullMode = newFileMode(dir, type | (mode & 0o7777), ctx.creds, ctx.umask);
+  if (type === S_IFREG) return instantiateHeir(child, dir.create(child.name, fullMode, ctx.creds));
   const isDevice = type === S_IFCHR || type === S_IFBLK;
   const isWhiteout = type === S_IFCHR && rdev === 0;
   if (isDevice && !isWhiteout && !hasCapability(ctx.creds, CAP_MKNOD)) return -EPERM;
-  return instantiate(child, dir.mknod(child.name, fullMode, isDevice ? rdev : 0, ctx.creds));
+  return instantiateHeir(child, dir.mknod(child.name, fullMode, isDevice ? rdev : 0, ctx.creds));
 }
 
 /** bind(2) of a unix socket: the node made, borrowed, whose inode's `special` is the caller's. */
@@ -171,6 +172,12 @@ function lookupNew(ctx: WalkContext, parent: Parent, asDirectory: boolean): Dent
 function lookupLast(parent: Parent): Dentry | number {
   if (parent.name.length > NAME_MAX) return -ENAMETOOLONG;
   return lookupDentry(parent.dir, parent.name);
+}
+
+/** The same of what inherits the default ACL of its directory. */
+function instantiateHeir(child: Dentry, made: Inode | number): number {
+  if (typeof made !== "number") inheritAcls(child.parent!.inode!, made);
+  return instantiate(child, made);
 }
 
 function instantiate(child: Dentry, made: Inode | number): number {

@@ -29,6 +29,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import { Dentry } from "./dentry.ts";
 import { FileDescription, FileDescriptionImpl } from "./file.ts";
 import type { Inode } from "./inode.ts";
+import { inheritAcls } from "./inode_acls.ts";
 import { breakLeases } from "./leases.ts";
 import { setSizeOnOpen } from "./metadata.ts";
 import { type Mount, MountNamespace, type PathRef } from "./mount.ts";
@@ -106,7 +107,7 @@ export function openDetached(tree: Mount): FileDescription {
 }
 
 /**
- * open(2), openat2(2). `mode` is already masked by umask; `resolve` has RESOLVE_* flags. The caller
+ * open(2), openat2(2). `mode` is not masked by umask yet; `resolve` has RESOLVE_* flags. The caller
  * owns the file. -EAGAIN for a lease in the way, see leases.ts. A FIFO may come back with `openPending` set: then wait on `impl.openQueue` until
  * `impl.openCompleted(file)`.
  */
@@ -224,9 +225,10 @@ function create(
   const err = mayCreate(ctx.creds, dir);
   if (err < 0) return err;
   const dirInode = dir.inode!;
-  const fullMode = newFileMode(dirInode, (mode & 0o7777) | S_IFREG, ctx.creds);
+  const fullMode = newFileMode(dirInode, (mode & 0o7777) | S_IFREG, ctx.creds, ctx.umask);
   const inode = dirInode.create(child.name, fullMode, ctx.creds);
   if (typeof inode === "number") return inode;
+  inheritAcls(dirInode, inode);
   child.instantiate(inode);
   const file = openFound(ctx.creds, mount, child, flags, true);
   if (typeof file !== "number") file.wasCreated = true;
@@ -248,9 +250,10 @@ function openTmpfile(
   const dir = p.dentry.inode!;
   const err = inodePermission(ctx.creds, dir, MAY_WRITE | MAY_EXEC);
   if (err < 0) return err;
-  const fullMode = newFileMode(dir, (mode & 0o7777) | S_IFREG, ctx.creds);
+  const fullMode = newFileMode(dir, (mode & 0o7777) | S_IFREG, ctx.creds, ctx.umask);
   const inode = dir.tmpfile(fullMode, ctx.creds, (flags & O_EXCL) === 0);
   if (typeof inode === "number") return inode;
+  inheritAcls(dir, inode);
   const dentry = newUnnamedDentry(p.dentry, inode);
   const file = openFound(ctx.creds, p.mount, dentry, flags & ~O_DIRECTORY, true);
   dentry.release();

@@ -1,14 +1,15 @@
-/** Who may do what: generic_permission, may_create, may_delete of Linux; see path_resolution(7). */
+/** Who may do what: generic_permission, may_create, may_delete of Linux; see path_resolution(7), acl(5). */
 import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH } from "../../platform/abi/capability.ts";
 import { CAP_FOWNER, CAP_FSETID } from "../../platform/abi/capability.ts";
 import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../../platform/abi/errno.ts";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { MS_NOEXEC } from "../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX } from "../../platform/abi/stat.ts";
-import { S_IXGRP } from "../../platform/abi/stat.ts";
+import { S_IRWXG, S_IXGRP } from "../../platform/abi/stat.ts";
 import { type Credentials, hasCapability, inGroup } from "../auth/credentials.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { aclsOf, inheritedAcl } from "./inode_acls.ts";
 import type { Mount } from "./mount.ts";
 
 export const MAY_EXEC = 1;
@@ -23,14 +24,28 @@ export function inodePermission(creds: Credentials, inode: Inode, want: number):
   if ((want & MAY_WRITE) !== 0 && (inode.flags & FS_IMMUTABLE_FL) !== 0) return -EPERM;
   const mode = inode.mode;
   const everyone = mode & (mode >>> 3) & (mode >>> 6);
-  if ((want & ~everyone & 7) === 0) return 0; // Nobody is refused this.
-  const bits = creds.fsuid === inode.uid
-    ? mode >>> 6
-    : inGroup(creds, inode.gid)
-    ? mode >>> 3
-    : mode;
+  if ((want & ~everyone & 7) === 0 && inode.acls === null) return 0; // Nobody is refused this.
+  const isOwner = creds.fsuid === inode.uid;
+  if (!isOwner && inode.acls !== null && (mode & S_IRWXG) !== 0) {
+    return listPermission(creds, inode, want);
+  }
+  const bits = isOwner ? mode >>> 6 : inGroup(creds, inode.gid) ? mode >>> 3 : mode;
   if ((want & ~bits & 7) === 0) return 0;
   return overridesMode(creds, mode, want) ? 0 : -EACCES;
+}
+
+/**
+ * The same of an inode that has access control lists, or may have. They are not asked for where a
+ * capability decides.
+ */
+function listPermission(creds: Credentials, inode: Inode, want: number): number {
+  const { mode } = inode;
+  if (overridesMode(creds, mode, want)) return 0;
+  const acl = aclsOf(inode)?.access ?? null;
+  const isGranted = acl === null
+    ? (want & ~(inGroup(creds, inode.gid) ? mode >>> 3 : mode) & 7) === 0
+    : acl.permits(creds, inode.uid, inode.gid, want & 7);
+  return isGranted ? 0 : -EACCES;
 }
 
 function overridesMode(creds: Credentials, mode: number, want: number): boolean {
@@ -43,7 +58,8 @@ function overridesMode(creds: Credentials, mode: number, want: number): boolean 
 
 /** Search permission on a directory, for each step of a walk. */
 export function maySearch(creds: Credentials, inode: Inode): boolean {
-  return (inode.mode & 0o111) === 0o111 || inodePermission(creds, inode, MAY_EXEC) === 0;
+  return ((inode.mode & 0o111) === 0o111 && inode.acls === null) ||
+    inodePermission(creds, inode, MAY_EXEC) === 0;
 }
 
 /** As inodePermission, with -EROFS for writing and -EACCES for executing through `mount`. */
@@ -108,8 +124,22 @@ export function newFileGid(dir: Inode, creds: Credentials): number {
   return (dir.mode & S_ISGID) !== 0 ? dir.gid : creds.fsgid;
 }
 
-/** Mode of a new file in `dir`: directories inherit setgid, others may lose it. */
-export function newFileMode(dir: Inode, mode: number, creds: Credentials): number {
+/**
+ * Mode of a new file in `dir`: what the umask leaves of `mode`, or the default list where there is one.
+ * Directories inherit setgid, others may lose it.
+ */
+export function newFileMode(
+  dir: Inode,
+  mode: number,
+  creds: Credentials,
+  umask: number,
+): number {
+  const acl = inheritedAcl(dir);
+  const refused = acl === null ? umask : ~acl.modeBits & 0o777;
+  return setgidMode(dir, mode, creds) & ~refused;
+}
+
+function setgidMode(dir: Inode, mode: number, creds: Credentials): number {
   if ((dir.mode & S_ISGID) === 0) return mode;
   if ((mode & S_IFMT) === S_IFDIR) return mode | S_ISGID;
   if ((mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP)) return mode;

@@ -27,6 +27,8 @@ export interface WalkContext {
   readonly cwd: PathRef;
   readonly creds: Credentials;
   readonly mountNs: MountNamespace;
+  /** For what is made where the walk ends. */
+  readonly umask: number;
 }
 
 /** Do not follow a symbolic link in the last component. */

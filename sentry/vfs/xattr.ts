@@ -16,7 +16,9 @@ import {
   XATTR_USER_PREFIX,
 } from "../../platform/abi/xattr.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
+import { aclNames, getAcl, removeAcl, setAcl } from "./acl_xattr.ts";
 import type { Inode } from "./inode.ts";
+import { aclTypeOf } from "./inode_acls.ts";
 import type { PathRef } from "./mount.ts";
 import { inodePermission, isFixed, isOwnerOrCapable, MAY_READ, MAY_WRITE } from "./permission.ts";
 
@@ -71,6 +73,8 @@ function isCapabilityData(value: Uint8Array): boolean {
 
 export function getXattr(creds: Credentials, p: PathRef, name: string): Uint8Array | number {
   const inode = p.dentry.inode!;
+  const acl = aclTypeOf(name);
+  if (acl !== 0) return getAcl(inode, acl);
   const err = attributePermission(creds, inode, name, MAY_READ) || checkName(inode, name);
   return err < 0 ? err : inode.getxattr(name);
 }
@@ -86,6 +90,8 @@ export function setXattr(
   if (p.mount.isReadOnly) return -EROFS;
   if (name === XATTR_NAME_CAPS && value.length > 0 && !isCapabilityData(value)) return -EINVAL;
   const inode = p.dentry.inode!;
+  const acl = aclTypeOf(name);
+  if (acl !== 0) return setAcl(creds, inode, acl, value);
   const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(inode, name);
   return err < 0 ? err : inode.setxattr(name, value, flags);
 }
@@ -93,13 +99,19 @@ export function setXattr(
 export function removeXattr(creds: Credentials, p: PathRef, name: string): number {
   if (p.mount.isReadOnly) return -EROFS;
   const inode = p.dentry.inode!;
+  const acl = aclTypeOf(name);
+  if (acl !== 0) return removeAcl(creds, inode, acl);
   const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(inode, name);
   return err < 0 ? err : inode.removexattr(name);
 }
 
 /** Names the caller may see; trusted.* needs CAP_SYS_ADMIN. */
 export function listXattrs(creds: Credentials, p: PathRef): string[] | number {
-  const names = p.dentry.inode!.listxattr();
-  if (typeof names === "number" || hasCapability(creds, CAP_SYS_ADMIN)) return names;
-  return names.filter((name) => !name.startsWith(XATTR_TRUSTED_PREFIX));
+  const inode = p.dentry.inode!;
+  const others = inode.listxattr();
+  if (typeof others === "number") return others;
+  const names = [...aclNames(inode), ...others];
+  return hasCapability(creds, CAP_SYS_ADMIN)
+    ? names
+    : names.filter((name) => !name.startsWith(XATTR_TRUSTED_PREFIX));
 }

@@ -16,6 +16,7 @@ const FILES: readonly Row[] = [
   ["coreutils on text", "coreutils_text.bash", "bash"],
   ["coreutils on files", "coreutils_files.sh"],
   ["coreutils on the system", "coreutils_system.sh", "setpriv"],
+  ["access control lists", "acls.sh", "setfacl"],
   ["find, grep, sed, awk, diff, patch", "search.sh", "gawk patch file"],
   ["tar, gzip, xz and their like", "archives.bash", "bash xz bzip2"],
   ["git", "git.sh", "git"],

@@ -7,6 +7,7 @@
 #include "check.h"
 #include <pthread.h>
 #include <sys/mount.h>
+#include <sys/xattr.h>
 
 /* More often than it takes until a call is no longer the first of its site, and its path is known. */
 #define TIMES 5
@@ -384,6 +385,39 @@ TEST(permission, "a directory that is closed to a process is closed at once, and
   OK(chmod("dir", 0700));
   OK(kill(pid, SIGCONT));
   join(pid);
+}
+
+TEST(access_lists, "an access control list that is set or taken away counts at once") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  enter("access_lists");
+  /* u::rwx,u:1000:---,g::r-x,m::rwx,o::r-x */
+  static const unsigned acl[] = {2, 7 << 16 | 1, -1u, 2, 1000, 5 << 16 | 4, -1u, 7 << 16 | 0x10, -1u, 5 << 16 | 0x20, -1u};
+  EQUAL(seen("file").st_mode & 0777, 0644);
+  missed("dir/none");
+  seen("dir/inner");
+  if (setxattr("file", "system.posix_acl_access", acl, sizeof acl, 0) != 0) skip_test("no lists here");
+  EQUAL(seen("file").st_mode & 0777, 0775);
+  EQUAL(seen("hard").st_mode & 0777, 0775);
+  OK(setxattr("dir", "system.posix_acl_access", acl, sizeof acl, 0));
+  EQUAL(seen("dir").st_mode & 0777, 0775);
+  IN_CHILD(pid, {
+    struct stat st;
+    OK(setresuid(1000, 1000, 1000));
+    for (int i = 0; i < TIMES; i++) {
+      FAILS(stat("dir/inner", &st), EACCES);
+      FAILS(stat("dir/none", &st), EACCES);
+      FAILS(access("file", R_OK), EACCES);
+    }
+  });
+  join(pid);
+  missed("dir/none");
+  OK(removexattr("dir", "system.posix_acl_access"));
+  IN_CHILD(allowed, {
+    OK(setresuid(1000, 1000, 1000));
+    seen("dir/inner");
+    missed("dir/none");
+  });
+  join(allowed);
 }
 
 TEST(jail, "who has another root sees its files alone") {

@@ -19,6 +19,7 @@ import {
   type DirEntry,
   type Inode,
 } from "../../vfs/inode.ts";
+import { ACL_NAMES, aclsOf, pickAcl } from "../../vfs/inode_acls.ts";
 import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
 import type { Mount } from "../../vfs/mount.ts";
 
@@ -76,6 +77,19 @@ export function copyXattrs(from: Inode, to: Inode): void {
     const value = from.getxattr(name);
     if (typeof value !== "number") to.setxattr(name, value, 0);
   }
+}
+
+/** Access control lists, which are not to be left behind. Returns 0 or -errno. */
+export function copyAcls(from: Inode, to: Inode): number {
+  const wanted = aclsOf(from);
+  const there = aclsOf(to); // The host's file system may have made it with its directory's default.
+  for (const [type] of ACL_NAMES) {
+    const acl = pickAcl(wanted, type);
+    if (acl === pickAcl(there, type)) continue;
+    const err = to.setAcl(type, acl);
+    if (err < 0) return err;
+  }
+  return 0;
 }
 
 /** The first `length` bytes. Blocks on the disk; holes stay holes where the host copies. */

@@ -5,8 +5,11 @@ import type { Credentials } from "../../auth/credentials.ts";
 import { dropInode } from "../../vfs/dentry.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_ATIME, ATTR_MTIME, ATTR_SIZE, type Attributes, Inode } from "../../vfs/inode.ts";
+import { aclsOf, type AclType, type InodeAcls, pickAcl } from "../../vfs/inode_acls.ts";
 import { forgetAttributes } from "../../vfs/path_answers.ts";
-import { copyAttributes, copyData, copyXattrs, MOUNTER, OVERLAY_XATTR_PREFIX } from "./copy_up.ts";
+import type { PosixAcl } from "../../vfs/posix_acl.ts";
+import { copyAcls, copyAttributes, copyData, copyXattrs } from "./copy_up.ts";
+import { MOUNTER, OVERLAY_XATTR_PREFIX } from "./copy_up.ts";
 import { OverlayFile } from "./file.ts";
 import type { OverlayFs } from "./overlayfs.ts";
 
@@ -62,6 +65,7 @@ export class OverlayInode extends Inode {
     this.uid = real.uid;
     this.gid = real.gid;
     this.flags = real.flags;
+    this.acls = real.acls;
     this.rdev = real.rdev;
     this.size = real.size;
     this.blocks = real.blocks;
@@ -156,7 +160,7 @@ export class OverlayInode extends Inode {
       const err = copyData(lower, upper, Math.min(lower.size, dataLength));
       if (err < 0) return err;
     }
-    return copyAttributes(lower, upper);
+    return copyAcls(lower, upper) || copyAttributes(lower, upper);
   }
 
   #copiedUp(upper: Inode, lower: Inode): void {
@@ -286,6 +290,27 @@ export class OverlayInode extends Inode {
       return names;
     }
     return names.filter((n) => !n.startsWith(OVERLAY_XATTR_PREFIX));
+  }
+
+  override loadAcls(): InodeAcls | null {
+    return this.acls = aclsOf(this.upper ?? this.lowers[0]);
+  }
+
+  override initAcls(acls: InodeAcls): void {
+    this.upper!.initAcls(acls);
+    this.sync();
+  }
+
+  override setAcl(type: AclType, acl: PosixAcl | null): number {
+    // Nothing is copied up to take away what a lower file does not have.
+    if (acl === null && this.upper === null && pickAcl(aclsOf(this), type) === null) {
+      return -ENODATA;
+    }
+    const err = this.copyUp();
+    if (err < 0) return err;
+    const set = this.upper!.setAcl(type, acl);
+    this.sync();
+    return set;
   }
 
   // Opening and ending

@@ -18,6 +18,16 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../../../platform/abi/stat.ts";
+import {
+  ACL_GROUP_OBJ,
+  ACL_MASK,
+  ACL_OTHER,
+  ACL_TYPE_ACCESS,
+  ACL_TYPE_DEFAULT,
+  ACL_UNDEFINED_ID,
+  ACL_USER,
+  ACL_USER_OBJ,
+} from "../../../platform/abi/posix_acl.ts";
 import { preadFd, pwriteFd } from "../../../platform/host/host.ts";
 import { type Credentials, initialCredentials } from "../../auth/credentials.ts";
 import { Dentry, dropChildren, dropInode } from "../../vfs/dentry.ts";
@@ -30,6 +40,7 @@ import {
   type Inode,
   noAttributes,
 } from "../../vfs/inode.ts";
+import { aclsOf } from "../../vfs/inode_acls.ts";
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
 import { type Mount, MountNamespace, newMount } from "../../vfs/mount.ts";
 import {
@@ -41,6 +52,7 @@ import {
   unlinkAt,
   type WalkContext,
 } from "../../vfs/namei.ts";
+import { decodeAcl, type PosixAcl } from "../../vfs/posix_acl.ts";
 import { Tmpfs } from "../tmpfs/mod.ts";
 import type { OverlayDirectory } from "./directory.ts";
 import type { OverlayInode } from "./inode.ts";
@@ -180,6 +192,41 @@ Deno.test("copy-up keeps mode, owner, times and extended attributes", () => {
   assert(d.upper !== null);
   assertEquals(d.mtimeSec, 4444);
 });
+
+Deno.test("copy-up keeps access control lists, and inherits none", () => {
+  const { root, lower, upper } = overlay({ "d/f": "x", "d/plain": "y" });
+  const acl = decodeAcl(EXTENDED_ACL) as PosixAcl;
+  assertEquals(get(lower.root, "d/f").setAcl(ACL_TYPE_ACCESS, acl), 0);
+  assertEquals(get(lower.root, "d").setAcl(ACL_TYPE_DEFAULT, acl), 0);
+  const f = hold(root, "d/f");
+  assertEquals(aclsOf(f)?.access, acl);
+  assertEquals(f.copyUp(), 0);
+  assertEquals(aclsOf(f)?.access?.bytes, EXTENDED_ACL);
+  assertEquals(f.mode & 0o777, acl.modeBits);
+  assertEquals(aclsOf(get(upper.root, "upper/d"))?.inherited, acl);
+  const plain = hold(root, "d/plain");
+  assertEquals(plain.setAcl(ACL_TYPE_ACCESS, null), -ENODATA);
+  assertEquals(plain.upper, null);
+  assertEquals(plain.copyUp(), 0);
+  assertEquals([aclsOf(plain), plain.mode & 0o777], [null, 0o640]);
+});
+
+/** u::rw-,u:1000:r--,g::r--,m::r-x,o::--- */
+const EXTENDED_ACL = new Uint8Array(
+  Uint32Array.of(
+    2,
+    6 << 16 | ACL_USER_OBJ,
+    ACL_UNDEFINED_ID,
+    4 << 16 | ACL_USER,
+    1000,
+    4 << 16 | ACL_GROUP_OBJ,
+    ACL_UNDEFINED_ID,
+    5 << 16 | ACL_MASK,
+    ACL_UNDEFINED_ID,
+    ACL_OTHER,
+    ACL_UNDEFINED_ID,
+  ).buffer,
+);
 
 Deno.test("a removed lower file stays hidden, and its name can be used again", () => {
   const { root, lower } = overlay({ "f": "old", "g": "keep" });
@@ -492,7 +539,7 @@ function randomPath(random: (n: number) => number): string {
 function walker(fs: Filesystem): WalkContext {
   const mount = newMount(fs, "none", 0);
   const path = { mount, dentry: mount.root };
-  return { root: path, cwd: path, creds: ROOT, mountNs: new MountNamespace(mount) };
+  return { root: path, cwd: path, creds: ROOT, mountNs: new MountNamespace(mount), umask: 0 };
 }
 
 function apply(ctx: WalkContext, op: number, p: string, q: string, text: string): number {

@@ -6,7 +6,7 @@ import { ENOTDIR, EROFS } from "../../../platform/abi/errno.ts";
 import { OVERLAYFS_SUPER_MAGIC } from "../../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFMT } from "../../../platform/abi/stat.ts";
 import { type Filesystem, type Inode, type StatFs, STORED_XATTRS } from "../../vfs/inode.ts";
-import { copyAttributes, MOUNTER } from "./copy_up.ts";
+import { copyAcls, copyAttributes, MOUNTER } from "./copy_up.ts";
 import { OverlayDirectory } from "./directory.ts";
 import { OverlayInode } from "./inode.ts";
 
@@ -33,6 +33,7 @@ const LAYER_STRIDE = 2 ** 45;
 export class OverlayFs implements Filesystem {
   readonly typeName = "overlay";
   readonly xattrNames = STORED_XATTRS;
+  readonly hasAcls = true;
   readonly dev: number;
   readonly magic = OVERLAYFS_SUPER_MAGIC;
   readonly root: OverlayInode;
@@ -124,7 +125,7 @@ export function newOverlay(
   const work = upperFs.root.mkdir("work", S_IFDIR | 0o700, MOUNTER);
   if (typeof work === "number") return work;
   if (lowers.length > 0) {
-    const err = copyAttributes(lowers[0], upper);
+    const err = copyAcls(lowers[0], upper) || copyAttributes(lowers[0], upper);
     if (err < 0) return err;
   }
   work.refs++;

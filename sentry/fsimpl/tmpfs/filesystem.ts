@@ -23,6 +23,7 @@ export function defaultTmpfsOptions(memoryBytes: number): TmpfsOptions {
 export class Tmpfs implements Filesystem, PageBudget {
   readonly typeName: string = "tmpfs";
   readonly xattrNames = STORED_XATTRS;
+  readonly hasAcls: boolean = true;
   readonly dev = allocateAnonymousDev();
   readonly magic: number = TMPFS_MAGIC;
   readonly revalidates = false;
@@ -117,6 +118,7 @@ export function tmpfsType(memoryBytes: number): FilesystemType {
 class Ramfs extends Tmpfs {
   override readonly typeName = "ramfs";
   override readonly magic = RAMFS_MAGIC;
+  override readonly hasAcls = false;
 
   override remount(): number {
     return 0;

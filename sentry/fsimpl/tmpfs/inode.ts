@@ -12,6 +12,8 @@ import { applyAttributes, touchChange } from "../../vfs/attributes.ts";
 import { readClock } from "../../vfs/clock.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { type Attributes, Inode } from "../../vfs/inode.ts";
+import { type AclType, storeAcl } from "../../vfs/inode_acls.ts";
+import type { PosixAcl } from "../../vfs/posix_acl.ts";
 import type { Tmpfs } from "./filesystem.ts";
 
 /** Bytes of names and values that one inode's extended attributes may take. */
@@ -86,6 +88,12 @@ export abstract class TmpfsInode extends Inode {
 
   override listxattr(): string[] {
     return this.#xattrs === null ? [] : [...this.#xattrs.keys()];
+  }
+
+  override setAcl(type: AclType, acl: PosixAcl | null): number {
+    storeAcl(this, type, acl);
+    touchChange(this);
+    return 0;
   }
 
   override release(): void {
