@@ -58,6 +58,7 @@ const MAPPED_BASE = DEVICE_STRIDE * MAX_BASES;
 export class GoferFs implements Filesystem {
   readonly typeName = "9p"; // What gVisor shows; programs know it as a remote file system.
   readonly xattrNames = STORED_XATTRS;
+  readonly hasAcls = true;
   readonly dev: number;
   readonly magic = V9FS_MAGIC;
   readonly root: GoferInode;

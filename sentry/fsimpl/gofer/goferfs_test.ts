@@ -1,6 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import { EEXIST, EIO, ENOENT, ENOTEMPTY, EROFS } from "../../../platform/abi/errno.ts";
+import { EEXIST, EIO, ENOENT, ENOTEMPTY, EOPNOTSUPP, EROFS } from "../../../platform/abi/errno.ts";
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
+import {
+  ACL_GROUP_OBJ,
+  ACL_MASK,
+  ACL_OTHER,
+  ACL_TYPE_ACCESS,
+  ACL_TYPE_DEFAULT,
+  ACL_UNDEFINED_ID,
+  ACL_USER,
+  ACL_USER_OBJ,
+} from "../../../platform/abi/posix_acl.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
 import { hostOpenat2 } from "../../../platform/host/files.ts";
 import { preadFd, pwriteFd } from "../../../platform/host/host.ts";
@@ -8,8 +18,10 @@ import { initialCredentials } from "../../auth/credentials.ts";
 import { Dentry } from "../../vfs/dentry.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import { ATTR_MODE, ATTR_MTIME, ATTR_SIZE, type Inode } from "../../vfs/inode.ts";
+import { aclsOf } from "../../vfs/inode_acls.ts";
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
 import type { Mount } from "../../vfs/mount.ts";
+import { decodeAcl, type PosixAcl } from "../../vfs/posix_acl.ts";
 import { GoferFs, type GoferFsOptions } from "./goferfs.ts";
 import type { GoferInode } from "./inode.ts";
 
@@ -257,3 +269,44 @@ Deno.test("extended attributes go to the host where it keeps them", () => {
     assertEquals(inode.listxattr(), []);
   });
 });
+
+Deno.test("access control lists are the host's, also those that it changes", () => {
+  withFs({ exclusive: false }, (fs, dir) => {
+    const f = find(fs, "hello");
+    const acl = decodeAcl(EXTENDED_ACL) as PosixAcl;
+    const set = f.setAcl(ACL_TYPE_ACCESS, acl);
+    if (set === -EOPNOTSUPP) return; // Not kept here.
+    assertEquals(set, 0);
+    assertEquals(f.mode & 0o777, 0o650);
+    assertEquals(aclsOf(f)?.access?.bytes, EXTENDED_ACL);
+    assertEquals(f.listxattr(), []);
+    Deno.chmodSync(`${dir}/hello`, 0o604);
+    assertEquals(f.refresh(), 0);
+    assertEquals(aclsOf(f)?.access?.modeBits, 0o604);
+
+    const sub = find(fs, "sub");
+    assertEquals(sub.setAcl(ACL_TYPE_DEFAULT, acl), 0);
+    const made = sub.create("made", S_IFREG | 0o600, ME) as GoferInode;
+    assertEquals(aclsOf(made)?.access?.modeBits, 0o600);
+    assertEquals(made.setAcl(ACL_TYPE_ACCESS, null), 0);
+    assertEquals(aclsOf(made), null);
+    made.release();
+  });
+});
+
+/** u::rw-,u:1000:r--,g::r--,m::r-x,o::--- */
+const EXTENDED_ACL = new Uint8Array(
+  Uint32Array.of(
+    2,
+    6 << 16 | ACL_USER_OBJ,
+    ACL_UNDEFINED_ID,
+    4 << 16 | ACL_USER,
+    1000,
+    4 << 16 | ACL_GROUP_OBJ,
+    ACL_UNDEFINED_ID,
+    5 << 16 | ACL_MASK,
+    ACL_UNDEFINED_ID,
+    ACL_OTHER,
+    ACL_UNDEFINED_ID,
+  ).buffer,
+);

@@ -17,7 +17,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from "../../../platform/abi/fcntl.ts";
-import { S_IFLNK, S_IFMT, S_ISGID } from "../../../platform/abi/stat.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from "../../../platform/abi/stat.ts";
 import { makedev } from "../../../platform/abi/sysmacros.ts";
 import {
   hostFchmodat,
@@ -46,6 +46,14 @@ import {
   type Attributes,
   Inode,
 } from "../../vfs/inode.ts";
+import {
+  ACL_NAMES,
+  type AclType,
+  aclTypeOf,
+  type InodeAcls,
+  replaceAcl,
+} from "../../vfs/inode_acls.ts";
+import { decodeAcl, type PosixAcl } from "../../vfs/posix_acl.ts";
 import type { GoferDirectory } from "./directory.ts";
 import type { GoferFs } from "./goferfs.ts";
 
@@ -107,7 +115,9 @@ export class GoferInode extends Inode {
     this.atimeNsec = w[18];
     this.btimeSec = i64(w[20], w[21]);
     this.btimeNsec = w[22];
-    this.ctimeSec = i64(w[24], w[25]);
+    const ctimeSec = i64(w[24], w[25]);
+    if (ctimeSec !== this.ctimeSec || w[26] !== this.ctimeNsec) this.acls = undefined;
+    this.ctimeSec = ctimeSec;
     this.ctimeNsec = w[26];
     this.mtimeSec = i64(w[28], w[29]);
     this.mtimeNsec = w[30];
@@ -317,15 +327,17 @@ export class GoferInode extends Inode {
 
   override getxattr(name: string): Uint8Array | number {
     if (this.fs.exclusive) {
-      const names = this.listxattr();
-      if (typeof names === "number") return names;
-      if (!names.includes(name)) return -ENODATA;
+      if (!this.#hostXattrNames().includes(name)) return -ENODATA;
     }
     const value = this.withXattrFd((fd) => hostFgetxattr(fd, name));
     return value === -EPERM || value === -EOPNOTSUPP ? -ENODATA : value;
   }
 
-  override listxattr(): string[] | number {
+  override listxattr(): string[] {
+    return this.#hostXattrNames().filter((name) => aclTypeOf(name) === 0);
+  }
+
+  #hostXattrNames(): string[] {
     if (this.#xattrNames !== null) return this.#xattrNames;
     let names = this.withXattrFd(hostFlistxattr);
     // Linux needs no permission for this call, but an fd does; and what is unsupported is not there.
@@ -346,6 +358,33 @@ export class GoferInode extends Inode {
     this.#xattrNames = null;
     this.isStale = true;
     return this.withXattrFd((fd) => hostFremovexattr(fd, name)) as number;
+  }
+
+  // Access control lists: the host's, which it also inherits and keeps in step with the mode.
+
+  override loadAcls(): InodeAcls | null {
+    const names = this.#hostXattrNames();
+    let acls: InodeAcls | null = null;
+    for (const [type, name] of ACL_NAMES) {
+      if (names.includes(name)) acls = replaceAcl(acls, type, this.#hostAcl(name));
+    }
+    return this.acls = acls;
+  }
+
+  #hostAcl(name: string): PosixAcl | null {
+    const value = this.withXattrFd((fd) => hostFgetxattr(fd, name));
+    const acl = typeof value === "number" ? null : decodeAcl(value);
+    return acl !== null && typeof acl !== "number" && acl.isValid ? acl : null;
+  }
+
+  override initAcls(): void {}
+
+  override setAcl(type: AclType, acl: PosixAcl | null): number {
+    if (this.type !== S_IFREG && this.type !== S_IFDIR) return -EOPNOTSUPP; // Never opened.
+    const [, name] = ACL_NAMES.find((row) => row[0] === type)!;
+    const err = acl === null ? this.removexattr(name) : this.setxattr(name, acl.bytes, 0);
+    const restat = this.restat();
+    return err < 0 ? err : restat;
   }
 
   /** Devices and FIFOs are the VFS's to open; a host socket cannot be. */
