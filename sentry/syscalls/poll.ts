@@ -10,6 +10,7 @@ import {
   POLLHUP,
   POLLNVAL,
 } from "../../platform/abi/poll.ts";
+import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
 import { BLOCK_INTERRUPTED, BLOCK_TIMEOUT } from "../kernel/block.ts";
 import {
@@ -29,6 +30,7 @@ import {
   putRemaining,
 } from "./timeout.ts";
 
+const REVENTS_SIZE = 2;
 const ALWAYS = POLLERR | POLLHUP;
 /** An interruption, before the caller decides what it means. */
 const INTERRUPTED = -ERESTARTNOHAND;
@@ -79,15 +81,26 @@ function doPoll(t: Task, fdsAddr: number, nfds: number, deadline: number): Sysca
     view = new DataView(buffer.buffer);
   }
   if (size > 0 && t.copyIn(fdsAddr, buffer, 0, size) < 0) return -EFAULT;
-  const n = scan(t, view, nfds);
+  const changed: number[] = [];
+  const n = scan(t, view, nfds, changed);
   if (n === 0 && deadline !== 0) {
-    return blockPoll(t, fdsAddr, buffer.slice(0, size), nfds, deadline);
+    return blockPoll(t, fdsAddr, buffer.slice(0, size), nfds, deadline, changed);
   }
-  return report(t, fdsAddr, buffer, size, n);
+  return report(t, fdsAddr, buffer, size, changed) < 0 ? -EFAULT : n;
 }
 
-function report(t: Task, fdsAddr: number, bytes: Uint8Array, size: number, n: number): number {
-  return size > 0 && t.copyOut(fdsAddr, bytes, 0, size) < 0 ? -EFAULT : n;
+/** Stores the revents at the `changed` offsets of `bytes`. The others stand there already, if they can be written. */
+function report(
+  t: Task,
+  fdsAddr: number,
+  bytes: Uint8Array,
+  size: number,
+  changed: readonly number[],
+): number {
+  for (const at of changed) {
+    if (t.copyOut(fdsAddr + at, bytes, at, at + REVENTS_SIZE) < 0) return -EFAULT;
+  }
+  return t.mm.accessible(fdsAddr, size, PROT_WRITE) ? 0 : -EFAULT;
 }
 
 /** The file of a descriptor that can be polled; O_PATH ones are as good as closed. */
@@ -96,7 +109,8 @@ export function pollable(t: Task, fd: number): FileDescription | null {
   return file === null || (file.flags & O_PATH) !== 0 ? null : file;
 }
 
-function scan(t: Task, v: DataView, nfds: number): number {
+/** Puts the revents into `v`, and the offsets of those that are others than before into `changed`. Returns the count. */
+function scan(t: Task, v: DataView, nfds: number, changed: number[]): number {
   let n = 0;
   for (let i = 0, at = 0; i < nfds; i++, at += POLLFD_SIZE) {
     const fd = v.getInt32(at + POLLFD_OFF_FD, true);
@@ -110,7 +124,10 @@ function scan(t: Task, v: DataView, nfds: number): number {
       }
       if (revents !== 0) n++;
     }
-    v.setUint16(at + POLLFD_OFF_REVENTS, revents, true);
+    const place = at + POLLFD_OFF_REVENTS;
+    if (v.getUint16(place, true) === revents) continue;
+    v.setUint16(place, revents, true);
+    changed.push(place);
   }
   return n;
 }
@@ -121,6 +138,7 @@ async function blockPoll(
   bytes: Uint8Array,
   nfds: number,
   deadline: number,
+  changed: number[],
 ): Promise<number> {
   const v = new DataView(bytes.buffer);
   const waits = new PollWaits();
@@ -131,8 +149,10 @@ async function blockPoll(
   try {
     for (;;) {
       const why = await waits.wait(t, deadline);
-      const n = scan(t, v, nfds);
-      if (n > 0 || why === BLOCK_TIMEOUT) return report(t, fdsAddr, bytes, bytes.length, n);
+      const n = scan(t, v, nfds, changed);
+      if (n > 0 || why === BLOCK_TIMEOUT) {
+        return report(t, fdsAddr, bytes, bytes.length, changed) < 0 ? -EFAULT : n;
+      }
       if (why === BLOCK_INTERRUPTED) return INTERRUPTED;
     }
   } finally {

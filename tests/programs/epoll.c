@@ -1,6 +1,7 @@
 // epoll(7), poll(2) and select(2).
 #include "check.h"
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -240,6 +241,37 @@ TEST(poll_, "poll reports bad descriptors, skips negative ones and times out") {
   list[0].events = POLLIN | POLLOUT;
   EQUAL(poll(list, 1, 0), 1);
   EQUAL(list[0].revents, POLLIN | POLLOUT);
+}
+
+TEST(poll_revents, "poll writes revents and nothing else, and refuses a list that it cannot write") {
+  set_up();
+  enum { PAGE = 4096 };
+  struct pollfd *list = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(list != MAP_FAILED);
+  for (int i = 0; i < 3; i++) { /* The first call of a site goes another way. */
+    list[0] = (struct pollfd){p[0], POLLIN, 0};
+    list[1] = (struct pollfd){p[1], POLLOUT, POLLERR};
+    OK(mprotect(list, PAGE, PROT_READ));
+    FAILS(poll(list, 1, 0), EFAULT);
+    FAILS(poll(list, 2, 0), EFAULT);
+    EQUAL(poll(list, 0, 0), 0);
+    OK(mprotect(list, PAGE, PROT_READ | PROT_WRITE));
+    EQUAL(poll(list, 1, 0), 0);
+    EQUAL(list[0].revents, 0);
+    EQUAL(poll(list, 2, 0), 1);
+    EQUAL(list[1].revents, POLLOUT);
+  }
+  list[1] = (struct pollfd){-1, 0, POLLERR};
+  IN_CHILD(pid, {
+    poll(NULL, 0, 20);
+    list[1].fd = 1234;
+    list[1].events = POLLPRI;
+    send_byte();
+  });
+  EQUAL(poll(list, 2, 10000), 1);
+  EQUAL(list[0].revents, POLLIN);
+  CHECK(list[1].fd == 1234 && list[1].events == POLLPRI && list[1].revents == 0);
+  join(pid);
 }
 
 TEST(select_, "select reports each set, leaves the time that was left, refuses bad ones") {
