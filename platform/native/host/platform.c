@@ -149,7 +149,9 @@ static int zygote_child(void *p) {
   int control = a->mode ? -1 : fcntl(a->control, F_DUPFD, 100), page = a->mode ? -1 : fcntl(a->shared, F_DUPFD, 100);
   if (stub < 0 || sock < 0 || (!a->mode && (control < 0 || page < 0))) _exit(120);
   if (a->empty_root >= 0 && (fchdir(a->empty_root) < 0 || chroot(".") < 0)) _exit(121);
-  if (setsid() < 0) _exit(122);
+  // A group of its own, but not a session: to the host's scheduler each session is one group (sched_autogroup), and
+  // the Sentry as a group of one would run after each guest thread that gives the only processor away.
+  if (setpgid(0, 0) < 0) _exit(122);
   struct sigaction dfl = {.sa_handler = SIG_DFL};
   for (int i = 1; i < 65; i++) sigaction(i, &dfl, 0);
   sigset_t none;
