@@ -17,5 +17,5 @@
  */
 export { Sandbox } from "./runtime/sandbox.ts";
 export type { SandboxOptions, SandboxStatus, Stdio, Volume } from "./runtime/sandbox.ts";
-export type { ConsoleInput } from "./sentry/fsimpl/devpts/tty.ts";
+export type { TerminalInput } from "./sentry/fsimpl/host/caller_input.ts";
 export { SandboxError } from "./runtime/errors.ts";

@@ -24,12 +24,7 @@ export async function run(args: string[]): Promise<void> {
 
 /** Returns the exit status. */
 async function runSandbox(options: SandboxOptions, log: Log | null): Promise<number> {
-  let terminal: Terminal | null = null;
-  if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
-    terminal = new (await import("./terminal.ts")).Terminal(0);
-    const { columns, rows } = Deno.consoleSize();
-    options.console = { rows, cols: columns, input: false };
-  }
+  const terminal = await findTerminal(options);
   try {
     const sandbox = Sandbox.start(options, log);
     const { attend, forwardSignals } = await import("./signals.ts");
@@ -45,6 +40,20 @@ async function runSandbox(options: SandboxOptions, log: Log | null): Promise<num
   } finally {
     terminal?.release();
   }
+}
+
+/** The terminal among the standard streams, null without one. Where it is stdin and stdout, it is the guest's console. */
+async function findTerminal(options: SandboxOptions): Promise<Terminal | null> {
+  const fd = [Deno.stdin, Deno.stdout, Deno.stderr].findIndex((stream) => stream.isTerminal());
+  if (fd < 0) return null;
+  const isConsole = fd === 0 && Deno.stdout.isTerminal();
+  const terminal = new (await import("./terminal.ts")).Terminal(fd, isConsole);
+  if (isConsole) {
+    const { columns, rows } = Deno.consoleSize();
+    options.console = { rows, cols: columns };
+    options.input = "off"; // Until it is raw.
+  } else options.input = terminal.isForeground ? "on" : "background";
+  return terminal;
 }
 
 async function openLog(options: SandboxOptions): Promise<Log> {

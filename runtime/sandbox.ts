@@ -17,7 +17,7 @@ import {
   O_WRONLY,
 } from "../platform/abi/fcntl.ts";
 import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
-import type { ConsoleInput } from "../sentry/fsimpl/devpts/tty.ts";
+import type { TerminalInput } from "../sentry/fsimpl/host/caller_input.ts";
 import { toLatin1 } from "./bytes.ts";
 import { libraryFile } from "../platform/host/library.ts";
 import { bufferAddr, hostCall, MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
@@ -68,11 +68,10 @@ export interface SandboxOptions {
   stdin?: Stdio;
   stdout?: Stdio;
   stderr?: Stdio;
-  /**
-   * The caller's terminal becomes the guest's: stdin and stdout must be "inherit". `input`: it is in raw mode, and
-   * what is typed is the guest's; see {@link Sandbox.setInput}.
-   */
-  console?: { rows: number; cols: number; input: boolean };
+  /** The caller's terminal becomes the guest's: stdin and stdout must be "inherit", and it in raw mode. */
+  console?: { rows: number; cols: number };
+  /** What becomes of what is typed on the caller's terminal at first; see {@link Sandbox.setInput}. Default "on". */
+  input?: TerminalInput;
   /** A directory for logs, which exists. */
   debugLog?: string;
   logFormat?: "text" | "json";
@@ -107,9 +106,9 @@ export class Sandbox {
   readonly stdout: ReadableStream<Uint8Array> | null = null;
   readonly stderr: ReadableStream<Uint8Array> | null = null;
   /**
-   * Called when a signal (Ctrl-Z …) has stopped the guest's first process, and a console takes no input from then
-   * on; or with SIGTTIN when somebody reads a console whose input is in the "background". Without it the guest
-   * is continued, since nobody else would.
+   * Called when a signal (Ctrl-Z …) has stopped the guest's first process, and the input of a terminal is "off" from
+   * then on; or with SIGTTIN when somebody reads one whose input is in the "background". Without it the guest is
+   * continued, since nobody else would.
    */
   onStop: ((signal: number) => void) | null = null;
   readonly #control: ControlConnection;
@@ -164,8 +163,8 @@ export class Sandbox {
     this.#control.send({ type: "resize", rows, cols });
   }
 
-  /** Tells a sandbox with a console what becomes of what is typed. */
-  setInput(input: ConsoleInput): void {
+  /** Tells a sandbox with a terminal among its standard streams what becomes of what is typed. */
+  setInput(input: TerminalInput): void {
     this.#control.send({ type: "input", input });
   }
 
@@ -425,6 +424,7 @@ function makeConfig(
     ],
     cpuinfoFd: extraFd(files.cpuinfo),
     console: options.console ?? null,
+    input: options.input ?? "on",
     controlFd: CONTROL_FD,
   };
 }

@@ -25,6 +25,7 @@ const SIGHUP = 1;
 const SIGCONT = 18;
 const SIGTSTP = 20;
 const SIGTTIN = 21;
+const SIGTTOU = 22;
 const SIGWINCH = 28;
 /** After the terminal is gone, a guest that ignores SIGHUP has this long. */
 const HANGUP_GRACE_MS = 2000;
@@ -32,8 +33,9 @@ const HANGUP_GRACE_MS = 2000;
 const RESUME_GRACE_MS = 50;
 const BACKGROUND_LOOK_MS = 200;
 
-/** `terminal`: the guest's console. */
+/** `terminal`: of the command's standard streams, which are the guest's. */
 export function forwardSignals(sandbox: Sandbox, terminal: Terminal | null): void {
+  const console = terminal?.isConsole ? terminal : null;
   for (const [name, number] of TO_ONE) {
     Deno.addSignalListener(name, () => sandbox.signal(number));
   }
@@ -41,13 +43,13 @@ export function forwardSignals(sandbox: Sandbox, terminal: Terminal | null): voi
     Deno.addSignalListener(name, () => sandbox.signal(number, isForegroundJob()));
   }
   Deno.addSignalListener("SIGHUP", () => {
-    if (terminal === null || terminal.size !== null) return sandbox.signal(SIGHUP, true);
+    if (console === null || console.size !== null) return sandbox.signal(SIGHUP, true);
     sandbox.hangup();
     setTimeout(() => sandbox.kill(), HANGUP_GRACE_MS);
   });
   Deno.addSignalListener("SIGWINCH", () => {
-    if (terminal === null) sandbox.signal(SIGWINCH, true);
-    else resize(sandbox, terminal);
+    if (console === null) sandbox.signal(SIGWINCH, true);
+    else resize(sandbox, console);
   });
   const resume = () => {
     if (terminal !== null) attend(sandbox, terminal);
@@ -59,11 +61,13 @@ export function forwardSignals(sandbox: Sandbox, terminal: Terminal | null): voi
     resume();
   });
   sandbox.onStop = (signal) => {
+    const ofBackground = terminal !== null &&
+      (signal === SIGTTIN || signal === SIGTTOU && !terminal.isConsole);
     // Who read in vain need not any more: the shell has just made this the foreground job.
-    if (signal === SIGTTIN && terminal?.isForeground) return resume();
+    if (ofBackground && terminal.isForeground) return resume();
     const before = continued;
-    terminal?.leave();
-    stopSelf(signal, terminal !== null && (signal === SIGTSTP || signal === SIGTTIN));
+    console?.leave();
+    stopSelf(signal, ofBackground || signal === SIGTSTP && console !== null);
     // A job that no shell controls is not stopped, and neither shall the guest be.
     setTimeout(() => {
       if (continued !== before) return;
@@ -84,11 +88,18 @@ export function attend(sandbox: Sandbox, terminal: Terminal): void {
   if (isForeground) terminal.enter();
   else {
     terminal.leave();
-    // Of `fg` a shell tells a job that was stopped, but not one that runs.
-    nextLook = setTimeout(() => attend(sandbox, terminal), BACKGROUND_LOOK_MS);
+    lookAgain(sandbox, terminal);
   }
-  resize(sandbox, terminal);
+  if (terminal.isConsole) resize(sandbox, terminal);
   sandbox.setInput(isForeground ? "on" : isOrphaned ? "orphaned" : "background");
+}
+
+/** Of `fg` a shell tells a job that was stopped, but not one that runs. */
+function lookAgain(sandbox: Sandbox, terminal: Terminal): void {
+  nextLook = setTimeout(() => {
+    if (terminal.isConsole || terminal.isForeground) attend(sandbox, terminal);
+    else lookAgain(sandbox, terminal);
+  }, BACKGROUND_LOOK_MS);
 }
 
 function resize(sandbox: Sandbox, terminal: Terminal): void {

@@ -1,6 +1,6 @@
 /**
- * The command's terminal while it is the guest's: raw, so that the guest's line discipline sees every byte.
- * It is so only while the command is the foreground job of the shell that started it.
+ * The command's terminal. While it is the guest's console it is raw, so that the guest's line discipline sees every
+ * byte, but only while the command is the foreground job of the shell that started it.
  */
 import { hostCall, hostIoctl, spawnLibrary } from "../platform/host/spawn.ts";
 import {
@@ -34,7 +34,8 @@ export class Terminal {
   readonly #found = new Uint8Array(TERMIOS_SIZE);
   #isRaw = false;
 
-  constructor(fd: number) {
+  /** `isConsole`: else the guest reads and writes it as it is. */
+  constructor(fd: number, readonly isConsole: boolean) {
     this.#fd = fd;
   }
 
@@ -55,9 +56,9 @@ export class Terminal {
     }
   }
 
-  /** Raw, until `leave`; also if the command is killed it is put back. */
+  /** A console becomes raw, until `leave`; also if the command is killed it is put back. */
   enter(): void {
-    if (this.#isRaw || hostIoctl(this.#fd, TCGETS, this.#found) < 0) return;
+    if (!this.isConsole || this.#isRaw || hostIoctl(this.#fd, TCGETS, this.#found) < 0) return;
     const raw = this.#found.slice();
     cfmakeraw(new DataView(raw.buffer));
     spawnLibrary().dv_terminal_guard(this.#fd, this.#found, raw);

@@ -3,8 +3,8 @@
  * runtime as JSON on the control socket; read once by the boot role and posted to the Workers.
  * All strings that become guest bytes (paths, arguments, environment) are latin1: one char, one byte.
  */
-import type { ConsoleInput } from "./fsimpl/devpts/tty.ts";
 import type { ReceiveMessage } from "./fsimpl/gofer/client.ts";
+import type { TerminalInput } from "./fsimpl/host/caller_input.ts";
 
 /** A directory or file of the host that the guest sees. */
 export interface VolumeConfig {
@@ -21,8 +21,6 @@ export interface VolumeConfig {
 export interface ConsoleConfig {
   rows: number;
   cols: number;
-  /** What is typed is the guest's: the command is its terminal's foreground job. See ControlRequest's "input". */
-  input: boolean;
 }
 
 export interface SandboxConfig {
@@ -68,6 +66,8 @@ export interface SandboxConfig {
    * terminal, become a guest terminal whose line discipline is the Sentry's, pumped through stdio[0] and stdio[1].
    */
   console: ConsoleConfig | null;
+  /** What becomes of what is typed on a terminal among the standard streams, until a ControlRequest says otherwise. */
+  input: TerminalInput;
   /** Socket of control messages, newline-delimited JSON: {@link ControlRequest} in, {@link ControlEvent} out. */
   controlFd: number;
 }
@@ -78,7 +78,7 @@ export type ControlRequest =
   | { type: "signal"; signal: number; foreground: boolean }
   | { type: "resize"; rows: number; cols: number }
   /** What becomes of what is typed, and of who reads it. */
-  | { type: "input"; input: ConsoleInput }
+  | { type: "input"; input: TerminalInput }
   /** The caller's terminal is gone. */
   | { type: "hangup" };
 
@@ -90,7 +90,7 @@ export type ControlEvent =
   | { type: "ready" }
   /** The init could not be started: the command exits with `code` (127 not found, 126 not executable, 2). */
   | { type: "refused"; code: number; message: string }
-  /** A signal stopped the init, and the console takes no input: the command stops as well, or continues it. */
+  /** A signal stopped the init, and nobody reads the caller's terminal any more: the command stops as well, or continues it. */
   | { type: "stopped"; signal: number }
   /** The init's wait status, as wait(2) encodes it. */
   | { type: "exit"; status: number }

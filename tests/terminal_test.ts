@@ -26,6 +26,24 @@ async function atPrompt(terminal: Terminal, line: string): Promise<void> {
   await terminal.expect(line + "\r\n");
 }
 
+/** For a shell: waits until its one job is stopped. */
+const STOPPED = `until [ $(jobs -s | wc -l) = 1 ]; do sleep 0.01; done; echo sto""pped`;
+
+/** For a shell: waits until a program is there in the same process group, which a signal for all would miss before. */
+const TOGETHER = "together() { until pgrep -g 0 -x $1; do sleep 0.01; done >/dev/null; }";
+
+/** Starts a line as a background job of the shell on the terminal, and waits until the job is stopped. */
+async function startStopped(terminal: Terminal, line: string): Promise<void> {
+  await atPrompt(terminal, `${line} &`);
+  await atPrompt(terminal, STOPPED);
+  await terminal.expect("stopped\r\n");
+  await terminal.expect("%% ");
+}
+
+/** Ends in a background job that no shell could continue. */
+const ORPHAN =
+  "$p = $$; exit if fork; setpgrp; select undef, undef, undef, 0.01 while getppid == $p; exec @ARGV";
+
 async function exits(child: Deno.ChildProcess, code: number): Promise<void> {
   assertEquals((await child.status).code, code);
 }
@@ -190,11 +208,8 @@ const SCENARIOS: Record<string, Scenario> = {
   ) {
     const shell = t.run(BASH, { PS1: "%% " });
     await t.expect("%% ");
-    const stopped = `until [ $(jobs -s | wc -l) = 1 ]; do sleep 0.01; done; echo sto""pped`;
-    await atPrompt(t, `${before.join(" ")} sh -c 'cat; exit 5' & ${stopped}`);
-    await t.expect("stopped\r\n");
-    await t.expect("%% ");
-    await atPrompt(t, `bg; ${stopped}`); // It reads again.
+    await startStopped(t, `${before.join(" ")} sh -c 'cat; exit 5'`);
+    await atPrompt(t, `bg; ${STOPPED}`); // It reads again.
     await t.expect("stopped\r\n");
     await t.expect("%% ");
     await atPrompt(t, "fg");
@@ -209,13 +224,108 @@ const SCENARIOS: Record<string, Scenario> = {
   },
 
   async "a command in the background that no shell could continue reads EIO"(t, before) {
-    const orphan =
-      "$p = $$; exit if fork; setpgrp; select undef, undef, undef, 0.01 while getppid == $p; exec @ARGV";
     const script = `perl -e "$0" "$@"; read line; exit 3`;
-    const child = t.run(["sh", "-c", script, orphan, ...before, "cat"]);
+    const child = t.run(["sh", "-c", script, ORPHAN, ...before, "cat"]);
     await t.expect(/cat: -: Input\/output error\r+\n/);
     t.type("\r");
     await exits(child, 3);
+  },
+
+  async "a background job that reads the terminal and writes a pipe is stopped, and fg goes on with it"(
+    t,
+    before,
+  ) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    await atPrompt(t, TOGETHER);
+    const command = `${before.join(" ")} sh -c 'cat; echo c'`;
+    await startStopped(t, `{ together sort; ${command}; } | sort -r`);
+    await atPrompt(t, "echo typed"); // The shell gets it.
+    await t.expect("typed\r\n");
+    await atPrompt(t, `bg; ${STOPPED}`); // It reads again.
+    await t.expect("stopped\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, "fg");
+    await t.expect("sort -r\r\n");
+    t.type("a\rb\r");
+    await t.expect("a\r\nb\r\n");
+    t.type(CTRL_D);
+    await t.expect("c\r\nb\r\na\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, "exit");
+    await exits(shell, 0);
+  },
+
+  async "a background job that reads /dev/tty, its streams elsewhere, is stopped, and fg goes on with it"(
+    t,
+    before,
+  ) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    const script = "read x </dev/tty; echo got $x >&2";
+    await startStopped(t, `${before.join(" ")} sh -c '${script}' </dev/null >/dev/null`);
+    await atPrompt(t, "fg");
+    await t.expect("> /dev/null\r\n");
+    t.type("it\r");
+    await t.expect("it\r\ngot it\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, "exit");
+    await exits(shell, 0);
+  },
+
+  async "a background job that changes a terminal it does not write is stopped, and fg goes on with it"(
+    t,
+    before,
+  ) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    const settings = t.settings();
+    const script = "stty -echo; stty -a | grep -ow -e -echo >&2";
+    await startStopped(t, `${before.join(" ")} sh -c '${script}' >/dev/null`);
+    assertEquals(t.settings(), settings);
+    await atPrompt(t, "fg");
+    await t.expect("> /dev/null\r\n");
+    await t.expect("-echo\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, "exit");
+    await exits(shell, 0);
+  },
+
+  async "a background job that ignores SIGTTIN, or that no shell could continue, reads EIO before a pipe, too"(
+    t,
+    before,
+  ) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    await atPrompt(t, `${before.join(" ")} sh -c 'trap "" TTIN; cat' | cat & wait`);
+    await t.expect(/cat: -: Input\/output error\r+\n/);
+    await t.expect("%% ");
+    await atPrompt(t, "exit");
+    await exits(shell, 0);
+    const line = `${before.join(" ")} sh -c cat | cat`;
+    const child = t.run(["sh", "-c", `perl -e "$0" sh -c "$1"; read line; exit 3`, ORPHAN, line]);
+    await t.expect(/cat: -: Input\/output error\r+\n/);
+    t.type("\r");
+    await exits(child, 3);
+  },
+
+  async "Ctrl-Z stops a command that writes a pipe, and fg goes on with it"(t, before) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    t.type(`${before.join(" ")} sh -c 'echo up; read x; echo got $x' | sed -u s/^/also./\r`);
+    await t.expect("also.up\r\n");
+    t.type(CTRL_Z);
+    await t.expect("Stopped");
+    await t.expect("%% ");
+    await atPrompt(t, "echo typed"); // The shell gets it.
+    await t.expect("typed\r\n");
+    t.type("fg\r");
+    await t.expect("also./\r\n");
+    t.type("it\r");
+    await t.expect("it\r\nalso.got it\r\n");
+    await t.expect("%% ");
+    await atPrompt(t, "exit");
+    await exits(shell, 0);
   },
 
   async "Ctrl-Z does nothing where no shell could continue the command"(t, before) {
@@ -318,6 +428,21 @@ Deno.test("SIGHUP reaches the guest, whose terminal stays", async () => {
   await terminal.expect("hup\r\n");
   terminal.type("it\r");
   await terminal.expect("got it\r\n");
+  await exits(child, 3);
+});
+
+Deno.test("the library gives a guest what is typed on the caller's terminal, unless it is told otherwise", async () => {
+  await using terminal = new Terminal();
+  const program = `
+    import { Sandbox } from "${new URL("../mod.ts", import.meta.url)}";
+    const command = ["sh", "-c", "echo up >&2; read x; echo got $x; exit 3"];
+    const sandbox = Sandbox.start({ command, stdout: "piped", binary: "${DVISOR}" });
+    console.log(await new Response(sandbox.stdout).text());
+    Deno.exit((await sandbox.status).code);`;
+  const child = terminal.run([Deno.execPath(), "eval", program]);
+  await terminal.expect("up\r\n");
+  terminal.type("it\r");
+  await terminal.expect("got it");
   await exits(child, 3);
 });
 

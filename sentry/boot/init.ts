@@ -85,12 +85,20 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
 function openStdio(kernel: Kernel, config: SandboxConfig, task: Task): Console | null {
   const console = openConsole(kernel, config, task);
   const modes = [O_RDONLY, O_WRONLY, O_WRONLY];
+  const { input } = terminalsOf(kernel);
+  input.set(config.input);
   for (let fd = 0; fd < 3; fd++) {
     const isTerminal = config.stdioIsTerminal[fd];
     if (console !== null && isTerminal) install(task, console.openSlave(), fd);
     else if (config.stdio[fd] >= 0) {
       const mode = isTerminal ? O_RDWR : modes[fd];
-      const file = newHostFile(kernel, config.stdio[fd], mode, `host:[${fd}]`);
+      const file = newHostFile(
+        kernel,
+        config.stdio[fd],
+        mode,
+        `host:[${fd}]`,
+        isTerminal ? input : null,
+      );
       install(task, file, fd);
       if (isTerminal && typeof file !== "number") terminalsOf(kernel).setHostTerminal(file);
     }
@@ -100,8 +108,8 @@ function openStdio(kernel: Kernel, config: SandboxConfig, task: Task): Console |
 
 function openConsole(kernel: Kernel, config: SandboxConfig, task: Task): Console | null {
   if (config.console === null) return null;
-  const { rows, cols, input } = config.console;
-  const { devpts } = terminalsOf(kernel);
+  const { rows, cols } = config.console;
+  const { devpts, input } = terminalsOf(kernel);
   const console = newConsole(kernel, devpts, config.stdio[0], config.stdio[1], input);
   if (typeof console === "number") throw new BootError("cannot make the console");
   console.setWinsize(rows, cols);

@@ -8,6 +8,7 @@ import { PtracePlatform } from "../../platform/ptrace/ptrace.ts";
 import { SystrapPlatform } from "../../platform/systrap/systrap.ts";
 import type { ControlRequest, SandboxConfig, SentryStart, WorkerScope } from "../config.ts";
 import { GoferClient } from "../fsimpl/gofer/client.ts";
+import { terminalsOf } from "../fsimpl/dev/terminals.ts";
 import type { Console } from "../fsimpl/devpts/console.ts";
 import { hostInfoFrom, setHostInfo } from "../fsimpl/proc/mod.ts";
 import { setMachineInfo } from "../kernel/exec.ts";
@@ -108,8 +109,10 @@ async function runSandbox(
     status = waitStatus;
     loop.stop();
   };
+  const { input } = terminalsOf(kernel);
+  input.onMiss = () => control.send({ type: "stopped", signal: SIGTTIN });
   kernel.onInitStop = (signal) => {
-    console?.setInput("off");
+    input.set("off");
     control.send({ type: "stopped", signal });
   };
   loop.addPoll(() => events.drain());
@@ -119,7 +122,7 @@ async function runSandbox(
     (request) => handleRequest(kernel, console, request),
     () => sendSignal(task.tg, kernelSignal(SIGKILL), true),
   );
-  console?.start(() => control.send({ type: "stopped", signal: SIGTTIN }));
+  console?.start();
   seal(platform);
   kernel.start(task);
   await loop.run().catch((error) => {
@@ -194,7 +197,7 @@ function handleRequest(kernel: Kernel, console: Console | null, request: Control
     case "resize":
       return console?.setWinsize(request.rows, request.cols);
     case "input":
-      return console?.setInput(request.input);
+      return terminalsOf(kernel).input.set(request.input);
     case "hangup":
       return console?.hangup();
     case "signal":

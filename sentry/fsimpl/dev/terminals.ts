@@ -6,6 +6,7 @@ import { charDevices } from "../../vfs/special.ts";
 import { DevptsFilesystem, PTY_MAX } from "../devpts/filesystem.ts";
 import { openSlave } from "../devpts/slave.ts";
 import { Tty } from "../devpts/tty.ts";
+import { CallerInput } from "../host/caller_input.ts";
 import { currentTask } from "../kernfs/caller.ts";
 
 const TTYAUX_MAJOR = 5;
@@ -15,12 +16,15 @@ const TTY_GID = 5;
 /** The terminals of a kernel: the devpts that boot mounts, and the console. */
 export class Terminals {
   readonly devpts: DevptsFilesystem;
+  /** What is typed on the terminal of the host's side. */
+  readonly input: CallerInput;
   /** What /dev/console opens; null without a terminal on the host's side. */
   console: Tty | null = null;
   /** A terminal of the host among the standard streams: without a console, /dev/tty of init's session. */
   #host: FileDescription | null = null;
 
   constructor(kernel: Kernel) {
+    this.input = new CallerInput(kernel);
     this.devpts = new DevptsFilesystem(kernel, {
       uid: -1,
       gid: TTY_GID,

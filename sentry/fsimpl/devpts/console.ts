@@ -14,11 +14,12 @@ import type { KernelTimer } from "../../kernel/timers.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
 import type { WaitEntry } from "../../wait/queue.ts";
+import type { CallerInput } from "../host/caller_input.ts";
 import { pollNow } from "../host/host_poll.ts";
 import { HostWatch } from "../host/watch.ts";
 import type { DevptsFilesystem } from "./filesystem.ts";
 import { setControlling } from "./job_control.ts";
-import type { ConsoleInput, Tty } from "./tty.ts";
+import type { Tty } from "./tty.ts";
 
 const CHUNK = 4096;
 /**
@@ -52,6 +53,7 @@ export class Console {
   readonly #inWatch: HostWatch;
   readonly #outWatch: HostWatch;
   readonly #entry: WaitEntry;
+  readonly #inputEntry: WaitEntry;
   readonly #gather: KernelTimer;
   #lastOutputMonoNs = 0;
   /** The host took no more, and the watch for its room is armed. */
@@ -70,9 +72,9 @@ export class Console {
     readonly tty: Tty,
     hostFdIn: number,
     hostFdOut: number,
-    takesInput: boolean,
+    private readonly input: CallerInput,
   ) {
-    tty.input = takesInput ? "on" : "off";
+    tty.input = input;
     this.#in = hostEnd(hostFdIn);
     this.#host = hostFdIn === hostFdOut ? this.#in : hostEnd(hostFdOut);
     this.#inWatch = new HostWatch(kernel, this.#in.fd, () => {
@@ -91,14 +93,18 @@ export class Console {
       },
     };
     tty.masterQueue.add(this.#entry);
+    this.#inputEntry = {
+      mask: -1,
+      wake: () => {
+        tty.wakeReaders();
+        this.#pumpIn();
+      },
+    };
+    input.changes.add(this.#inputEntry);
   }
 
-  /**
-   * Starts taking input; to be called when the kernel's hostEvents are there. `missed` is called once when
-   * somebody wants what is typed while another job gets it, and cannot be stopped for that.
-   */
-  start(missed: () => void): void {
-    this.tty.inputMissed = missed;
+  /** Starts taking input; to be called when the kernel's hostEvents are there. */
+  start(): void {
     this.#pumpIn();
   }
 
@@ -116,12 +122,6 @@ export class Console {
     this.tty.setWinsize(rows, cols, 0, 0);
   }
 
-  setInput(input: ConsoleInput): void {
-    if (input === this.tty.input) return;
-    this.tty.setInput(input);
-    this.#pumpIn();
-  }
-
   /** Whether the host has taken all output, which this tries again: to be waited for at the end. */
   get drained(): boolean {
     this.#pumpOut();
@@ -136,6 +136,7 @@ export class Console {
     this.#outWatch.disarm();
     this.kernel.timers.cancel(this.#gather);
     this.tty.masterQueue.remove(this.#entry);
+    this.input.changes.remove(this.#inputEntry);
     this.tty.masterReleased();
   }
 
@@ -147,7 +148,7 @@ export class Console {
   }
 
   #moveInput(): void {
-    while (this.#open && this.tty.input === "on" && this.tty.inputRoom > 0) {
+    while (this.#open && this.input.isOn && this.tty.inputRoom > 0) {
       if (!this.#in.nonblocking && pollNow(this.#in.fd, EPOLLIN) === 0) {
         this.#inWatch.arm(EPOLLIN);
         return;
@@ -220,10 +221,10 @@ export function newConsole(
   devpts: DevptsFilesystem,
   hostFdIn: number,
   hostFdOut: number,
-  takesInput: boolean,
+  input: CallerInput,
 ): Console | number {
   const tty = devpts.newTty(null);
   if (typeof tty === "number") return tty;
   tty.locked = false;
-  return new Console(kernel, devpts, tty, hostFdIn, hostFdOut, takesInput);
+  return new Console(kernel, devpts, tty, hostFdIn, hostFdOut, input);
 }

@@ -37,7 +37,8 @@ export function checkForeground(t: Task | null, tty: Tty, signo: number): number
   if (t === null || !isControlling(t, tty)) return 0;
   const group = t.tg.pgrp;
   if (tty.foreground === null || tty.foreground === group) {
-    return signo === SIGTTIN ? checkInput(t, tty) : 0;
+    // In the foreground here, but the sandbox may be a background job of the shell outside.
+    return signo === SIGTTIN && tty.input !== null ? tty.input.checkConsole(t) : 0;
   }
   if (isIgnored(t, signo)) return signo === SIGTTIN ? -EIO : 0;
   if (group.isOrphaned()) return -EIO;
@@ -45,24 +46,8 @@ export function checkForeground(t: Task | null, tty: Tty, signo: number): number
   return -ERESTARTSYS;
 }
 
-/**
- * A process may be in the foreground here, and the sandbox a background job of the shell outside: then it reads as
- * one there does. Only the job's first process and its group are stopped, which stops the command; whoever has
- * jobs of its own waits, and the command is told.
- */
-function checkInput(t: Task, tty: Tty): number {
-  if (tty.input === "orphaned") return -EIO;
-  if (tty.input !== "background") return 0;
-  const group = t.tg.pgrp;
-  if (group !== t.kernel.init?.pgrp || isIgnored(t, SIGTTIN)) {
-    tty.missInput();
-    return 0;
-  }
-  signalGroup(t.kernel, group, SIGTTIN);
-  return -ERESTARTSYS;
-}
-
-function isIgnored(t: Task, signo: number): boolean {
+/** Whether `signo`, sent to `t` by a terminal, would not reach it. */
+export function isIgnored(t: Task, signo: number): boolean {
   return setHas(t.signals.maskLo, t.signals.maskHi, signo) ||
     t.tg.actions.get(signo).handlerAddr === SIG_IGN;
 }

@@ -29,6 +29,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { ControllingTty, ProcessGroup, Session } from "../../kernel/session.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { WaitQueue } from "../../wait/queue.ts";
+import type { CallerInput } from "../host/caller_input.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { signalGroup, signalLeader } from "./job_control.ts";
 import { type LineDevice, LineDiscipline } from "./line_discipline.ts";
@@ -44,13 +45,6 @@ const BACKLOG_LIMIT = 8192;
 
 const READABLE = EPOLLIN | EPOLLRDNORM;
 const WRITABLE = EPOLLOUT | EPOLLWRNORM;
-
-/**
- * A console's input. "on": what is typed is the guest's. Else it stays in the caller's terminal, and who reads it
- * waits ("off"), is stopped as a job in the background is ("background"), or, where no shell could continue it,
- * gets EIO ("orphaned").
- */
-export type ConsoleInput = "on" | "off" | "background" | "orphaned";
 
 export class Tty implements LineDevice, ControllingTty {
   session: Session | null = null;
@@ -68,10 +62,7 @@ export class Tty implements LineDevice, ControllingTty {
   xpixel = 0;
   ypixel = 0;
   /** What becomes of what is typed on the host's terminal, where this is the sandbox's console. */
-  input: ConsoleInput = "on";
-  /** Called when somebody reads who waits for the console's input in vain. */
-  inputMissed: (() => void) | null = null;
-  #hasMissed = false;
+  input: CallerInput | null = null;
   /** TIOCSPTLCK: the slave cannot be opened. */
   locked = true;
   /** TIOCEXCL. */
@@ -123,18 +114,6 @@ export class Tty implements LineDevice, ControllingTty {
 
   signal(signo: number): void {
     if (this.foreground !== null) signalGroup(this.kernel, this.foreground, signo);
-  }
-
-  /** Who waits for input looks again. */
-  setInput(input: ConsoleInput): void {
-    this.input = input;
-    this.#hasMissed = false;
-    this.wakeReaders();
-  }
-
-  missInput(): void {
-    if (!this.#hasMissed) this.inputMissed?.();
-    this.#hasMissed = true;
   }
 
   wakeReaders(): void {

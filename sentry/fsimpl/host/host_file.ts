@@ -26,6 +26,7 @@ import {
   TCSETSW,
   TIOCGWINSZ,
 } from "../../../platform/abi/ioctl.ts";
+import { SIGTTIN, SIGTTOU } from "../../../platform/abi/signal.ts";
 import { TERMIOS_SIZE, WINSIZE_SIZE } from "../../../platform/abi/termios.ts";
 import {
   S_IFCHR,
@@ -46,6 +47,7 @@ import {
 import { closeFd, hostAlloc, hostSyscall } from "../../../platform/host/host.ts";
 import { hostFstatx, statxWords } from "../../../platform/host/files.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { Task } from "../../kernel/task.ts";
 import { PseudoFilesystem, PseudoInode } from "../../vfs/anon.ts";
 import {
   type FileDescription,
@@ -54,7 +56,9 @@ import {
   type IoctlCaller,
 } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
-import { WaitQueue } from "../../wait/queue.ts";
+import { type WaitEntry, WaitQueue } from "../../wait/queue.ts";
+import { ioCaller } from "../kernfs/caller.ts";
+import type { CallerInput } from "./caller_input.ts";
 import { pollNow } from "./host_poll.ts";
 import { HostWatch } from "./watch.ts";
 
@@ -72,19 +76,20 @@ const answer = hostAlloc(64);
 
 /**
  * Makes an open file of host descriptor `fd`, which it takes over, with O_* `flags`. Its /proc/PID/fd
- * link reads `name`. Returns -errno when the descriptor is not open.
+ * link reads `name`. Of a terminal, `input` says who reads it. Returns -errno when the descriptor is not open.
  */
 export function newHostFile(
   kernel: Kernel,
   fd: number,
   flags: number,
   name: string,
+  input: CallerInput | null,
 ): FileDescription | number {
   const inode = new HostInode(fd);
   const err = inode.refresh();
   if (err < 0) return err;
   const isRegular = (inode.mode & S_IFMT) === S_IFREG;
-  inode.impl = isRegular ? new HostRegularFile(fd) : new HostStream(kernel, fd);
+  inode.impl = isRegular ? new HostRegularFile(fd) : new HostStream(kernel, fd, input);
   if ((inode.mode & S_IFMT) === S_IFDIR) flags &= ~O_ACCMODE;
   const file = hostFs.newFile(inode, linkText(inode, name), inode.impl, flags);
   setPosition(file, fd);
@@ -210,11 +215,17 @@ class HostRegularFile extends HostFile {
 class HostStream extends HostFile {
   readonly #queue = new WaitQueue();
   readonly #watch: HostWatch;
+  readonly #inputEntry: WaitEntry = {
+    mask: -1,
+    wake: () => this.#queue.notify(EPOLLIN | EPOLLRDNORM),
+  };
   /** The host takes RWF_NOWAIT for it, as far as is known. */
   #nowait = true;
 
-  constructor(kernel: Kernel, fd: number) {
+  /** `input`: of a terminal, else null. */
+  constructor(kernel: Kernel, fd: number, private readonly input: CallerInput | null) {
     super(fd);
+    input?.changes.add(this.#inputEntry);
     this.#watch = new HostWatch(kernel, fd, (events) => {
       if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) !== 0) events |= EPOLLRDNORM;
       if ((events & (EPOLLOUT | EPOLLERR)) !== 0) events |= EPOLLWRNORM;
@@ -230,16 +241,22 @@ class HostStream extends HostFile {
   }
 
   override readiness(): number {
-    let events = pollNow(this.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+    const ways = this.input?.isWithheld ? EPOLLOUT : EPOLLIN | EPOLLOUT;
+    let events = pollNow(this.fd, ways | EPOLLRDHUP);
     if ((events & EPOLLIN) !== 0) events |= EPOLLRDNORM;
     if ((events & EPOLLOUT) !== 0) events |= EPOLLWRNORM;
-    const lacking = (EPOLLIN | EPOLLOUT) & ~events;
+    const lacking = ways & ~events;
     // Only one direction may exist: waiting for the other in vain costs nothing.
     if (lacking !== 0 && (events & (EPOLLHUP | EPOLLERR)) === 0) this.#watch.arm(lacking);
     return events;
   }
 
   override read(_f: FileDescription, dst: IoDst, _offset: number): number {
+    if (this.input !== null) {
+      const err = this.input.checkTerminal(ioCaller(dst), SIGTTIN);
+      if (err < 0) return err;
+      if (!this.input.isOn) return -EAGAIN; // The change will tell.
+    }
     if (this.#nowait) {
       const n = dst.readHost(this.fd, dst.remaining, -1, RWF_NOWAIT);
       if (n === -EAGAIN) return this.#lacks(EPOLLIN);
@@ -247,7 +264,9 @@ class HostStream extends HostFile {
       this.#nowait = false;
     }
     if (pollNow(this.fd, EPOLLIN) === 0) return this.#lacks(EPOLLIN);
-    return dst.readHost(this.fd, dst.remaining, -1, 0);
+    const n = dst.readHost(this.fd, dst.remaining, -1, 0);
+    // Somebody outside has made it non-blocking, and another reader was quicker.
+    return n === -EAGAIN ? this.#lacks(EPOLLIN) : n;
   }
 
   override write(_f: FileDescription, src: IoSrc, _offset: number): number {
@@ -261,6 +280,7 @@ class HostStream extends HostFile {
     while (src.remaining > 0) {
       if (pollNow(this.fd, EPOLLOUT) === 0) break;
       const n = src.writeHost(this.fd, Math.min(src.remaining, PIPE_CHUNK), -1, 0);
+      if (n === -EAGAIN) break;
       if (n <= 0) return total > 0 ? total : n;
       total += n;
     }
@@ -307,11 +327,14 @@ class HostStream extends HostFile {
   }
 
   #change(caller: IoctlCaller, cmd: number, arg: number, size: number): number {
-    const err = caller.copyIn(arg, answer.u8, 0, size);
+    let err = this.input?.checkTerminal(caller as Task, SIGTTOU) ?? 0;
+    if (err < 0) return err;
+    err = caller.copyIn(arg, answer.u8, 0, size);
     return err < 0 ? err : hostSyscall(SYS_ioctl, this.fd, cmd, answer.addr);
   }
 
   override dispose(): void {
+    this.input?.changes.remove(this.#inputEntry);
     this.#watch.disarm();
   }
 }
