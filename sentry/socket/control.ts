@@ -37,6 +37,9 @@ import type { SocketOptions } from "./options.ts";
 import { Rights } from "./rights.ts";
 import { type InMessage, NOBODY, type OutMessage, type Ucred } from "./socket.ts";
 
+/** Of no user and no group: (uid_t)-1. */
+const NO_ID = 0xffff_ffff;
+
 /** Reads the control data of a message to be sent into `msg`. Returns 0 or -errno, then without rights. */
 export function parseControl(t: Task, control: Uint8Array, msg: OutMessage): number {
   const v = new DataView(control.buffer, control.byteOffset, control.length);
@@ -85,15 +88,18 @@ function collectFiles(
   return 0;
 }
 
-/** A process may give its own ids, a privileged one any. */
+/** A process may give its own ids, a privileged one any that are some process's. */
 function checkCreds(t: Task, msg: OutMessage, given: Ucred): number {
   const c = t.creds;
+  if (given.uid === NO_ID || given.gid === NO_ID) return -EINVAL;
   const pidOk = given.pid === t.tg.pid || hasCapability(c, CAP_SYS_ADMIN);
   const uidOk = given.uid === c.ruid || given.uid === c.euid || given.uid === c.suid ||
     hasCapability(c, CAP_SETUID);
   const gidOk = given.gid === c.rgid || given.gid === c.egid || given.gid === c.sgid ||
     hasCapability(c, CAP_SETGID);
   if (!pidOk || !uidOk || !gidOk) return -EPERM;
+  const { tasks, processGroups } = t.kernel;
+  if (!tasks.has(given.pid) && !processGroups.has(given.pid)) return -ESRCH;
   msg.creds = given;
   msg.credsExplicit = true;
   return 0;

@@ -4,7 +4,7 @@
  * system call waits. Addresses are the raw bytes of a sockaddr, family included.
  */
 import { EOPNOTSUPP, ESPIPE } from "../../platform/abi/errno.ts";
-import { MSG_EOR, SOCK_SEQPACKET } from "../../platform/abi/socket.ts";
+import { MSG_DONTWAIT } from "../../platform/abi/socket.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { current } from "../kernel/current.ts";
 import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
@@ -53,7 +53,7 @@ export function outMessage(creds: Ucred): OutMessage {
 
 /** What a receive fills in. */
 export interface InMessage {
-  /** MSG_TRUNC, MSG_EOR. */
+  /** MSG_TRUNC, MSG_CTRUNC, MSG_OOB. */
   flags: number;
   /** Sender's address; null when the call has none to give. */
   address: Uint8Array | null;
@@ -149,17 +149,16 @@ export abstract class SocketImpl extends FileDescriptionImpl {
   /** Whether a blocked send goes on until all is sent. */
   abstract readonly isStream: boolean;
 
-  override read(_f: FileDescription, dst: IoDst): number {
+  override read(f: FileDescription, dst: IoDst): number {
     if (dst.remaining === 0) return 0;
     const msg = emptyInMessage();
-    const n = this.recvMessage(dst, msg, 0);
+    const n = this.recvMessage(dst, msg, f.nonblocking ? MSG_DONTWAIT : 0);
     msg.rights?.release();
     return n;
   }
   override write(_f: FileDescription, src: IoSrc): number {
     const creds = currentUcred() ?? this.owner;
-    const flags = this.type === SOCK_SEQPACKET ? MSG_EOR : 0;
-    return this.sendMessage(src, outMessage(creds), flags);
+    return this.sendMessage(src, outMessage(creds), 0);
   }
 }
 

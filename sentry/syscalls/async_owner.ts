@@ -2,7 +2,17 @@
  * Signal-driven I/O: who gets SIGIO for a file with O_ASYNC (fcntl(2): F_SETOWN, F_SETSIG; Linux:
  * fown_struct, fasync).
  */
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "../../platform/abi/epoll.ts";
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDBAND,
+  EPOLLRDNORM,
+  EPOLLWRBAND,
+  EPOLLWRNORM,
+} from "../../platform/abi/epoll.ts";
 import { EINVAL, ESRCH } from "../../platform/abi/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../platform/abi/fcntl.ts";
 import { FOWNER_EX_SIZE, getFOwnerEx, putFOwnerEx } from "../../platform/abi/fcntl.ts";
@@ -18,16 +28,18 @@ import { isUntyped } from "../vfs/anon.ts";
 import type { WaitEntry } from "../wait/queue.ts";
 
 export const O_ASYNC = 0o20000;
-/** siginfo's si_code. */
-const POLL_IN = 1;
-const POLL_OUT = 2;
-const POLL_ERR = 4;
-const POLL_PRI = 5;
-const POLL_HUP = 6;
+/** Of a reason to signal: the event that stands for it, si_code and si_band (Linux: band_table). */
+const REASONS = [
+  { event: EPOLLHUP, code: 6, band: EPOLLHUP | EPOLLERR },
+  { event: EPOLLERR, code: 4, band: EPOLLERR },
+  { event: EPOLLPRI, code: 5, band: EPOLLPRI | EPOLLRDBAND },
+  { event: EPOLLIN, code: 1, band: EPOLLIN | EPOLLRDNORM },
+  { event: EPOLLOUT, code: 2, band: EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND },
+];
 const SIGNAL_MAX = 64;
 
 class AsyncOwner implements FileOwner, WaitEntry {
-  readonly mask = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLERR | EPOLLHUP;
+  readonly mask: number;
   type = F_OWNER_PID;
   /** 0: nobody. */
   id = 0;
@@ -36,12 +48,24 @@ class AsyncOwner implements FileOwner, WaitEntry {
   isWaiting = false;
   creds: Credentials;
 
-  constructor(readonly kernel: Kernel, creds: Credentials, public fd: number) {
+  constructor(
+    readonly kernel: Kernel,
+    creds: Credentials,
+    public fd: number,
+    file: FileDescription,
+  ) {
     this.creds = creds;
+    this.mask = EPOLLERR | EPOLLHUP | (file.readable ? EPOLLIN | EPOLLPRI : 0) |
+      (file.writable ? EPOLLOUT : 0);
   }
 
-  wake(events: number): void {
-    if (this.id !== 0) this.#signal(() => this.#info(events));
+  wake(_events: number, signalled: number): void {
+    const reason = REASONS.find(({ event }) => (signalled & this.mask & event) !== 0);
+    if (this.id === 0 || reason === undefined) return;
+    const { code, band } = reason;
+    this.#signal(() =>
+      this.signo === 0 ? new SigInfo(SIGIO, SI_KERNEL) : pollSignal(this.signo, code, band, this.fd)
+    );
   }
 
   signalUrgent(): void {
@@ -57,20 +81,6 @@ class AsyncOwner implements FileOwner, WaitEntry {
     const t = this.kernel.tasks.get(this.id);
     if (t === undefined || !this.#maySignal(t)) return;
     sendSignal(this.type === F_OWNER_TID ? t : t.tg, makeInfo());
-  }
-
-  #info(events: number): SigInfo {
-    if (this.signo === 0) return new SigInfo(SIGIO, SI_KERNEL);
-    const code = (events & EPOLLHUP) !== 0
-      ? POLL_HUP
-      : (events & EPOLLERR) !== 0
-      ? POLL_ERR
-      : (events & EPOLLPRI) !== 0
-      ? POLL_PRI
-      : (events & EPOLLIN) !== 0
-      ? POLL_IN
-      : POLL_OUT;
-    return pollSignal(this.signo, code, events, this.fd);
   }
 
   /** sigio_perm: as the one who called F_SETOWN. */
@@ -94,7 +104,7 @@ function ownerOf(file: FileDescription): AsyncOwner | null {
 function makeOwner(t: Task, fd: number, file: FileDescription): AsyncOwner {
   const old = ownerOf(file);
   if (old !== null) return old;
-  const owner = new AsyncOwner(t.kernel, t.creds, fd);
+  const owner = new AsyncOwner(t.kernel, t.creds, fd, file);
   file.owner = owner;
   return owner;
 }

@@ -23,7 +23,7 @@ export function doSetLease(t: Task, fd: number, file: FileDescription, type: num
   if (type === F_RDLCK && inode.writeCount > 0) return -EAGAIN;
   if (type === F_WRLCK && isOpenElsewhere(t, file)) return -EAGAIN;
   const owner = ensureOwner(t, fd, file);
-  return setLease(file, type, t.tg.pid, () => owner.wake(EPOLLIN));
+  return setLease(file, type, t.tg.pid, () => owner.wake(EPOLLIN, EPOLLIN));
 }
 
 /** Whether another open file shares the inode. */

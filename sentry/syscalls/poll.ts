@@ -172,7 +172,10 @@ export class PollWaits {
     if (queue === null) return;
     this.#files.push(file.acquire());
     this.#queues.push(queue);
-    this.#entries.push({ mask, wake: (events) => this.#target?.wake(events) });
+    this.#entries.push({
+      mask,
+      wake: (events, signalled) => this.#target?.wake(events, signalled),
+    });
   }
 
   /** Returns BLOCK_*; there must be no await between the last look at readiness and this. */

@@ -304,8 +304,9 @@ function receive(
   flags: number,
 ): SyscallReturn {
   const want = dst.remaining;
+  if (file.nonblocking) flags |= MSG_DONTWAIT;
   const n = impl.recvMessage(dst, msg, flags);
-  if (file.nonblocking || (flags & MSG_DONTWAIT) !== 0) return n;
+  if ((flags & MSG_DONTWAIT) !== 0) return n;
   if (n === -EAGAIN || (n > 0 && wantsMore(impl, msg, flags, n, want))) {
     return blockReceive(t, file, impl, dst, msg, flags, Math.max(0, n));
   }

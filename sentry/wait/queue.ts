@@ -8,9 +8,10 @@ export interface WaitEntry {
   mask: number;
   /**
    * Called with the events notified; must be short, must not throw, may add or remove entries. An
-   * exclusive entry that returns false had nobody to wake, and the next one gets its turn.
+   * exclusive entry that returns false had nobody to wake, and the next one gets its turn. `signalled`:
+   * the events of which an O_ASYNC file's owner is to be told (Linux: kill_fasync), 0 for none.
    */
-  wake(events: number): boolean | void;
+  wake(events: number, signalled: number): boolean | void;
   /** Exclusive entries (epoll EPOLLEXCLUSIVE, accept, futex) are woken one at a time. */
   exclusive?: boolean;
 }
@@ -38,8 +39,11 @@ export class WaitQueue {
     } else this.#entries.splice(i, 1);
   }
 
-  /** Wakes the entries that wait for one of `events`; of the exclusive ones, the first alone. */
-  notify(events: number): void {
+  /**
+   * Wakes the entries that wait for one of `events`; of the exclusive ones, the first alone. The end of
+   * a peer wakes for everything, but is `signalled` as one event.
+   */
+  notify(events: number, signalled = events): void {
     const entries = this.#entries;
     const n = entries.length;
     if (n === 0) return;
@@ -48,8 +52,8 @@ export class WaitQueue {
     for (let i = 0; i < n; i++) {
       const entry = entries[i];
       if ((entry.mask & events) === 0) continue;
-      if (!entry.exclusive) entry.wake(events);
-      else if (!exclusiveWoken) exclusiveWoken = entry.wake(events) !== false;
+      if (!entry.exclusive) entry.wake(events, signalled);
+      else if (!exclusiveWoken) exclusiveWoken = entry.wake(events, signalled) !== false;
     }
     if (--this.#walking === 0 && this.#holes) {
       this.#holes = false;

@@ -653,3 +653,74 @@ TEST(protocol_name, "an attribute of a socket tells its protocol; pipes have no 
   FAILS(fgetxattr(p[0], "security.x", text, sizeof text), EOPNOTSUPP);
   FAILS(getxattr("/proc/self/status", "user.x", text, sizeof text), EOPNOTSUPP);
 }
+
+static struct msghdr credentials_message(char *control, struct ucred sender) {
+  static struct iovec part = {"x", 1};
+  struct cmsghdr header = {CMSG_LEN(sizeof sender), SOL_SOCKET, SCM_CREDENTIALS};
+  memcpy(control, &header, sizeof header);
+  memcpy(control + CMSG_LEN(0), &sender, sizeof sender);
+  return (struct msghdr){.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                         .msg_controllen = CMSG_SPACE(sizeof sender)};
+}
+
+TEST(false_credentials, "credentials must be of a process and of ids that there are") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  make_pair(SOCK_DGRAM);
+  char control[CMSG_SPACE(sizeof(struct ucred))];
+  struct msghdr message = credentials_message(control, (struct ucred){getppid(), 1, 1});
+  EQUAL(sendmsg(s[0], &message, 0), 1);
+  message = credentials_message(control, (struct ucred){0x3fffff, 1, 1});
+  FAILS(sendmsg(s[0], &message, 0), ESRCH);
+  message = credentials_message(control, (struct ucred){getpid(), -1, 1});
+  FAILS(sendmsg(s[0], &message, 0), EINVAL);
+  message = credentials_message(control, (struct ucred){getpid(), 1, -1});
+  FAILS(sendmsg(s[0], &message, 0), EINVAL);
+}
+
+TEST(datagram_end, "who would not wait for a datagram is not told that none will come") {
+  make_pair(SOCK_DGRAM);
+  char byte;
+  EQUAL(send(s[1], "x", 1, 0), 1);
+  OK(shutdown(s[0], SHUT_RD));
+  EQUAL(recv(s[0], &byte, 1, MSG_DONTWAIT), 1);
+  FAILS(recv(s[0], &byte, 1, MSG_DONTWAIT), EAGAIN);
+  EQUAL(recv(s[0], &byte, 1, 0), 0);
+  OK(fcntl(s[0], F_SETFL, O_NONBLOCK));
+  FAILS(read(s[0], &byte, 1), EAGAIN);
+}
+
+TEST(records, "MSG_EOR is accepted and not received") {
+  make_pair(SOCK_SEQPACKET);
+  char byte;
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  EQUAL(send(s[0], "a", 1, MSG_EOR), 1);
+  EQUAL(write(s[0], "b", 1), 1);
+  for (int i = 0; i < 2; i++) {
+    EQUAL(recvmsg(s[1], &message, 0), 1);
+    EQUAL(message.msg_flags, 0);
+  }
+}
+
+TEST(sigio_ends, "a peer's shutdown signals POLL_IN, its close POLL_HUP") {
+  int signo = SIGRTMIN + 1;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signo);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  make_pair(SOCK_STREAM);
+  OK(fcntl(s[0], F_SETOWN, getpid()));
+  OK(fcntl(s[0], F_SETSIG, signo));
+  OK(fcntl(s[0], F_SETFL, O_ASYNC));
+  struct timespec now = {0, 0};
+  siginfo_t info;
+  OK(shutdown(s[1], SHUT_WR));
+  EQUAL(sigtimedwait(&set, &info, &now), signo);
+  EQUAL(info.si_code, POLL_IN);
+  EQUAL(info.si_band, POLLIN | POLLRDNORM);
+  close(s[1]);
+  EQUAL(sigtimedwait(&set, &info, &now), signo);
+  EQUAL(info.si_code, POLL_HUP);
+  EQUAL(info.si_band, POLLHUP | POLLERR);
+  FAILS(sigtimedwait(&set, &info, &now), EAGAIN);
+}

@@ -143,9 +143,9 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (peer !== null) {
       if ((mask & SHUTDOWN_RECV) !== 0) peer.shutdownMask |= SHUTDOWN_SEND;
       if ((mask & SHUTDOWN_SEND) !== 0) peer.shutdownMask |= SHUTDOWN_RECV;
-      peer.queue.notify(EVERYTHING);
+      peer.queue.notify(EVERYTHING, signalOfShutdown(mask));
     }
-    this.queue.notify(EVERYTHING);
+    this.queue.notify(EVERYTHING, 0);
     return 0;
   }
 
@@ -174,7 +174,7 @@ export abstract class ConnectionSocket extends UnixSocket {
       this.#pending.length = 0;
       this.queue.notify(EVERYTHING);
     }
-    peer?.queue.notify(EVERYTHING);
+    peer?.queue.notify(EVERYTHING, EPOLLHUP);
   }
 
   /** The peer has read: tells this side when it became writable by that. */
@@ -190,6 +190,12 @@ export abstract class ConnectionSocket extends UnixSocket {
   override sendBufferChanged(): void {
     if (this.isWritable) this.queue.notify(WRITABLE);
   }
+}
+
+/** What an O_ASYNC peer is told of a shutdown: the end of what it can read, or of all. */
+function signalOfShutdown(mask: number): number {
+  if (mask === SHUTDOWN_BOTH) return EPOLLHUP;
+  return (mask & SHUTDOWN_SEND) !== 0 ? READABLE : 0;
 }
 
 export function identityOf(caller: SocketCaller): Ucred {

@@ -11,7 +11,13 @@ import {
   EPERM,
   EPIPE,
 } from "../../../platform/abi/errno.ts";
-import { AF_UNSPEC, MSG_OOB, MSG_PEEK, SOCK_DGRAM } from "../../../platform/abi/socket.ts";
+import {
+  AF_UNSPEC,
+  MSG_DONTWAIT,
+  MSG_OOB,
+  MSG_PEEK,
+  SOCK_DGRAM,
+} from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { WaitQueue } from "../../wait/queue.ts";
 import {
@@ -145,7 +151,7 @@ export class UnixDgram extends UnixSocket implements Charged {
   shutdown(how: number): number {
     if (how < 0 || how > 2) return -EINVAL;
     this.shutdownMask |= how + 1;
-    this.queue.notify(EVERYTHING);
+    this.queue.notify(EVERYTHING, 0);
     for (const client of this.#clients) client.queue.notify(WRITABLE);
     this.#roomQueue.notify(WRITABLE);
     return 0;
@@ -196,7 +202,6 @@ export class UnixDgram extends UnixSocket implements Charged {
       from: this,
       sender: this,
       cost: messageCost(n),
-      endOfRecord: false,
     });
     msg.rights = null;
     target.queue.notify(READABLE);
@@ -212,7 +217,9 @@ export class UnixDgram extends UnixSocket implements Charged {
       : this.#messages.receive(dst, msg, flags, options.peekOff);
     if (r === null) {
       if (this.error !== 0) return -this.takeError();
-      return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? 0 : -EAGAIN;
+      // Only who would wait for it learns of the end (Linux: __skb_wait_for_more_packets).
+      const isEnd = (this.shutdownMask & SHUTDOWN_RECV) !== 0 && (flags & MSG_DONTWAIT) === 0;
+      return isEnd ? 0 : -EAGAIN;
     }
     const { message, stored, count } = r;
     if (options.wantsCreds) msg.creds = message.creds;

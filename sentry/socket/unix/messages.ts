@@ -1,6 +1,6 @@
 /** The receive queue of sockets that keep message boundaries (Linux: sk_receive_queue of skbs). */
 import { EFAULT } from "../../../platform/abi/errno.ts";
-import { MSG_EOR, MSG_PEEK, MSG_TRUNC } from "../../../platform/abi/socket.ts";
+import { MSG_PEEK, MSG_TRUNC } from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type InMessage, type Ucred } from "../socket.ts";
 import type { Rights } from "../rights.ts";
@@ -21,7 +21,6 @@ export interface QueuedMessage {
   from: UnixSocket | null;
   sender: Charged;
   cost: number;
-  endOfRecord: boolean;
 }
 
 /** What Linux would charge for a message: the rounded data and the skb itself. */
@@ -85,7 +84,6 @@ export class MessageQueue {
     else {
       result.count = (flags & MSG_TRUNC) !== 0 ? length : n;
       if (n < length) msg.flags |= MSG_TRUNC;
-      if (m.endOfRecord) msg.flags |= MSG_EOR;
     }
     if (peek) {
       if (m.rights !== null) msg.rights = m.rights.copy();

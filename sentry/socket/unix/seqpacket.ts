@@ -1,6 +1,6 @@
 /** SOCK_SEQPACKET: connections that keep message boundaries. */
 import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE } from "../../../platform/abi/errno.ts";
-import { MSG_EOR, MSG_OOB, SOCK_SEQPACKET } from "../../../platform/abi/socket.ts";
+import { MSG_OOB, SOCK_SEQPACKET } from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type InMessage, NOBODY, type OutMessage, type Ucred } from "../socket.ts";
 import type { Rights } from "../rights.ts";
@@ -63,7 +63,6 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
       from: null,
       sender: this,
       cost: messageCost(n),
-      endOfRecord: (flags & MSG_EOR) !== 0,
     });
     msg.rights = null;
     peer.queue.notify(READABLE);

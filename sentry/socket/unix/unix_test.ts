@@ -12,7 +12,6 @@ import {
   EPIPE,
 } from "../../../platform/abi/errno.ts";
 import {
-  MSG_EOR,
   MSG_PEEK,
   MSG_TRUNC,
   SHUT_RD,
@@ -206,11 +205,11 @@ Deno.test("closing a listener resets those who wait in its backlog", () => {
 
 Deno.test("seqpackets keep their boundaries and say what was cut", () => {
   const [a, b] = pair(SOCK_SEQPACKET);
-  eq(send(a, "first", null, MSG_EOR), 5);
+  eq(send(a, "first"), 5);
   eq(send(a, "second"), 6);
   const msg = emptyInMessage();
   eq(recv(b, 2, 0, msg), "fi");
-  eq(msg.flags, MSG_TRUNC | MSG_EOR);
+  eq(msg.flags, MSG_TRUNC);
   eq(recv(b, 10), "second");
   eq(send(a, new Uint8Array(1 << 20)), -EMSGSIZE);
   a.release();
