@@ -2,7 +2,7 @@
 import { EAGAIN, EBADF, EFAULT, EINVAL, EPIPE, ESPIPE } from "../../platform/abi/errno.ts";
 import { EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
 import { O_APPEND } from "../../platform/abi/fcntl.ts";
-import { IOV_MAX, MAX_RW_COUNT } from "../../platform/abi/limits.ts";
+import { IOV_MAX, MAX_RW_COUNT, PAGE_SIZE } from "../../platform/abi/limits.ts";
 import {
   SPLICE_F_GIFT,
   SPLICE_F_MORE,
@@ -68,14 +68,8 @@ class PipeToPipe extends PipeTransfer {
     const { from, to } = this;
     if (to.readers === 0) return -EPIPE;
     if (from.used === 0) return from.writers === 0 ? 0 : this.again(from.queue, EPOLLIN);
-    const n = Math.min(this.count, from.used, to.room);
-    if (n === 0) return this.again(to.queue, EPOLLOUT);
-    const buf = new Uint8Array(n);
-    const got = from.peek(new KernelDst(buf), n);
-    to.append(new KernelSrc(buf, 0, got));
-    if (!this.keeps) from.consume(got);
-    this.total += got;
-    return got;
+    if (to.full) return this.again(to.queue, EPOLLOUT);
+    return this.total = from.passTo(to, this.count, this.keeps);
   }
 }
 
@@ -141,19 +135,23 @@ class FileToPipe extends PipeTransfer {
   step(): number | Promise<number> {
     const { to, input } = this;
     if (to.readers === 0) return -EPIPE;
-    if (to.full || to.room === 0) return this.again(to.queue, EPOLLOUT);
-    const buf = new Uint8Array(Math.min(this.count, to.room));
+    if (to.full) return this.again(to.queue, EPOLLOUT);
     const offset = this.inOffset < 0 ? input.offset : this.inOffset;
+    // The pages of a file go as they are, what a file generates is read into new ones.
+    const pageOffset = offset < input.inode.size ? offset % PAGE_SIZE : 0;
+    const buf = new Uint8Array(Math.min(this.count, to.room(pageOffset)));
     const n = input.impl.read(input, new KernelDst(buf), offset);
-    return typeof n === "number" ? this.#moved(n, buf) : n.then((k) => this.#moved(k, buf));
+    return typeof n === "number"
+      ? this.#moved(n, buf, pageOffset)
+      : n.then((k) => this.#moved(k, buf, pageOffset));
   }
-  #moved(n: number, buf: Uint8Array): number {
+  #moved(n: number, buf: Uint8Array, pageOffset: number): number {
     if (n === -EAGAIN) {
       const { input } = this;
       return this.again(input.impl.waitQueue, EPOLLIN, input.nonblocking || this.nonblocking);
     }
     if (n <= 0) return n;
-    this.to.append(new KernelSrc(buf, 0, n));
+    this.to.append(new KernelSrc(buf, 0, n), pageOffset);
     this.total += n;
     if (this.inOffset < 0) this.input.offset += n;
     else if (!this.input.impl.isPlaceless) this.inOffset += n;
@@ -230,7 +228,7 @@ class UserToPipe extends PipeTransfer {
     const { pipe, src } = this;
     if (pipe.readers === 0) return -EPIPE;
     if (pipe.full) return this.again(pipe.queue, EPOLLOUT);
-    const buf = new Uint8Array(Math.min(pipe.room, src.remaining));
+    const buf = new Uint8Array(Math.min(pipe.room(), src.remaining));
     const n = src.take(buf, 0, buf.length);
     if (n <= 0) return n;
     pipe.append(new KernelSrc(buf, 0, n));

@@ -281,3 +281,55 @@ TEST(fifo_times, "what goes into a FIFO sets the time of its modification, what 
   OK(fstat(fd, &st));
   CHECK(st.st_atime > 1000);
 }
+
+TEST(slots, "a pipe has as many slots as pages, and small writes share one where they fit") {
+  static char data[8192];
+  int p[2];
+  OK(pipe2(p, O_NONBLOCK));
+  OK(fcntl(p[0], F_SETPIPE_SZ, 4 * 4096));
+  for (int i = 0; i < 4; i++) EQUAL(write(p[1], data, 3000), 3000);
+  FAILS(write(p[1], data, 3000), EAGAIN);
+  struct pollfd end = {p[1], POLLOUT, 0};
+  EQUAL(poll(&end, 1, 0), 0);
+  EQUAL(write(p[1], data, 1000), 1000);
+  FAILS(write(p[1], data, 1000), EAGAIN);
+  FAILS(fcntl(p[0], F_SETPIPE_SZ, 2 * 4096), EBUSY);
+  EQUAL(read(p[0], data, 2999), 2999);
+  EQUAL(poll(&end, 1, 0), 0);
+  EQUAL(read(p[0], data, 1), 1);
+  EQUAL(poll(&end, 1, 0), 1);
+  EQUAL(write(p[1], data, 4096 + 100), 4096);
+}
+
+/* The code and the events of the signal that a file with O_ASYNC and F_SETSIG has sent; -1 for none. */
+static int signalled(int signo, long *band) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signo);
+  siginfo_t info;
+  struct timespec now = {0, 0};
+  if (sigtimedwait(&set, &info, &now) < 0) return -1;
+  *band = info.si_band;
+  return info.si_code;
+}
+
+TEST(sigio_ends, "the end of the writers signals POLL_IN to a reader, and a write signals no writer") {
+  int p[2], signo = SIGRTMIN + 1;
+  long band;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signo);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  OK(pipe(p));
+  for (int i = 0; i < 2; i++) {
+    OK(fcntl(p[i], F_SETOWN, getpid()));
+    OK(fcntl(p[i], F_SETSIG, signo));
+    OK(fcntl(p[i], F_SETFL, O_ASYNC));
+  }
+  EQUAL(write(p[1], "x", 1), 1);
+  EQUAL(signalled(signo, &band), POLL_IN);
+  EQUAL(signalled(signo, &band), -1);
+  close(p[1]);
+  EQUAL(signalled(signo, &band), POLL_IN);
+  EQUAL(band, POLLIN | POLLRDNORM);
+}

@@ -131,3 +131,30 @@ TEST(placeless, "sendfile and splice take nothing from /dev/null, and move no of
   EQUAL(offset, 2);
   FAILS(splice(OK(eventfd(1, 0)), NULL, p[1], NULL, 8, 0), EINVAL);
 }
+
+TEST(tee_packets, "tee and splice pass on what is in all slots, and packets keep their borders") {
+  int q[2];
+  OK(pipe2(p, O_DIRECT | O_NONBLOCK));
+  OK(pipe2(q, O_NONBLOCK));
+  EQUAL(write(p[1], "one", 3), 3);
+  EQUAL(write(p[1], "more", 4), 4);
+  EQUAL(tee(p[0], q[1], 100, 0), 7);
+  EQUAL(read(q[0], text, sizeof text), 3);
+  EQUAL(read(q[0], text, sizeof text), 4);
+  EQUAL(splice(p[0], NULL, q[1], NULL, 5, 0), 5);
+  EQUAL(read(q[0], text, 1), 1);
+  EQUAL(read(q[0], text, sizeof text), 2);
+  EQUAL(read(p[0], text, sizeof text), 2);
+  CHECK(memcmp(text, "re", 2) == 0);
+}
+
+TEST(spliced_pages, "a file's pages take slots of a pipe as they lie in the file") {
+  static char data[3 * 4096];
+  int from = OK(open("from", O_RDWR | O_CREAT, 0600));
+  EQUAL(write(from, data, sizeof data), sizeof data);
+  OK(pipe2(p, O_NONBLOCK));
+  OK(fcntl(p[0], F_SETPIPE_SZ, 2 * 4096));
+  loff_t offset = 4096 - 100;
+  EQUAL(splice(from, &offset, p[1], NULL, sizeof data, 0), 4096 + 100);
+  FAILS(write(p[1], "x", 1), EAGAIN);
+}

@@ -1,7 +1,6 @@
 /**
- * The pipe object (Linux: pipe_inode_info). Bytes live in one ring that grows on demand up to the
- * capacity. Linux keeps page slots; what a program can see of them is kept: writes up to PIPE_BUF are
- * atomic, a pipe is writable when a whole page is free, and an O_DIRECT packet takes a slot of its own.
+ * The pipe object (Linux: pipe_inode_info). Bytes live in one ring that grows on demand; slots say which
+ * of them share a page, since it is slots that a pipe has a number of.
  */
 import {
   EPOLLERR,
@@ -12,20 +11,16 @@ import {
   EPOLLWRNORM,
 } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../../platform/abi/errno.ts";
-import { PAGE_SIZE, PIPE_BUF, PIPE_DEF_SIZE, PIPE_MAX_SIZE } from "../../../platform/abi/limits.ts";
+import { PAGE_SIZE, PIPE_DEF_SIZE, PIPE_MAX_SIZE } from "../../../platform/abi/limits.ts";
 import { ByteRing } from "../../vfs/byte_ring.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
 import { WaitQueue } from "../../wait/queue.ts";
+import { PipeSlots } from "./slots.ts";
 
 const READABLE = EPOLLIN | EPOLLRDNORM;
 const WRITABLE = EPOLLOUT | EPOLLWRNORM;
 const EVERYTHING = READABLE | WRITABLE | EPOLLERR | EPOLLHUP;
-
-/** A run of bytes in the ring: stream bytes, or one O_DIRECT packet. */
-interface Segment {
-  length: number;
-  packet: boolean;
-}
 
 export class Pipe {
   readonly queue = new WaitQueue();
@@ -36,35 +31,37 @@ export class Pipe {
   writerOpens = 0;
   capacity = PIPE_DEF_SIZE;
   readonly #ring = new ByteRing();
-  /** Null until the first packet is written, and again when the pipe is empty. */
-  #segments: Segment[] | null = null;
+  readonly #slots = new PipeSlots();
 
   /** Bytes in the pipe. */
   get used(): number {
     return this.#ring.used;
   }
 
+  get #freeSlots(): number {
+    return this.capacity / PAGE_SIZE - this.#slots.count;
+  }
+
   get full(): boolean {
-    if (this.#segments !== null && this.#segments.length >= this.capacity / PAGE_SIZE) return true;
-    return this.capacity - this.used < PAGE_SIZE;
+    return this.#freeSlots <= 0;
   }
 
   addReader(): void {
     this.readerOpens++;
     this.readers++;
-    this.queue.notify(WRITABLE);
+    this.queue.notify(WRITABLE, 0);
   }
   addWriter(): void {
     this.writerOpens++;
     this.writers++;
-    this.queue.notify(READABLE);
+    this.queue.notify(READABLE, 0);
   }
   removeReader(): void {
-    if (--this.readers === 0) this.queue.notify(EVERYTHING);
+    if (--this.readers === 0) this.queue.notify(EVERYTHING, READABLE | WRITABLE);
     if (this.readers + this.writers === 0) this.#discardAll();
   }
   removeWriter(): void {
-    if (--this.writers === 0) this.queue.notify(EVERYTHING);
+    if (--this.writers === 0) this.queue.notify(EVERYTHING, READABLE | WRITABLE);
     if (this.readers + this.writers === 0) this.#discardAll();
   }
 
@@ -73,33 +70,47 @@ export class Pipe {
     const want = dst.remaining;
     if (want === 0) return 0;
     if (this.used === 0) return this.writers === 0 ? 0 : -EAGAIN;
-    if (this.#segments !== null) return this.#readSegments(dst, this.#segments);
+    if (this.#slots.packets > 0) return this.#readPackets(dst);
     const n = want < this.used ? want : this.used;
     const got = this.#ring.drain(dst, n, 0);
     if (got > 0) this.consume(got);
     return got;
   }
 
-  /** Returns the count, which is short when more than PIPE_BUF does not fit; -EAGAIN or -EPIPE. */
+  /**
+   * Returns the count, which is short when more than a page does not fit; -EAGAIN or -EPIPE. What is left
+   * beyond whole pages goes into the last page if it fits there: up to PIPE_BUF is whole or not at all.
+   */
   write(src: IoSrc, packet: boolean): number {
-    let n = src.remaining;
+    const n = src.remaining;
     if (n === 0) return 0;
     if (this.readers === 0) return -EPIPE;
-    if (packet || this.#segments !== null) return this.#writeSegments(src, packet);
-    const free = this.capacity - this.used;
-    if (free < n) {
-      if (n <= PIPE_BUF || free <= 0) return -EAGAIN;
-      n = free;
-    }
+    const merged = this.#mergeIntoLast(src, n % PAGE_SIZE);
+    if (merged < 0) return merged;
+    const added = merged === n ? 0 : this.#fillSlots(src, packet);
+    if (added < 0 && merged === 0) return added;
+    this.queue.notify(READABLE);
+    return merged + Math.max(0, added);
+  }
+
+  #mergeIntoLast(src: IoSrc, n: number): number {
+    if (n === 0 || n > this.#slots.mergeRoom) return 0;
     const got = this.#ring.fillPieces(src, n, PAGE_SIZE);
-    if (got > 0) this.queue.notify(READABLE);
+    if (got > 0) this.#slots.merge(got);
     return got;
   }
 
-  /** Copies up to `n` bytes from `skip` on without consuming them: tee(2), splice(2). A packet ends it. */
+  #fillSlots(src: IoSrc, packet: boolean): number {
+    const n = Math.min(src.remaining, this.#freeSlots * PAGE_SIZE);
+    if (n <= 0) return -EAGAIN;
+    const got = this.#ring.fillPieces(src, n, PAGE_SIZE);
+    if (got > 0) this.#slots.pushWritten(got, packet);
+    return got;
+  }
+
+  /** Copies up to `n` bytes from `skip` on without consuming them: splice(2). */
   peek(dst: IoDst, n: number, skip = 0): number {
     n = Math.min(n, dst.remaining, this.used - skip);
-    if (this.#segments !== null) n = Math.min(n, this.#segments[0].length);
     return n <= 0 ? 0 : this.#ring.drain(dst, n, skip);
   }
 
@@ -107,19 +118,7 @@ export class Pipe {
   consume(n: number): void {
     const wasFull = this.full;
     this.#ring.consume(n);
-    const segments = this.#segments;
-    if (segments !== null) {
-      while (n > 0) {
-        const first = segments[0];
-        if (first.length > n) {
-          first.length -= n;
-          break;
-        }
-        n -= first.length;
-        segments.shift();
-      }
-      if (segments.length === 0) this.#segments = null;
-    }
+    this.#slots.consume(n);
     if (wasFull && !this.full) this.queue.notify(WRITABLE);
   }
 
@@ -128,22 +127,47 @@ export class Pipe {
     const n = end - start;
     if (n === 0) return;
     this.#ring.unread(src, start, end);
-    if (this.#segments !== null) this.#segments.unshift({ length: n, packet: false });
+    this.#slots.pushFront(n);
     this.queue.notify(READABLE);
   }
 
-  /** Appends bytes that were already taken from elsewhere, even above the capacity. */
-  append(src: IoSrc): number {
+  /**
+   * Appends bytes that were already taken from elsewhere, even above the capacity; the first was at
+   * `pageOffset` of its page.
+   */
+  append(src: IoSrc, pageOffset = 0): number {
     const n = this.#ring.fill(src, src.remaining);
-    if (n > 0 && this.#segments !== null) this.#addSegment(n, false);
-    if (n > 0) this.queue.notify(READABLE);
+    if (n > 0) {
+      this.#slots.pushPages(n, pageOffset);
+      this.queue.notify(READABLE);
+    }
     return n;
   }
 
-  /** Stream bytes that fit now. */
-  get room(): number {
-    if (this.#segments !== null && this.full) return 0;
-    return Math.max(0, this.capacity - this.used);
+  /** Bytes that fit now, when the first of them lies at `pageOffset` of its page. */
+  room(pageOffset = 0): number {
+    return this.full ? 0 : this.#freeSlots * PAGE_SIZE - pageOffset;
+  }
+
+  /**
+   * Up to `count` bytes go to another pipe, slot by slot while it has free ones; with `keeps` (tee(2))
+   * they stay here, too. Returns how many.
+   */
+  passTo(to: Pipe, count: number, keeps: boolean): number {
+    const slots = this.#slots;
+    let total = 0;
+    for (let i = 0; i < slots.count && total < count && !to.full; i++) {
+      const whole = slots.lengthAt(i);
+      const length = Math.min(whole, count - total);
+      to.#slots.pushFrom(slots, i, length, !keeps && length === whole);
+      total += length;
+    }
+    const bytes = new Uint8Array(total);
+    this.#ring.drain(new KernelDst(bytes), total, 0);
+    to.#ring.fill(new KernelSrc(bytes), total);
+    to.queue.notify(READABLE);
+    if (!keeps) this.consume(total);
+    return total;
   }
 
   /** F_SETPIPE_SZ. Returns the size that was set. */
@@ -152,10 +176,7 @@ export class Pipe {
     let size = PAGE_SIZE;
     while (size < sizeBytes) size *= 2;
     if (size > PIPE_MAX_SIZE && size > this.capacity && !privileged) return -EPERM;
-    const slots = this.#segments !== null
-      ? this.#segments.length
-      : Math.ceil(this.used / PAGE_SIZE);
-    if (slots * PAGE_SIZE > size || this.used > size) return -EBUSY;
+    if (this.#slots.count * PAGE_SIZE > size) return -EBUSY;
     if (size > MAX_PRIVILEGED_SIZE) return -EPERM;
     const wasFull = this.full;
     this.capacity = size;
@@ -177,55 +198,24 @@ export class Pipe {
     return events;
   }
 
-  #readSegments(dst: IoDst, segments: Segment[]): number {
+  /** A read that meets packets: it ends with the first, the rest of which is thrown away. */
+  #readPackets(dst: IoDst): number {
+    const slots = this.#slots;
     let total = 0;
-    while (segments.length > 0 && dst.remaining > 0) {
-      const { length, packet } = segments[0];
+    while (slots.count > 0 && dst.remaining > 0) {
+      const length = slots.lengthAt(0), isPacket = slots.isPacket(0);
       const got = this.#ring.drain(dst, Math.min(length, dst.remaining), 0);
       if (got < 0) return total > 0 ? total : got;
       total += got;
-      this.consume(packet ? length : got); // The rest of a packet is thrown away.
-      if (packet) break;
+      this.consume(isPacket ? length : got);
+      if (isPacket) break;
     }
     return total;
-  }
-
-  #writeSegments(src: IoSrc, packet: boolean): number {
-    this.#segments ??= this.used > 0 ? [{ length: this.used, packet: false }] : [];
-    const slots = this.capacity / PAGE_SIZE;
-    let total = 0;
-    if (!packet && src.remaining <= PIPE_BUF && this.capacity - this.used < src.remaining) {
-      return -EAGAIN;
-    }
-    while (src.remaining > 0 && this.#segments.length < slots) {
-      const n = Math.min(src.remaining, PAGE_SIZE, this.capacity - this.used);
-      if (n <= 0) break;
-      const got = this.#ring.fillPieces(src, n, PAGE_SIZE);
-      if (got < 0) {
-        if (total === 0) {
-          if (this.used === 0) this.#segments = null;
-          return got;
-        }
-        break;
-      }
-      this.#addSegment(got, packet);
-      total += got;
-    }
-    if (total === 0) return -EAGAIN;
-    this.queue.notify(READABLE);
-    return total;
-  }
-
-  #addSegment(length: number, packet: boolean): void {
-    const segments = this.#segments!;
-    const last = segments[segments.length - 1];
-    if (!packet && last !== undefined && !last.packet) last.length += length;
-    else segments.push({ length, packet });
   }
 
   #discardAll(): void {
     this.#ring.clear();
-    this.#segments = null;
+    this.#slots.clear();
   }
 }
 

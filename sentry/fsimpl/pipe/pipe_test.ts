@@ -40,8 +40,31 @@ Deno.test("a write of up to PIPE_BUF is whole or not at all", () => {
   const p = open();
   eq(write(p, bytes(65536 - 100)), 65436);
   eq(write(p, bytes(101)), -EAGAIN);
-  eq(write(p, bytes(5000)), 100);
   eq(write(p, bytes(5000)), -EAGAIN);
+  eq(write(p, bytes(4196)), 100);
+  eq(write(p, bytes(1)), -EAGAIN);
+});
+
+Deno.test("a write goes on in the last page if what is beyond whole pages fits, else in a new one", () => {
+  const p = open();
+  for (let i = 0; i < 16; i++) eq(write(p, bytes(3000)), 3000);
+  eq(write(p, bytes(3000)), -EAGAIN);
+  eq(write(p, bytes(1000)), 1000);
+  eq(write(p, bytes(97)), -EAGAIN);
+  eq(p.used, 49000);
+});
+
+Deno.test("passTo moves whole slots, packets too, and keeps them for tee", () => {
+  const a = open(), b = open();
+  write(a, bytes(2), true);
+  write(a, bytes(3), true);
+  eq(a.passTo(b, 100, true), 5);
+  eq(read(b, 100), [0, 1]);
+  eq(a.passTo(b, 4, false), 4);
+  eq(read(b, 100), [0, 1, 2]);
+  eq(read(b, 100), [0, 1]);
+  eq(read(b, 100), [0, 1]);
+  eq(read(a, 100), [2]);
 });
 
 Deno.test("an empty pipe gives EAGAIN with writers and the end of file without", () => {
