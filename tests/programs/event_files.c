@@ -238,3 +238,28 @@ TEST(memory_release, "process_mrelease is for processes that are being killed") 
   EQUAL(waitpid(pid, NULL, 0), pid);
   FAILS(syscall(SYS_process_mrelease, fd, 0), ESRCH);
 }
+
+TEST(ticks_set, "TFD_IOC_SET_TICKS sets the expirations of a timerfd and wakes its readers") {
+  const unsigned long set_ticks = _IOW('T', 0, uint64_t);
+  uint64_t ticks = 5;
+  int fd = OK(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK));
+  if (ioctl(fd, set_ticks, &ticks) != 0 && errno == ENOTTY) skip_test("a kernel without checkpoints");
+  CHECK(ready(fd, POLLIN));
+  EQUAL(read_u64(fd), 5);
+  ticks = 0;
+  FAILS(ioctl(fd, set_ticks, &ticks), EINVAL);
+  FAILS(ioctl(fd, set_ticks, nowhere), EFAULT);
+}
+
+TEST(plain_events, "signalfds and timerfds have no events but the plain ones") {
+  sigset_t set;
+  int fds[2] = {signal_file(0, &set), OK(timerfd_create(CLOCK_MONOTONIC, 0))};
+  struct itimerspec soon = {.it_value = {0, 1}};
+  OK(timerfd_settime(fds[1], 0, &soon, NULL));
+  OK(kill(getpid(), SIGUSR1));
+  for (int i = 0; i < 2; i++) {
+    struct pollfd all = {fds[i], -1, 0};
+    EQUAL(poll(&all, 1, 5000), 1);
+    EQUAL(all.revents, POLLIN);
+  }
+}

@@ -1,6 +1,7 @@
 // mount(2), umount2(2), pivot_root(2), mount_namespaces(7), tmpfs(5).
 #include "check.h"
 #include <grp.h>
+#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -292,4 +293,28 @@ TEST(permission, "mounting needs CAP_SYS_ADMIN") {
   write_file("f", "");
   FAILS(mount("t", "f", "tmpfs", 0, NULL), ENOTDIR);
   FAILS(mount("t", "m", NULL, MS_SHARED | MS_PRIVATE, NULL), EINVAL);
+}
+
+TEST(table_polled, "a change of the mounts is told once to who polls the table, and to epoll") {
+  begin();
+  const char *tables[] = {"/proc/self/mounts", "/proc/self/mountinfo"};
+  for (int i = 0; i < 2; i++) {
+    int fd = OK(open(tables[i], O_RDONLY)), epoll = OK(epoll_create1(0));
+    struct pollfd table = {fd, POLLIN | POLLPRI, 0};
+    struct epoll_event event = {.events = EPOLLPRI};
+    EQUAL(poll(&table, 1, 0), 1);
+    EQUAL(table.revents, POLLIN);
+    OK(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+    EQUAL(epoll_wait(epoll, &event, 1, 0), 0);
+    OK(mount("none", "m", "tmpfs", 0, NULL));
+    EQUAL(epoll_wait(epoll, &event, 1, 5000), 1);
+    CHECK(event.events & EPOLLPRI);
+    OK(umount("m"));
+    EQUAL(poll(&table, 1, 0), 1);
+    EQUAL(table.revents, POLLIN | POLLPRI | POLLERR);
+    EQUAL(poll(&table, 1, 0), 1);
+    EQUAL(table.revents, POLLIN);
+    close(fd);
+    close(epoll);
+  }
 }

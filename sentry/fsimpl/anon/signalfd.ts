@@ -2,7 +2,7 @@
  * signalfd(2). As on Linux it gives the signals of whoever reads it, so a descriptor inherited over
  * fork(2) gives the child's. `current` tells who that is; a blocked reader is remembered.
  */
-import { EPOLLIN, EPOLLRDNORM } from "../../../platform/abi/epoll.ts";
+import { EPOLLIN } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
 import {
   putSignalfdSiginfo,
@@ -35,7 +35,7 @@ export class SignalFd extends FileDescriptionImpl {
   setMask(lo: number, hi: number): void {
     this.lo = (lo & ~UNBLOCKABLE_LO) >>> 0;
     this.hi = hi >>> 0;
-    this.#who.tg.signalQueue.notify(EPOLLIN | EPOLLRDNORM);
+    this.#who.tg.signalQueue.notify(EPOLLIN);
   }
   override get seekable(): boolean {
     return false;
@@ -48,7 +48,7 @@ export class SignalFd extends FileDescriptionImpl {
   }
   override readiness(): number {
     const [lo, hi] = pendingSet(this.#who);
-    return ((lo & this.lo) | (hi & this.hi)) !== 0 ? EPOLLIN | EPOLLRDNORM : 0;
+    return ((lo & this.lo) | (hi & this.hi)) !== 0 ? EPOLLIN : 0;
   }
 
   override read(_f: FileDescription, dst: IoDst): number {

@@ -3,13 +3,13 @@
  * translated when it is set, since nothing in the sandbox can set the clock. A periodic timer that
  * nobody reads costs nothing: it is armed again by read(2), which counts what was missed.
  */
-import { EPOLLIN, EPOLLRDNORM } from "../../../platform/abi/epoll.ts";
-import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
-import { NSEC_PER_SEC } from "../../../platform/abi/time.ts";
-import { setU64 } from "../../../platform/abi/bytes.ts";
+import { EPOLLIN } from "../../../platform/abi/epoll.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../../platform/abi/errno.ts";
+import { NSEC_PER_SEC, TFD_IOC_SET_TICKS } from "../../../platform/abi/time.ts";
+import { getU64, setU64 } from "../../../platform/abi/bytes.ts";
 import type { KernelTimer, TimerHeap } from "../../kernel/timers.ts";
 import { newAnonFile } from "../../vfs/anon.ts";
-import { FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { IoDst } from "../../vfs/io.ts";
 import { WaitQueue } from "../../wait/queue.ts";
 
@@ -47,13 +47,13 @@ export class TimerFd extends FileDescriptionImpl implements KernelTimer {
     return this.#queue;
   }
   override readiness(): number {
-    return this.#ticks > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+    return this.#ticks > 0 ? EPOLLIN : 0;
   }
 
   fire(): void {
     this.#ticks++;
     this.#expired = true;
-    this.#queue.notify(EPOLLIN | EPOLLRDNORM);
+    this.#queue.notify(EPOLLIN);
   }
 
   /** `deadlineMonoNs` below 0 disarms. A deadline in the past fires at once. */
@@ -86,6 +86,15 @@ export class TimerFd extends FileDescriptionImpl implements KernelTimer {
     this.#ticks = 0;
     this.#expired = false;
     return dst.put(scratch, 0, 8) === 8 ? 8 : -EFAULT;
+  }
+  override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    if (cmd !== TFD_IOC_SET_TICKS) return -ENOTTY;
+    if (caller.copyIn(arg, scratch, 0, 8) < 0) return -EFAULT;
+    const ticks = getU64(view, 0);
+    if (ticks === 0) return -EINVAL;
+    this.#ticks = ticks;
+    this.#queue.notify(EPOLLIN);
+    return 0;
   }
   override release(): void {
     this.source.timers.cancel(this);

@@ -43,7 +43,7 @@ export class KernText extends KernInode {
 }
 
 /** One open generated file and its snapshot. */
-class TextFile extends FileDescriptionImpl {
+export class TextFile extends FileDescriptionImpl {
   #snapshot: Uint8Array | null = null;
 
   override read(f: FileDescription, dst: IoDst, offset: number): number {

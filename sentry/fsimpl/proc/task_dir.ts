@@ -15,6 +15,7 @@ import { NsDir } from "./ns_dir.ts";
 import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, isHidden, type ProcOptions } from "./options.ts";
 import { mapsIoctl } from "./maps_query.ts";
 import { mapsText, numaMapsText, smapsRollupText, smapsText } from "./task_maps.ts";
+import { MountsInode } from "./mounts_file.ts";
 import { MemInode, PagemapInode } from "./task_mem.ts";
 import * as misc from "./task_misc.ts";
 import { schedstatText, schedText, statmText, statText } from "./task_stat.ts";
@@ -113,8 +114,8 @@ const ENTRIES: readonly Entry[] = [
   ["cwd", link((t) => t.exiting ? null : t.fs.cwd)],
   ["root", link((t) => t.exiting ? null : t.fs.root)],
   ["exe", link((t) => placeOf(liveMemory(t)?.exeFile))],
-  ["mounts", text(0o444, (t) => t.exiting ? -EINVAL : mountsText(t.ns.mount, t.fs.root))],
-  ["mountinfo", text(0o444, (t) => t.exiting ? -EINVAL : mountinfoText(t.ns.mount, t.fs.root))],
+  ["mounts", (fs, t) => new MountsInode(fs, t, mountsText)],
+  ["mountinfo", (fs, t) => new MountsInode(fs, t, mountinfoText)],
   [
     "mountstats",
     text(0o400, (t) => t.exiting ? -EINVAL : mountstatsText(t.ns.mount, t.fs.root)),
