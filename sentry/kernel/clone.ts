@@ -270,6 +270,7 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
     child.rseqSignature = t.rseqSignature;
   }
   inheritScheduling(t, child);
+  child.machineCheckPolicy = t.machineCheckPolicy;
   child.timerSlackNs = child.defaultTimerSlackNs = t.timerSlackNs;
   child.startBootNs = t.kernel.nowMonoNs() - t.kernel.bootMonoNs;
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTidAddr = args.childTidAddr;

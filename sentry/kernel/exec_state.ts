@@ -1,7 +1,7 @@
 /**
  * What execve(2) does to a task, apart from the new memory (Linux: begin_new_exec, setup_new_exec).
  */
-import { SIGCHLD, SS_DISABLE } from "../../platform/abi/signal.ts";
+import { SIGCHLD } from "../../platform/abi/signal.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { commitCredentials } from "./credentials_change.ts";
 import { leaveMemory } from "./exit.ts";
@@ -55,7 +55,6 @@ function resetSignals(t: Task): void {
   const { signals } = t;
   signals.altStackAddr = 0;
   signals.altStackSize = 0;
-  signals.altStackFlags = SS_DISABLE;
   if (!signals.hasSavedMask) return;
   signals.hasSavedMask = false;
   setMask(t, signals.savedLo, signals.savedHi);

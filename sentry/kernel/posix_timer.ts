@@ -1,13 +1,15 @@
 /** POSIX per-process timers: timer_create(2) and its family (Linux: kernel/time/posix-timers.c). */
 import { EAGAIN } from "../../platform/abi/errno.ts";
+import { RLIMIT_SIGPENDING } from "../../platform/abi/resource.ts";
 import { SI_TIMER, SIGEV_NONE } from "../../platform/abi/signal.ts";
 import { type ClockSource, type ClockTimer, newTimer } from "./clock_source.ts";
 import { sendForCpuTime, sendSignal } from "./signal.ts";
+import type { UserAccount } from "./kernel.ts";
 import { SigInfo } from "./signal_info.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** Timers one process may have (Linux charges RLIMIT_SIGPENDING). */
+/** Timers one process may have, whatever RLIMIT_SIGPENDING allows. */
 const MAX_TIMERS = 65536;
 /** Linux: DELAYTIMER_MAX. */
 const OVERRUN_MAX = 0x7fffffff;
@@ -35,7 +37,10 @@ export class PosixTimer {
     readonly id: number,
     readonly clock: ClockSource,
     readonly event: TimerNotification,
+    /** Charged for the signal that the timer can always send (RLIMIT_SIGPENDING). */
+    private readonly user: UserAccount,
   ) {
+    user.pendingSignals++;
     this.#timer = newTimer(tg.kernel.timers, clock, () => this.#expired());
   }
   readonly #timer: ClockTimer;
@@ -66,6 +71,7 @@ export class PosixTimer {
   }
 
   delete(): void {
+    this.user.pendingSignals--;
     this.#timer.disarm();
     this.#expiryNs = 0;
     this.#forgetSignal();
@@ -91,7 +97,7 @@ export class PosixTimer {
     const ignored = this.tg.actions.ignores(event.signo);
     const failed = this.#sendTo(event.thread, info) === -EAGAIN;
     // A standard signal that is pending already takes no second entry, and nobody would tell of this one.
-    if (failed || ignored || info.charged === null) this.#dropped();
+    if (failed || ignored || !info.isQueued) this.#dropped();
   }
 
   /** Returns -EAGAIN when the signal was not queued. */
@@ -142,10 +148,12 @@ export class PosixTimers {
 
   constructor(private readonly tg: ThreadGroup) {}
 
-  create(clock: ClockSource, event: TimerNotification): PosixTimer | number {
-    if (this.#timers.size >= MAX_TIMERS) return -EAGAIN;
+  /** `user`: whom RLIMIT_SIGPENDING limits. -EAGAIN at the limit. */
+  create(clock: ClockSource, event: TimerNotification, user: UserAccount): PosixTimer | number {
+    const limit = this.tg.limits.cur[RLIMIT_SIGPENDING];
+    if (this.#timers.size >= MAX_TIMERS || user.pendingSignals >= limit) return -EAGAIN;
     while (this.#timers.has(this.#nextId)) this.#nextId = (this.#nextId + 1) & 0x7fffffff;
-    const timer = new PosixTimer(this.tg, this.#nextId, clock, event);
+    const timer = new PosixTimer(this.tg, this.#nextId, clock, event, user);
     this.#nextId = (this.#nextId + 1) & 0x7fffffff;
     this.#timers.set(timer.id, timer);
     return timer;

@@ -14,7 +14,6 @@ import {
   SIGCONT,
   SIGKILL,
   SIGSTOP,
-  SS_DISABLE,
 } from "../../platform/abi/signal.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import { dumpsCore, isFatalByDefault, STOP_SIGNALS, stopsByDefault } from "./signal_actions.ts";
@@ -52,7 +51,7 @@ export class TaskSignals {
   altStackAddr = 0;
   altStackSize = 0;
   /** SS_DISABLE, SS_AUTODISARM or 0; SS_ONSTACK is computed. */
-  altStackFlags = SS_DISABLE;
+  altStackFlags = 0;
   /** It must exit: SIGKILL or another thread's exit_group or execve. */
   killed = false;
   /** It must take part in its group's stop. */
@@ -262,8 +261,12 @@ function flushEverywhere(tg: ThreadGroup, lo: number): void {
   for (const t of tg.threads) t.signals.pending.flush(lo, 0);
 }
 
-/** Charges RLIMIT_SIGPENDING; signals of the kernel and standard ones from kill(2) pass regardless. */
+/**
+ * Charges RLIMIT_SIGPENDING; signals of the kernel and standard ones from kill(2) pass regardless, and
+ * a timer's was charged when the timer was made.
+ */
 function charge(tg: ThreadGroup, thread: Task, info: SigInfo): boolean {
+  if (info.timer !== null) return true;
   const user = tg.kernel.user(thread.creds.ruid);
   const free = !isRealTime(info.signo) && (info.code >= 0 || info.code === SI_TKILL);
   if (!free && user.pendingSignals >= tg.limits.cur[RLIMIT_SIGPENDING]) return false;

@@ -69,6 +69,8 @@ export class SigInfo {
   privileged = false;
   /** SI_TIMER: asked for the overrun, and re-armed, when the signal is taken from the queue. */
   timer: { signalTaken(info: SigInfo): void } | null = null;
+  /** It was added to a queue; a signal that is pending already takes no second entry. */
+  isQueued = false;
   /** The user charged for this entry (RLIMIT_SIGPENDING), null for none. */
   charged: { pendingSignals: number } | null = null;
 

@@ -54,6 +54,7 @@ export class PendingSignals {
     this.lo = (this.lo | bitLo(signo)) >>> 0;
     this.hi = (this.hi | bitHi(signo)) >>> 0;
     if (info === null) return;
+    info.isQueued = true;
     const queue = this.#queues[signo];
     if (queue === undefined) this.#queues[signo] = [info];
     else queue.push(info);

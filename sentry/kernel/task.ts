@@ -3,6 +3,7 @@
  * signals in signal.ts, exit and wait in exit.ts, clone in clone.ts, execve in exec.ts,
  * blocking in block.ts, the run loop in run.ts.
  */
+import { PR_MCE_KILL_DEFAULT } from "../../platform/abi/prctl.ts";
 import {
   type Context,
   IDENTITY_PLACE,
@@ -88,6 +89,8 @@ export class Task {
   /** What PR_SET_TIMERSLACK of 0 goes back to: the creator's at the time. */
   defaultTimerSlackNs = 50_000;
   parentDeathSignal = 0;
+  /** PR_MCE_KILL: when the thread would be told of a memory failure; kept and shown alone. */
+  machineCheckPolicy = PR_MCE_KILL_DEFAULT;
   /** set_mempolicy(2); null: the default. */
   memoryPolicy: MemoryPolicy | null = null;
   rseqAddr = 0;

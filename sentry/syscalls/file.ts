@@ -108,6 +108,7 @@ function doOpen(
 ): SyscallReturn {
   const invalid = checkOpenFlags(flags);
   if (invalid < 0) return invalid;
+  if ((flags & O_SYNC) !== 0) flags |= O_DSYNC; // Its own bit alone means both (build_open_flags).
   if ((resolve & RESOLVE_CACHED) !== 0 && (flags & CHANGING) !== 0) return -EAGAIN;
   const path = copyInPath(t, pathAddr);
   if (typeof path === "number") return path;

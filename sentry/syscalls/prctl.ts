@@ -290,9 +290,9 @@ function other(t: Task, option: number, args: SyscallArguments): number {
     case PR_TASK_PERF_EVENTS_ENABLE:
       return 0;
     case PR_MCE_KILL:
-      return machineCheck(args);
+      return setMachineCheckPolicy(t, args);
     case PR_MCE_KILL_GET:
-      return areZero(args, 1) ? PR_MCE_KILL_DEFAULT : -EINVAL;
+      return areZero(args, 1) ? t.machineCheckPolicy : -EINVAL;
     case PR_GET_SECCOMP:
       return 0;
     case PR_GET_IO_FLUSHER:
@@ -308,12 +308,14 @@ function other(t: Task, option: number, args: SyscallArguments): number {
   }
 }
 
-function machineCheck(args: SyscallArguments): number {
+function setMachineCheckPolicy(t: Task, args: SyscallArguments): number {
   if (!areZero(args, 3)) return -EINVAL;
   const how = args.addr(1);
   const value = args.addr(2);
-  if (how === PR_MCE_KILL_CLEAR) return value === 0 ? 0 : -EINVAL;
-  return how === PR_MCE_KILL_SET && value <= PR_MCE_KILL_DEFAULT ? 0 : -EINVAL;
+  const isClear = how === PR_MCE_KILL_CLEAR && value === 0;
+  if (!isClear && (how !== PR_MCE_KILL_SET || value > PR_MCE_KILL_DEFAULT)) return -EINVAL;
+  t.machineCheckPolicy = isClear ? PR_MCE_KILL_DEFAULT : value;
+  return 0;
 }
 
 function getAuxv(t: Task, args: SyscallArguments): number {

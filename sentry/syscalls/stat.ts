@@ -21,6 +21,8 @@ import {
   type Statx,
   STATX__RESERVED,
   STATX_ATTR_APPEND,
+  STATX_ATTR_AUTOMOUNT,
+  STATX_ATTR_DAX,
   STATX_ATTR_IMMUTABLE,
   STATX_ATTR_MOUNT_ROOT,
   STATX_ATTR_NODUMP,
@@ -137,6 +139,8 @@ export function statx(t: Task, args: SyscallArguments): SyscallReturn {
 
 /** Flags of an inode that statx tells; FS_*_FL has the same values. */
 const FLAG_ATTRIBUTES = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
+/** What the VFS itself knows of any file (vfs_getattr_nosec). */
+const KNOWN_ATTRIBUTES = STATX_ATTR_MOUNT_ROOT | STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX;
 
 function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
   const givesBirth = (wanted & STATX_BTIME) !== 0 && inode.btimeSec !== 0;
@@ -154,7 +158,7 @@ function statxOf(p: PathRef, inode: Inode, wanted: number): Statx {
     ino: inode.ino,
     size: inode.size,
     blocks: inode.blocks,
-    attributesMask: STATX_ATTR_MOUNT_ROOT | (hasFlags(inode) ? FLAG_ATTRIBUTES : 0),
+    attributesMask: KNOWN_ATTRIBUTES | (hasFlags(inode) ? FLAG_ATTRIBUTES : 0),
     atimeSec: inode.atimeSec,
     atimeNsec: inode.atimeNsec,
     btimeSec: givesBirth ? inode.btimeSec : 0,

@@ -646,3 +646,17 @@ TEST(faulting_write, "a write from memory that ends too early takes a page more 
   EQUAL(pwrite(fd, at, 1 << 30, size), size);
   CHECK(blocks(fd) == 4104 || blocks(fd) == 4112);
 }
+
+TEST(sync_flags, "the bit of O_SYNC alone is O_SYNC") {
+  int fd = OK(open("f", O_RDWR | O_CREAT | (O_SYNC & ~O_DSYNC), 0600));
+  EQUAL(fcntl(fd, F_GETFL) & O_SYNC, O_SYNC);
+}
+
+TEST(known_attributes, "statx knows of any file whether it is automounted or direct-access") {
+  write_file("f", "x");
+  struct statx stx;
+  OK(statx(AT_FDCWD, "f", 0, STATX_BASIC_STATS, &stx));
+  const uint64_t known = 0x1000 /* STATX_ATTR_AUTOMOUNT */ | 0x200000 /* STATX_ATTR_DAX */;
+  EQUAL(stx.stx_attributes_mask & known, known);
+  EQUAL(stx.stx_attributes & known, 0);
+}

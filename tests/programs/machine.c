@@ -45,6 +45,14 @@ TEST(sysinfo_, "sysinfo is consistent with itself") {
   CHECK(info.procs >= 1 && info.uptime >= 0 && info.mem_unit > 0);
 }
 
+TEST(machine_checks, "PR_MCE_KILL keeps a policy, which children have too") {
+  OK(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+  IN_CHILD(pid, { EQUAL(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0), PR_MCE_KILL_EARLY); });
+  join(pid);
+  OK(prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0));
+  EQUAL(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0), PR_MCE_KILL_DEFAULT);
+}
+
 TEST(prctl_, "prctl names threads and keeps flags") {
   char name[16];
   OK(prctl(PR_SET_NAME, "a rather long name"));

@@ -301,3 +301,35 @@ TEST(busy_loop, "a program that makes no system call gets its signals, registers
   for (; looping; rounds++) EQUAL(scramble(), expected);
   CHECK(rounds > 0);
 }
+
+static volatile int stack_flags;
+static void note_stack(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info;
+  stack_flags = ((ucontext_t *)context)->uc_stack.ss_flags;
+}
+
+TEST(no_stack, "a frame shows the flags that sigaltstack was given last, and none before") {
+  install(SIGUSR1, note_stack, 0);
+  OK(raise(SIGUSR1));
+  EQUAL(stack_flags, 0);
+  stack_t off = {.ss_flags = SS_DISABLE};
+  OK(sigaltstack(&off, NULL));
+  OK(raise(SIGUSR1));
+  EQUAL(stack_flags, SS_DISABLE);
+}
+
+static void enter_kernel_segment(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info;
+  ((ucontext_t *)context)->uc_mcontext.gregs[REG_CSGSFS] = 0x10;
+}
+
+TEST(false_segment, "a frame that names another code segment ends in SIGSEGV") {
+  IN_CHILD(pid, {
+    install(SIGUSR1, enter_kernel_segment, 0);
+    raise(SIGUSR1);
+  });
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  CHECK(WIFSIGNALED(status));
+  EQUAL(WTERMSIG(status), SIGSEGV);
+}

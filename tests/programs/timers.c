@@ -386,3 +386,15 @@ TEST(gone_thread, "a timer whose thread is gone sends no signal to the others") 
   } while (now.it_value.tv_sec != 0 || now.it_value.tv_nsec != 0);
   usleep(1000);
 }
+
+TEST(charged, "a timer needs a place in the queue of signals, whether it will send one or not") {
+  IN_CHILD(pid, {
+    struct rlimit none = {0, 0};
+    struct sigevent silent = {.sigev_notify = SIGEV_NONE};
+    timer_t timer;
+    OK(timer_create(CLOCK_MONOTONIC, &silent, &timer));
+    OK(setrlimit(RLIMIT_SIGPENDING, &none));
+    FAILS(timer_create(CLOCK_MONOTONIC, &silent, &timer), EAGAIN);
+  });
+  join(pid);
+}

@@ -128,6 +128,8 @@ const FXSAVE_OFF_MXCSR = 24;
 const MAGIC2_SIZE = 4;
 const MAX_USER_ADDR = 0x7fff_ffff_ffff;
 const USER_CS = 0x33;
+/** The bits of a selector that the kernel sets whatever a frame says: the privilege level of user code. */
+const USER_RING = 3;
 const USER_SS = 0x2b;
 
 const FLAG_TF = 0x100;
@@ -321,6 +323,8 @@ export function popSignalFrame(
   out.altStack.addr = readU64(v, uc + UCONTEXT_OFF_STACK + STACK_T_OFF_SP_ADDR);
   out.altStack.flags = v.getInt32(uc + UCONTEXT_OFF_STACK + STACK_T_OFF_FLAGS, true);
   out.altStack.size = readU64(v, uc + UCONTEXT_OFF_STACK + STACK_T_OFF_SIZE_BYTES);
+  // A code segment that is not the 64-bit one: the processor would not return to it.
+  if ((v.getUint16(mc + SIGCONTEXT_OFF_CS, true) | USER_RING) !== USER_CS) return -EFAULT;
   const oldFlags = regs[2 * REG_RFLAGS];
   for (const [off, reg] of SAVED) {
     regs[2 * reg] = v.getInt32(mc + off, true);
