@@ -8,6 +8,7 @@ export interface Credentials {
   readonly egid: number;
   readonly sgid: number;
   readonly fsgid: number;
+  /** Sorted: there may be 65536, and an access control list may ask for thousands. */
   readonly groups: readonly number[];
   /** Capability masks as two u32 halves (bits 0..31, 32..63). */
   readonly permitted: readonly [number, number];
@@ -34,7 +35,7 @@ export function initialCredentials(uid: number, gid: number, groups: number[]): 
     egid: gid,
     sgid: gid,
     fsgid: gid,
-    groups,
+    groups: groups.toSorted((a, b) => a - b),
     permitted: caps,
     effective: caps,
     inheritable: CAP_EMPTY,
@@ -52,7 +53,19 @@ export function hasCapability(creds: Credentials, cap: number): boolean {
 }
 
 export function inGroup(creds: Credentials, gid: number): boolean {
-  return creds.fsgid === gid || creds.groups.includes(gid);
+  return creds.fsgid === gid || isAmong(creds.groups, gid);
+}
+
+/** Whether `sorted` has `id`. */
+function isAmong(sorted: readonly number[], id: number): boolean {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] < id) low = middle + 1;
+    else high = middle;
+  }
+  return sorted[low] === id;
 }
 
 const trusts = new WeakMap<Credentials, string>();

@@ -338,6 +338,36 @@ TEST(who_may, "owner, named users, groups and others are looked at in that order
   AS(9, GROUP, 9, EQUAL(granted("f"), within(7)));
 }
 
+TEST(many, "a long list is looked through for who is in many groups") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  enum { NAMED = 500, GROUPS = 65536, TIMES = 1000 };
+  static gid_t groups[GROUPS];
+  static struct {
+    uint32_t version;
+    struct posix_acl_xattr_entry entries[NAMED + 4];
+  } list = {POSIX_ACL_XATTR_VERSION, {ENTRY(ACL_USER_OBJ, 7, NONE), ENTRY(ACL_GROUP_OBJ, 0, NONE)}};
+  for (int i = 0; i < NAMED; i++) {
+    list.entries[i + 2] = (struct posix_acl_xattr_entry)ENTRY(ACL_GROUP, 4, GROUPS + i);
+  }
+  list.entries[NAMED + 2] = (struct posix_acl_xattr_entry)ENTRY(ACL_MASK, 4, NONE);
+  list.entries[NAMED + 3] = (struct posix_acl_xattr_entry)ENTRY(ACL_OTHER, 2, NONE);
+  for (int i = 0; i < GROUPS; i++) groups[i] = GROUPS - i - 1;
+  close(OK(open("f", O_CREAT | O_RDWR, 0600)));
+  OK(chown("f", 500, GROUPS + NAMED));
+  OK(chmod(".", 0755));
+  if (setxattr("f", ACCESS, &list, sizeof list, 0) != 0) skip_test("no list of that length here");
+  for (int named = 0; named < 2; named++) {
+    IN_CHILD(pid, {
+      if (named) groups[0] = GROUPS + NAMED - 1;
+      OK(setgroups(GROUPS, groups));
+      OK(setresgid(70000, 70000, 70000));
+      OK(setresuid(USER, USER, USER));
+      for (int i = 0; i < TIMES; i++) EQUAL(granted("f"), within(named ? 4 : 2));
+    });
+    join(pid);
+  }
+}
+
 TEST(refuses_one, "a user whom a list refuses is refused what all others may") {
   SKIP_UNLESS(geteuid() == 0, "needs root");
   make_extended("probe");
