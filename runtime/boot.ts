@@ -12,6 +12,8 @@ import type {
 import type { GoferRoot, GoferStart } from "../gofer/protocol.ts";
 import { MAX_FDS, spawnLibrary } from "../platform/host/spawn.ts";
 import { CONFIG_HEADER_SIZE, CONTROL_FD, SENTRY_BUG_STATUS } from "./control.ts";
+import { readEmbedded } from "./embedded.ts";
+import { trimLater } from "./memory.ts";
 
 /** Nothing but the library that is already there. */
 const PERMISSIONS: Deno.PermissionOptionsObject = {
@@ -37,7 +39,8 @@ export function boot(): void {
   const config = readConfig();
   if (config === null) Deno.exit(SENTRY_BUG_STATUS); // The command is gone.
   const channel = new MessageChannel();
-  const toSentry: SentryStart = { config, gofer: channel.port1 };
+  const tracer = config.strace === null ? null : readEmbedded("tracer.code");
+  const toSentry: SentryStart = { config, tracer, gofer: channel.port1 };
   sentry.postMessage(toSentry, [channel.port1]);
 
   let started = false;
@@ -48,23 +51,15 @@ export function boot(): void {
     startGofer(config, channel.port2);
   };
   watch("sentry", sentry);
+  trimLater();
 }
 
-/** Its source and V8's bytecode of it, which the build has put into this file. */
+/** Its source and V8's bytecode of it. */
 function postCode(sentry: Worker): void {
-  const source = Deno.readFileSync(new URL("../sentry/sentry.code", import.meta.url));
-  const cache = embeddedCache();
+  const source = readEmbedded("sentry.code")!;
+  const cache = readEmbedded("sentry.cache");
   const code: SentryCode = { source, cache };
   sentry.postMessage(code, cache === null ? [source.buffer] : [source.buffer, cache.buffer]);
-}
-
-function embeddedCache(): Uint8Array<ArrayBuffer> | null {
-  try {
-    return Deno.readFileSync(new URL("../sentry/sentry.cache", import.meta.url));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
 
 /** It costs as much memory as the Sentry to begin with, and many commands read nothing that has to be waited for. */

@@ -1,4 +1,5 @@
 /** Commands and flags that start no sandbox. */
+import { readEmbedded } from "./embedded.ts";
 import { commandHelp, parseFlags, UsageError } from "./flags.ts";
 import { COMMANDS, generalHelp, SYSCALLS } from "./commands.ts";
 import { VERSION } from "./version.ts";
@@ -55,9 +56,10 @@ async function syscalls(args: string[]): Promise<void> {
   if (format !== "table" && format !== "json" && format !== "csv") {
     throw new UsageError(`--format is table, json or csv, not ${format}`);
   }
-  // By URL: a file of its own in the binary, which no other role reads.
-  const url = new URL("../runtime/syscalls.ts", import.meta.url);
-  const { render }: typeof import("./syscalls.ts") = await import(url.href);
+  // A file of its own in the binary, which no other role reads.
+  const { scriptOf, runScript } = await import("../platform/host/script.ts");
+  const script = scriptOf(readEmbedded("syscalls.code")!, "syscalls.js");
+  const { render } = runScript(script, import.meta.url) as typeof import("./syscalls.ts");
   print(render(format));
 }
 

@@ -3,6 +3,7 @@ import { commandHelp, parseFlags, UsageError } from "./flags.ts";
 import { DO } from "./commands.ts";
 import { makeOptions } from "./do_options.ts";
 import { SandboxError } from "./errors.ts";
+import { trimLater } from "./memory.ts";
 import { exitNow } from "./process.ts";
 import { Sandbox, type SandboxOptions } from "./sandbox.ts";
 import type { Log } from "./log.ts";
@@ -30,6 +31,7 @@ async function runSandbox(options: SandboxOptions, log: Log | null): Promise<num
     const { attend, forwardSignals } = await import("./signals.ts");
     forwardSignals(sandbox, terminal);
     if (terminal !== null) attend(sandbox, terminal);
+    trimLater();
     return (await sandbox.status).code;
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;

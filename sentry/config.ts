@@ -109,6 +109,8 @@ export interface SentryCode {
  */
 export interface SentryStart {
   config: SandboxConfig;
+  /** strace/tracer.ts as one script, when there is something to trace. */
+  tracer: Uint8Array<ArrayBuffer> | null;
   gofer: MessagePort;
 }
 
@@ -122,7 +124,8 @@ export interface WorkerReady {
 export interface WorkerScope {
   post(message: WorkerReady): void;
   readonly receive: ReceiveMessage;
-  importModule(url: URL): Promise<unknown>;
+  /** What the module exports that was bundled as a script (platform/host/script.ts). */
+  runScript(source: Uint8Array, filename: string): unknown;
   /** V8 had bytecode of the Sentry's code and took it. */
   precompiled: boolean;
   /** The guest is gone; the command has not been told yet. */

@@ -15,6 +15,7 @@ const symbols = {
   dv_send_with_fds: { parameters: ["i32", "buffer", "u32", "buffer", "u32"], result: "i32" },
   dv_receive_with_fds: { parameters: ["i32", "buffer", "u32", "buffer"], result: "i32" },
   dv_write: { parameters: ["i32", "buffer", "u32", "u32"], result: "i32" },
+  dv_trim: { parameters: [], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type SpawnLibrary = ReturnType<typeof openLibrary<typeof symbols>>;

@@ -47,7 +47,7 @@ export async function sandboxMain(start: SentryStart, worker: WorkerScope): Prom
   const log = openLog(config);
   try {
     return await runSandbox(
-      config,
+      start,
       new GoferClient(start.gofer, worker.receive, () => worker.post({ type: "gofer" })),
       control,
       worker,
@@ -71,12 +71,13 @@ export async function sandboxMain(start: SentryStart, worker: WorkerScope): Prom
 }
 
 async function runSandbox(
-  config: SandboxConfig,
+  start: SentryStart,
   gofer: GoferClient,
   control: ControlSocket,
   worker: WorkerScope,
   log: LogLine,
 ): Promise<number> {
+  const { config } = start;
   setKernelHostIo({
     read: (fd, buf, from, to, offset) => preadFd(fd, buf, from, to, offset),
     write: (fd, buf, from, to, offset) => pwriteFd(fd, buf, from, to, offset),
@@ -99,7 +100,7 @@ async function runSandbox(
   setHostInfo(kernel, hostInfoFrom(config.cpuinfoFd));
   registerFilesystems(kernel);
   const mounts = buildMounts(kernel, config, gofer);
-  if (config.strace !== null) kernel.strace = await openTrace(config, config.strace, worker);
+  if (config.strace !== null) kernel.strace = openTrace(start, config.strace, worker);
   const { task, console } = await createInit(kernel, config, mounts);
   worker.post({ type: "ready" });
 
@@ -173,19 +174,18 @@ function startPlatform(config: SandboxConfig, log: LogLine): Platform {
   }
 }
 
-async function openTrace(
-  config: SandboxConfig,
+function openTrace(
+  { config, tracer }: SentryStart,
   names: string[],
   worker: WorkerScope,
-): Promise<Strace> {
+): Strace {
   const known = new Set(syscallNumbers().map(syscallName));
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined) {
     throw new BootError(`--strace: no system call is named ${unknown || "nothing"}`, 2);
   }
-  // By URL: an import that the bundler sees would turn constants of shared modules into variables.
-  const url = new URL("../../sentry/strace/tracer.ts", import.meta.url);
-  const { Tracer } = await worker.importModule(url) as typeof import("../strace/tracer.ts");
+  // By itself: an import that the bundler sees would turn constants of shared modules into variables.
+  const { Tracer } = worker.runScript(tracer!, "tracer.js") as typeof import("../strace/tracer.ts");
   // The host's terminal is raw while the guest has one of its own.
   const isRaw = config.console !== null && config.debugLogFd < 0 && config.stdioIsTerminal[2];
   const write = lineWriter(config.straceFd, isRaw ? "\r\n" : "\n");

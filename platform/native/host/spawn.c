@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -286,6 +287,9 @@ int dv_read(int fd, void *buffer, uint32_t length) {
   while (n < 0 && errno == EINTR);
   return n < 0 ? -errno : (int)n;
 }
+
+// Gives the free pages of malloc's heap back to the host.
+void dv_trim(void) { malloc_trim(0); }
 
 int dv_write(int fd, const uint8_t *buffer, uint32_t start, uint32_t length) {
   ssize_t n;
