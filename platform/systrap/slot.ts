@@ -100,6 +100,7 @@ export const LOCAL_WAIT = 2;
 export const LOCAL_CALL = 3;
 export const LOCAL_PATH = 4;
 export const LOCAL_ACTION = 5;
+export const LOCAL_FUTEX2 = 6;
 export const LOCAL_WORD = 16;
 
 // Answers, in bytes from ANSWERS_BASE on.

@@ -3,7 +3,10 @@ import {
   SYS_access,
   SYS_faccessat,
   SYS_futex,
+  SYS_futex_requeue,
+  SYS_futex_wait,
   SYS_futex_waitv,
+  SYS_futex_wake,
   SYS_lstat,
   SYS_newfstatat,
   SYS_readlink,
@@ -34,6 +37,7 @@ import {
   LOCAL_ACTION,
   LOCAL_CALL,
   LOCAL_FUTEX,
+  LOCAL_FUTEX2,
   LOCAL_PATH,
   LOCAL_WAIT,
   LOCAL_WORD,
@@ -63,6 +67,8 @@ const REAP_AFTER_WAITS = 32;
 /** Processes kept for programs to come: what a shell and the programs it starts leave behind one after the other. */
 const KEPT_MAX = 4;
 const ZYGOTE_TIMEOUT_MS = 10_000;
+
+const FUTEX2_CALLS = [SYS_futex_wake, SYS_futex_wait, SYS_futex_requeue];
 
 export class SystrapPlatform implements Platform {
   readonly name = "systrap";
@@ -141,6 +147,7 @@ export class SystrapPlatform implements Platform {
     const local = this.#local;
     local[SYS_futex] = on ? LOCAL_FUTEX : 0;
     local[SYS_futex_waitv] = on ? LOCAL_WAIT : 0;
+    for (const nr of FUTEX2_CALLS) local[nr] = on ? LOCAL_FUTEX2 : 0;
     local[SYS_sched_yield] = on ? LOCAL_CALL : 0;
     IDENTITY_CALLS.forEach((nr, i) => local[nr] = on ? LOCAL_WORD + i : 0);
     local[SYS_rt_sigaction] = on ? LOCAL_ACTION : 0;

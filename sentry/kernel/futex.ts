@@ -54,6 +54,7 @@ export function futexPlace(t: Task, addr: number, shared: boolean): FutexPlace |
   if (addr >= t.kernel.platform.taskSize) return -EFAULT;
   // Without FUTEX_PRIVATE_FLAG a word in private memory is found under the same key as with it.
   const key = shared ? t.mm.futexKey(addr) : null;
+  if (typeof key === "number") return key;
   const { futexes } = t.kernel;
   if (key !== null) return { buckets: futexes.shared, key };
   return { buckets: futexes.privateOf(t.mm), key: addr };
@@ -92,7 +93,10 @@ function dequeue(waiter: FutexWaiter): void {
   if (list.length === 0) waiter.buckets.delete(waiter.key);
 }
 
-/** FUTEX_WAIT and FUTEX_WAIT_BITSET. `deadlineMonoNs` -1: no limit; `restartable`: it was relative. */
+/**
+ * FUTEX_WAIT and FUTEX_WAIT_BITSET. `deadlineMonoNs` -1: no limit. `startsAnew`: a wait that a signal ends may be made
+ * once more by the same call, with a limit, too.
+ */
 export function futexWait(
   t: Task,
   addr: number,
@@ -100,6 +104,7 @@ export function futexWait(
   expected: number,
   bitset: number,
   deadlineMonoNs: number,
+  startsAnew = false,
 ): number | Promise<number> {
   if (bitset === 0) return -EINVAL;
   const place = futexPlace(t, addr, shared);
@@ -108,25 +113,23 @@ export function futexWait(
   if (value < 0) return value;
   if (value !== expected) return -EAGAIN;
   const waiter = enqueue(t, place, bitset);
-  return finishWait(
-    t,
-    waiter,
-    () => futexWait(t, addr, shared, expected, bitset, deadlineMonoNs),
-    deadlineMonoNs,
-  );
+  const again = deadlineMonoNs < 0 || startsAnew
+    ? null
+    : () => futexWait(t, addr, shared, expected, bitset, deadlineMonoNs);
+  return finishWait(t, waiter, again, deadlineMonoNs);
 }
 
 async function finishWait(
   t: Task,
   waiter: FutexWaiter,
-  again: () => number | Promise<number>,
+  again: (() => number | Promise<number>) | null,
   deadlineMonoNs: number,
 ): Promise<number> {
   const why = await t.blocking.waitWakeUp(deadlineMonoNs);
   if (waiter.woken) return 0;
   dequeue(waiter);
   if (why === BLOCK_TIMEOUT) return -ETIMEDOUT;
-  if (deadlineMonoNs < 0) return -ERESTARTSYS;
+  if (again === null) return -ERESTARTSYS;
   t.restartBlock = again;
   return -ERESTART_RESTARTBLOCK;
 }

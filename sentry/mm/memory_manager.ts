@@ -313,10 +313,15 @@ export class MemoryManager {
     return end < 0 || end >= at + available ? null : latin1(bytes, at, end);
   }
 
-  /** Identity of a shared futex word, or null when the word is private to this address space. */
-  futexKey(addr: number): string | null {
+  /**
+   * Identity of a shared futex word, or null when the word is private to this address space. -EFAULT where nothing is
+   * mapped that may be read or written, or what never changes: as in Linux's get_futex_key.
+   */
+  futexKey(addr: number): string | number | null {
     const vma = this.vmas.at(addr);
-    if (vma === null || !vma.shared) return null;
+    if (vma === null || (vma.prot & (PROT_READ | PROT_WRITE)) === 0) return -EFAULT;
+    const changes = vma.file !== null || (vma.prot & PROT_WRITE) !== 0;
+    if (!vma.shared) return changes ? null : -EFAULT;
     const offset = vma.offset + (addr - vma.start);
     if (vma.file !== null) {
       const { inode } = vma.file;

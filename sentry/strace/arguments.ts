@@ -133,5 +133,7 @@ export const arrayIn = (type: Struct, n: number) =>
 export const arrayOut = (type: Struct) =>
   filled((c, i) => showArray(c, c.args.addr(i), c.result, type));
 /** Always so many. */
+export const arrayInOf = (type: Struct, count: number) =>
+  given((c, i) => showArray(c, c.args.addr(i), count, type));
 export const arrayOutOf = (type: Struct, count: number) =>
   filled((c, i) => showArray(c, c.args.addr(i), count, type));

@@ -19,6 +19,7 @@ import { type Call, hexOf, pointer, quote } from "./call.ts";
 import {
   type Argument,
   arrayIn,
+  arrayInOf,
   boxedOut,
   filled,
   given,
@@ -256,19 +257,22 @@ export const futexOperand = given((c, i) => {
   }
 });
 
-const waiterFlags = choiceAndFlags(
+const showFutexFlags = choiceAndFlags(
   futex.FUTEX2_SIZE_MASK,
   choiceOf(namesOf(futex, /^FUTEX2_SIZE_U/)),
   flagsOf(namesOf(futex, /^FUTEX2_(NUMA|MPOL|PRIVATE)$/)),
 );
-/** struct futex_waitv; argument 1 is their count. */
-export const futexWaiters = arrayIn({
+export const futexFlags = named(showFutexFlags);
+const waiter: Struct = {
   size: futex.FUTEX_WAITV_SIZE,
   show: (v, off) => {
     const w = futex.getFutexWaitv(v, off);
-    return `{val=${hexOf(w.val)}, uaddr=${pointer(w.uaddr)}, flags=${waiterFlags(w.flags)}}`;
+    return `{val=${hexOf(w.val)}, uaddr=${pointer(w.uaddr)}, flags=${showFutexFlags(w.flags)}}`;
   },
-}, 1);
+};
+/** Argument 1 is their count. */
+export const futexWaiters = arrayIn(waiter, 1);
+export const futexPair = arrayInOf(waiter, 2);
 
 // --- The rest ---------------------------------------------------------------------------------------
 

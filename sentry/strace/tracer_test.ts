@@ -501,6 +501,26 @@ Deno.test("what a task may do is shown by name: capabilities, policies, prioriti
   );
 });
 
+Deno.test("the futex calls of their own operation show words, masks and flags", () => {
+  const g = new Guest();
+  assertEquals(
+    g.call("futex_wake", [0x1000, 3, 7, 0x82], 1),
+    "futex_wake(0x1000, 0x3, 7, FUTEX2_SIZE_U32|FUTEX2_PRIVATE) = 1",
+  );
+  const until = g.put(128, [1, 0, 500, 0]);
+  assertEquals(
+    g.call("futex_wait", [0x1000, 0, 3, 2, until, 1], -110),
+    "futex_wait(0x1000, 0, 0x3, FUTEX2_SIZE_U32, {tv_sec=1, tv_nsec=500}, CLOCK_MONOTONIC) = " +
+      "-1 ETIMEDOUT",
+  );
+  const pair = g.put(256, [7, 0, 0x1000, 0, 2, 0, 0, 0, 0x2000, 0, 2, 0]);
+  assertEquals(
+    g.call("futex_requeue", [pair, 0, 1, 5], 2),
+    "futex_requeue([{val=0x7, uaddr=0x1000, flags=FUTEX2_SIZE_U32}, " +
+      "{val=0, uaddr=0x2000, flags=FUTEX2_SIZE_U32}], 0, 1, 5) = 2",
+  );
+});
+
 Deno.test("handles, times and tables of old calls are shown as what they are", () => {
   const g = new Guest();
   const path = g.put(0, "/etc");

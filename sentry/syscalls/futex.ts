@@ -1,4 +1,4 @@
-/** futex(2), futex_waitv(2), and the futex2 calls built on the same table. */
+/** futex(2). Its younger kin is in futex2.ts. */
 import { getI64 } from "../../platform/abi/bytes.ts";
 import {
   EFAULT,
@@ -8,11 +8,8 @@ import {
   ERESTARTNOINTR,
   ERESTARTSYS,
 } from "../../platform/abi/errno.ts";
-import { SYS_futex, SYS_futex_waitv } from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_futex } from "../../platform/abi/amd64/syscalls.ts";
 import {
-  FUTEX2_PRIVATE,
-  FUTEX2_SIZE_MASK,
-  FUTEX2_SIZE_U32,
   FUTEX_BITSET_MATCH_ANY,
   FUTEX_CLOCK_REALTIME,
   FUTEX_CMD_MASK,
@@ -37,27 +34,15 @@ import {
   FUTEX_UNLOCK_PI,
   FUTEX_WAIT,
   FUTEX_WAIT_BITSET,
-  FUTEX_WAITV_MAX,
-  FUTEX_WAITV_SIZE,
   FUTEX_WAKE,
   FUTEX_WAKE_BITSET,
   FUTEX_WAKE_OP,
-  getFutexWaitv,
 } from "../../platform/abi/futex.ts";
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, NSEC_PER_SEC } from "../../platform/abi/time.ts";
+import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { MONOTONIC, REALTIME } from "../kernel/clock_source.ts";
-import {
-  futexRequeue,
-  futexWait,
-  type FutexWaitItem,
-  futexWaitMany,
-  futexWake,
-  futexWakeOp,
-  futexWord,
-} from "../kernel/futex.ts";
+import { futexRequeue, futexWait, futexWake, futexWakeOp, futexWord } from "../kernel/futex.ts";
 import { futexLockPi, futexUnlockPi } from "../kernel/futex_pi.ts";
 import {
-  FULL,
   PARTIAL,
   type SyscallArguments,
   type SyscallReturn,
@@ -112,12 +97,12 @@ export function futex(t: Task, args: SyscallArguments): SyscallReturn {
 }
 
 /** Whether a wait with `addr` as its first argument is the host's; what is no guest's memory faults here. */
-function waitsInHost(t: Task, addr: number): boolean {
+export function waitsInHost(t: Task, addr: number): boolean {
   return t.kernel.hostFutexes && addr < t.kernel.platform.taskSize;
 }
 
 /** A signal has ended a wait in the host: the wait starts again there, or the handler runs first. */
-function endedHostWait(t: Task, timed: boolean): number {
+export function endedHostWait(t: Task, timed: boolean): number {
   if (!t.signals.interruptible(t)) return -ERESTARTNOINTR;
   return timed ? -ERESTARTNOHAND : -ERESTARTSYS;
 }
@@ -127,12 +112,12 @@ function mayUseRealtime(command: number): boolean {
 }
 
 /** A waker that asks for none or fewer wakes one (futex_wake tests after the first). */
-function wakeCount(value: number): number {
+export function wakeCount(value: number): number {
   return Math.max(1, value | 0);
 }
 
 /** -1 for none; -EINVAL and -EFAULT are below. */
-function deadlineOf(t: Task, addr: number, relative: boolean, realtime: boolean): number {
+export function deadlineOf(t: Task, addr: number, relative: boolean, realtime: boolean): number {
   if (addr === 0) return -1;
   if (t.copyIn(addr, t.scratch, 0, 16) < 0) return -EFAULT;
   const sec = getI64(t.scratchView, 0);
@@ -216,37 +201,7 @@ function compare(cmp: number, old: number, arg: number): boolean | number {
   }
 }
 
-/** futex_waitv(2): waiters, nr_futexes, flags, timeout, clockid. */
-export function futexWaitv(t: Task, args: SyscallArguments): SyscallReturn {
-  if (waitsInHost(t, args.addr(0))) return endedHostWait(t, true);
-  const count = args.u32(1);
-  if (args.u32(2) !== 0) return -EINVAL;
-  if (count === 0 || count > FUTEX_WAITV_MAX || args.addr(0) === 0) return -EINVAL;
-  const items: FutexWaitItem[] = [];
-  const bytes = new Uint8Array(count * FUTEX_WAITV_SIZE);
-  const timeoutAddr = args.addr(3);
-  let deadline = -1;
-  if (timeoutAddr !== 0) {
-    const clock = args.i32(4);
-    if (clock !== CLOCK_REALTIME && clock !== CLOCK_MONOTONIC) return -EINVAL;
-    deadline = deadlineOf(t, timeoutAddr, false, clock === CLOCK_REALTIME);
-    if (deadline < -1) return deadline;
-  }
-  if (t.copyIn(args.addr(0), bytes, 0, bytes.length) < 0) return -EFAULT;
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < count; i++) {
-    const at = i * FUTEX_WAITV_SIZE;
-    const { val, uaddr, flags } = getFutexWaitv(view, at);
-    if (view.getUint32(at + FUTEX_WAITV_SIZE - 4, true) !== 0) return -EINVAL;
-    if ((flags & ~(FUTEX2_SIZE_MASK | FUTEX2_PRIVATE)) !== 0) return -EINVAL;
-    if ((flags & FUTEX2_SIZE_MASK) !== FUTEX2_SIZE_U32 || val > 0xffffffff) return -EINVAL;
-    items.push({ addr: uaddr, shared: (flags & FUTEX2_PRIVATE) === 0, expected: val });
-  }
-  return futexWaitMany(t, items, deadline);
-}
-
 const NOTE = "no FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI; PI without priorities";
 export const rows: SyscallRow[] = [
   [SYS_futex, "futex", futex, PARTIAL, NOTE],
-  [SYS_futex_waitv, "futex_waitv", futexWaitv, FULL],
 ];

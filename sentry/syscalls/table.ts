@@ -14,6 +14,7 @@ import { rows as fileDataRows } from "./file_data.ts";
 import { rows as fsContextRows } from "./fs_context.ts";
 import { rows as fsopenRows } from "./fsopen.ts";
 import { rows as futexRows } from "./futex.ts";
+import { rows as futex2Rows } from "./futex2.ts";
 import { rows as handleRows } from "./handle.ts";
 import { rows as idsRows } from "./ids.ts";
 import { rows as ioctlRows } from "./ioctl.ts";
@@ -71,6 +72,7 @@ export const table: readonly SyscallRow[] = [
   ...fsContextRows,
   ...fsopenRows,
   ...futexRows,
+  ...futex2Rows,
   ...handleRows,
   ...idsRows,
   ...ioctlRows,

@@ -29,6 +29,8 @@ TEST(bad_arguments, "bad addresses and operations are refused") {
   share_word();
   FAILS(futex((uint32_t *)((char *)word + 1), FUTEX_WAIT, 0, NULL, NULL, 0), EINVAL);
   FAILS(futex(nowhere, FUTEX_WAIT, 0, NULL, NULL, 0), EFAULT);
+  FAILS(futex(nowhere, FUTEX_WAKE, 1, NULL, NULL, 0), EFAULT);
+  EQUAL(futex(nowhere, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 0);
   FAILS(futex(word, 100, 0, NULL, NULL, 0), ENOSYS);
   FAILS(futex(word, FUTEX_WAIT, 0, &(struct timespec){0, 2000000000}, NULL, 0), EINVAL);
   FAILS(futex(word, FUTEX_WAIT_BITSET, 0, NULL, NULL, 0), EINVAL);

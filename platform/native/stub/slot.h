@@ -115,6 +115,7 @@
 #define LOCAL_CALL 3   // the call goes to the host and cannot block
 #define LOCAL_PATH 4   // what the path is may be among the answers
 #define LOCAL_ACTION 5 // sigaction(2) of a signal of WORD_UNTOUCHED: a question, or the default set once more
+#define LOCAL_FUTEX2 6 // the futex calls of Linux 6.7: as operations of futex, which every host has
 #define LOCAL_WORD 16
 
 #ifndef __ASSEMBLER__

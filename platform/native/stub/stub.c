@@ -49,7 +49,7 @@ enum {
   SYS_access = 21, SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
   SYS_readlink = 89, SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
   SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_newfstatat = 262, SYS_readlinkat = 267, SYS_faccessat = 269, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
-  SYS_futex_waitv = 449,
+  SYS_futex_waitv = 449, SYS_futex_wake = 454, SYS_futex_wait = 455, SYS_futex_requeue = 456,
 };
 // A host signal came before the gate saw the clone.
 #define EINTR_RESULT -4
@@ -411,8 +411,72 @@ static int is_futex_wait(u32 op) {
   return command == 0 /* FUTEX_WAIT */ || command == 9 /* FUTEX_WAIT_BITSET */;
 }
 
+// The guest's futex call, which may wait; -4 when a signal ended it.
+static i64 wait_in_host(struct slot *s) {
+  s->waiting = 1;
+  i64 r = futex_call(s);
+  s->waiting = 0;
+  return r;
+}
+
 static i64 call_as_asked(const struct slot *s, u64 nr) {
   return (i64)stub_call(nr, s->regs[1], s->regs[2], s->regs[3], s->regs[4], s->regs[5], s->regs[6]);
+}
+
+// --- The futex calls of Linux 6.7 --------------------------------------------------------------------
+
+enum { FUTEX_CMP_REQUEUE = 4, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10, FUTEX_CLOCK_REALTIME = 256 };
+enum { FUTEX2_SIZE_U32 = 2, FUTEX2_PRIVATE = 128 /* FUTEX_PRIVATE_FLAG, too */ };
+struct futex_waitv { u64 value, addr; u32 flags, reserved; };
+
+// Fill in regs[1..6] of the call of futex that does what was asked; return its flags, or 0, which are none,
+// for what the Sentry refuses (or does, if the guest has changed it by then: it knows of no waiter).
+
+static u32 as_futex_requeue(const u64 *asked, u64 *regs) {
+  struct futex_waitv from_to[2], *from = &from_to[0], *to = &from_to[1];
+  if (asked[1] >= TASK_SIZE_GUEST || (u32)asked[2]) return 0;
+  if (guest_copy(from_to, (const void *)asked[1], sizeof from_to)) return 0;
+  if (from->flags != to->flags || from->reserved | to->reserved || (from->value | to->value) >> 32) return 0;
+  regs[1] = from->addr; regs[2] = FUTEX_CMP_REQUEUE; regs[3] = asked[3];
+  regs[4] = asked[4]; regs[5] = to->addr; regs[6] = from->value;
+  return from->flags;
+}
+
+static u32 as_futex_wake(const u64 *asked, u64 *regs) {
+  // None are woken: futex cannot do it.
+  if (asked[2] >> 32 || (u32)asked[3] == 0) return 0;
+  regs[1] = asked[1]; regs[2] = FUTEX_WAKE_BITSET; regs[3] = asked[3];
+  regs[4] = regs[5] = 0; regs[6] = asked[2];
+  return asked[4];
+}
+
+static u32 as_futex_wait(const u64 *asked, u64 *regs) {
+  u64 limit = asked[5];
+  u32 clock = asked[6];
+  if ((asked[2] | asked[3]) >> 32 || (limit && clock > CLOCK_MONOTONIC)) return 0;
+  u32 wall = limit && clock == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0;
+  regs[1] = asked[1]; regs[2] = FUTEX_WAIT_BITSET | wall; regs[3] = asked[2];
+  regs[4] = limit; regs[5] = 0; regs[6] = asked[3];
+  return asked[4];
+}
+
+// As serve_locally.
+static int serve_futex2(struct slot *s, u64 nr) {
+  enum { OPERANDS = 7 };
+  u64 asked[OPERANDS], regs[OPERANDS];
+  for (u32 i = 1; i < OPERANDS; i++) asked[i] = s->regs[i];
+  u32 flags = nr == SYS_futex_wait ? as_futex_wait(asked, regs)
+            : nr == SYS_futex_wake ? as_futex_wake(asked, regs) : as_futex_requeue(asked, regs);
+  if ((flags & ~FUTEX2_PRIVATE) != FUTEX2_SIZE_U32 || regs[1] >= TASK_SIZE_GUEST) return 0;
+  regs[2] |= flags & FUTEX2_PRIVATE;
+  for (u32 i = 1; i < OPERANDS; i++) s->regs[i] = regs[i];
+  s->regs[20] = SYS_futex;
+  i64 r = nr == SYS_futex_wait ? wait_in_host(s) : call_as_asked(s, SYS_futex);
+  for (u32 i = 1; i < OPERANDS; i++) s->regs[i] = asked[i];
+  s->regs[20] = nr;
+  if (r == -4) return 0;
+  s->regs[0] = r;
+  return 1;
 }
 
 // --- Answers: what the Sentry has found a path to be ------------------------------------------------
@@ -568,9 +632,10 @@ static int serve_locally(struct slot *s, u64 nr) {
   u32 kind = *(volatile uint8_t *)(SHARED_BASE + SHARED_LOCAL + nr);
   if (kind == LOCAL_NONE) return 0;
   // A site that has not been patched: the Sentry must see it, to do so. It could not serve futexes, though.
-  if (s->signal_path && kind != LOCAL_FUTEX && kind != LOCAL_WAIT) return 0;
+  if (s->signal_path && kind != LOCAL_FUTEX && kind != LOCAL_WAIT && kind != LOCAL_FUTEX2) return 0;
   if (kind == LOCAL_PATH) return answer_locally(s, nr);
   if (kind == LOCAL_ACTION) return serve_action(s);
+  if (kind == LOCAL_FUTEX2) return serve_futex2(s, nr);
   i64 r;
   if (kind >= LOCAL_WORD) {
     u32 word = s->words[(kind - LOCAL_WORD) & 15];
@@ -585,9 +650,7 @@ static int serve_locally(struct slot *s, u64 nr) {
       // The Sentry does not know who waits in the host: such a call is made whoever interrupts.
       r = call_as_asked(s, nr);
     } else {
-      s->waiting = 1;
-      r = futex_call(s);
-      s->waiting = 0;
+      r = wait_in_host(s);
       if (r == -4) return 0;
     }
   }
