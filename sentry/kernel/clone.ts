@@ -239,6 +239,7 @@ function newThreadGroup(t: Task, tid: number, args: CloneArgs): ThreadGroup {
   tg.dumpable = old.dumpable;
   tg.personality = old.personality;
   tg.oomScoreAdj = old.oomScoreAdj;
+  tg.coredumpFilter = old.coredumpFilter;
   tg.thpDisabled = old.thpDisabled;
   return tg;
 }
@@ -344,6 +345,7 @@ function publish(t: Task, child: Task, args: CloneArgs): void {
     tg.parentThread = inheritsParent ? t.tg.parentThread : t;
     tg.parent?.children.add(tg);
     joinGroup(tg, t.tg.pgrp);
+    tg.tty = t.tg.tty;
     cpuLimitChanged(tg);
   }
   if ((flags & CLONE_CHILD_SETTID) !== 0) child.copyOutU32(args.childTidAddr, child.tid);

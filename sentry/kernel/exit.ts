@@ -22,7 +22,7 @@ import { kernelWake } from "./futex.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { hangUpOrphaned, leaveStop } from "./job_control.ts";
 import { exitRobustList } from "./robust_list.ts";
-import { leaveGroup, type Session } from "./session.ts";
+import { clearTty, leaveGroup, type Session } from "./session.ts";
 import { retarget, sendSignal, signalProcessGroup, startGroupExit } from "./signal.ts";
 import { kernelSignal, SigInfo } from "./signal_info.ts";
 import { type Task, TASK_ZOMBIE } from "./task.ts";
@@ -76,7 +76,7 @@ function leaderExits(session: Session): void {
   const tty = session.tty;
   if (tty === null) return;
   const foreground = tty.foreground;
-  session.tty = null;
+  clearTty(session);
   tty.session = null;
   tty.foreground = null;
   if (foreground !== null) {
@@ -234,6 +234,7 @@ export function reap(tg: ThreadGroup, waitedFor: boolean): void {
   parent?.children.delete(tg);
   releaseTask(leader);
   if (waitedFor) {
+    parent?.endedIo.add(tg.ioCounts());
     parent?.deadChildren.add(tg.deadThreads);
     parent?.deadChildren.add(tg.deadChildren);
   }

@@ -35,6 +35,8 @@ export class PosixTimer {
   constructor(
     private readonly tg: ThreadGroup,
     readonly id: number,
+    /** As timer_create(2) was given it. */
+    readonly clockId: number,
     readonly clock: ClockSource,
     readonly event: TimerNotification,
     /** Charged for the signal that the timer can always send (RLIMIT_SIGPENDING). */
@@ -149,11 +151,16 @@ export class PosixTimers {
   constructor(private readonly tg: ThreadGroup) {}
 
   /** `user`: whom RLIMIT_SIGPENDING limits. -EAGAIN at the limit. */
-  create(clock: ClockSource, event: TimerNotification, user: UserAccount): PosixTimer | number {
+  create(
+    clockId: number,
+    clock: ClockSource,
+    event: TimerNotification,
+    user: UserAccount,
+  ): PosixTimer | number {
     const limit = this.tg.limits.cur[RLIMIT_SIGPENDING];
     if (this.#timers.size >= MAX_TIMERS || user.pendingSignals >= limit) return -EAGAIN;
     while (this.#timers.has(this.#nextId)) this.#nextId = (this.#nextId + 1) & 0x7fffffff;
-    const timer = new PosixTimer(this.tg, this.#nextId, clock, event, user);
+    const timer = new PosixTimer(this.tg, this.#nextId, clockId, clock, event, user);
     this.#nextId = (this.#nextId + 1) & 0x7fffffff;
     this.#timers.set(timer.id, timer);
     return timer;

@@ -18,6 +18,7 @@ export interface ControllingTty {
 
 export class Session {
   readonly groups = new Map<number, ProcessGroup>();
+  /** Whose session this is; of its processes not all need have it (ThreadGroup.tty). */
   tty: ControllingTty | null = null;
   /** Null once the leader has exited. */
   leader: ThreadGroup | null;
@@ -48,6 +49,14 @@ export class ProcessGroup {
   hasStoppedMember(ignored: ThreadGroup | null = null): boolean {
     for (const tg of this.members) if (tg !== ignored && !tg.exited && tg.stopped) return true;
     return false;
+  }
+}
+
+/** Neither the session nor a process in it has a terminal from now on (Linux: session_clear_tty). */
+export function clearTty(session: Session): void {
+  session.tty = null;
+  for (const group of session.groups.values()) {
+    for (const tg of group.members) tg.tty = null;
   }
 }
 
@@ -98,6 +107,7 @@ export function setsid(kernel: Kernel, tg: ThreadGroup): number {
   const group = newGroup(kernel, tg.pid, session);
   leaveGroup(kernel, tg);
   joinGroup(tg, group);
+  tg.tty = null;
   return tg.pid;
 }
 

@@ -12,6 +12,7 @@ import {
   IDENTITY_UNTOUCHED,
   IDENTITY_VIEW,
 } from "../../platform/platform.ts";
+import { IoCounts } from "./io_counts.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { MemoryPolicy } from "../mm/vma.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
@@ -79,6 +80,8 @@ export class Task {
   stimeNs = 0;
   startBootNs = 0;
   voluntarySwitches = 0;
+  /** What read(2), write(2) and their kin moved. */
+  readonly io = new IoCounts();
   nice = 0;
   schedPolicy = 0;
   schedPriority = 0;

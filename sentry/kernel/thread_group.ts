@@ -1,8 +1,9 @@
 /** A process (Linux: signal_struct and what hangs on it); its threads are Tasks. */
 import { WaitQueue } from "../wait/queue.ts";
+import { IoCounts } from "./io_counts.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Rlimits } from "./rlimits.ts";
-import type { ProcessGroup } from "./session.ts";
+import type { ControllingTty, ProcessGroup } from "./session.ts";
 import type { SignalActions } from "./signal_actions.ts";
 import { PendingSignals } from "./signal_queue.ts";
 import type { Task } from "./task.ts";
@@ -29,6 +30,9 @@ export class UsageTotals {
   }
 }
 
+/** Anonymous memory, private and shared, ELF headers and huge pages: core(5). */
+const COREDUMP_FILTER_DEFAULT = 0x33;
+
 export class ThreadGroup {
   /** Threads that have not been released; a zombie leader stays among them. */
   readonly threads: Task[] = [];
@@ -40,6 +44,11 @@ export class ThreadGroup {
   readonly children = new Set<ThreadGroup>();
   /** Set by joinGroup before the process is visible. */
   pgrp!: ProcessGroup;
+  /**
+   * The controlling terminal, which children inherit: the session's, but not of a process that gave it up
+   * or that was there before the leader got it (Linux: signal->tty).
+   */
+  tty: ControllingTty | null = null;
   actions: SignalActions;
   limits: Rlimits;
   /** Signals sent to the process. */
@@ -77,6 +86,10 @@ export class ThreadGroup {
   dumpable = 1;
   personality = 0;
   oomScoreAdj = 0;
+  /** What a core dump would hold, as /proc/PID/coredump_filter tells; there are no core dumps. */
+  coredumpFilter = COREDUMP_FILTER_DEFAULT;
+  /** Of its ended threads, and of children that were waited for with theirs. */
+  readonly endedIo = new IoCounts();
   thpDisabled = false;
   itimers: IntervalTimers | null = null;
   posixTimers: PosixTimers | null = null;
@@ -122,6 +135,14 @@ export class ThreadGroup {
   }
 
   /** Threads that still run. */
+  /** What its threads, and those counted in `endedIo`, have read and written. */
+  ioCounts(): IoCounts {
+    const sum = new IoCounts();
+    sum.add(this.endedIo);
+    for (const t of this.threads) sum.add(t.io);
+    return sum;
+  }
+
   liveThreads(): number {
     let n = 0;
     for (const t of this.threads) if (!t.exiting) n++;
@@ -131,6 +152,7 @@ export class ThreadGroup {
   removeThread(t: Task): void {
     const i = this.threads.indexOf(t);
     if (i >= 0) this.threads.splice(i, 1);
+    this.endedIo.add(t.io);
     this.deadThreads.utimeNs += t.utimeNs;
     this.deadThreads.stimeNs += t.stimeNs;
     this.deadThreads.voluntarySwitches += t.voluntarySwitches;

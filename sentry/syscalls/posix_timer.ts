@@ -50,7 +50,7 @@ export function timerCreate(t: Task, args: SyscallArguments): number {
     id === CLOCK_MONOTONIC_RAW || id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE
   ) return -EOPNOTSUPP;
   if (typeof event === "number") return event;
-  const timer = timers.create(clock, event, t.kernel.user(t.creds.ruid));
+  const timer = timers.create(id, clock, event, t.kernel.user(t.creds.ruid));
   if (typeof timer === "number") return timer;
   if (t.copyOutU32(args.addr(2), timer.id) < 0) {
     timers.delete(timer.id);

@@ -231,9 +231,10 @@ export function doRead(
   offset: number,
   noWait: boolean,
 ): SyscallReturn {
+  t.io.reads++;
   const n = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
-  if (typeof n !== "number") return settle(t, file, n);
-  if (n >= 0) return n;
+  if (typeof n !== "number") return settle(t, file, n).then((k) => t.io.countRead(k));
+  if (n >= 0) return t.io.countRead(n);
   if (n === -EAGAIN && !noWait && !file.nonblocking && file.impl.waitQueue !== null) {
     return blockRead(t, file, dst, offset);
   }
@@ -269,7 +270,7 @@ async function blockRead(
       if (why !== BLOCK_READY) return notReady(why, limitNs);
       const tried = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
       const n = typeof tried === "number" ? tried : await t.blocking.awaitHost(tried);
-      if (n !== -EAGAIN) return n;
+      if (n !== -EAGAIN) return t.io.countRead(n);
     }
   } finally {
     file.release();
@@ -294,11 +295,12 @@ export function doWrite(
       if (err < 0) return err;
     }
   }
+  t.io.writes++;
   const wanted = src.remaining;
   const n = writeOnce(file, src, offset, rwf);
-  if (typeof n !== "number") return settle(t, file, n);
-  if (n === wanted) return n;
-  return finishWrite(t, file, src, offset, rwf, n);
+  if (n === wanted) return t.io.countWrite(n);
+  const r = typeof n === "number" ? finishWrite(t, file, src, offset, rwf, n) : settle(t, file, n);
+  return typeof r === "number" ? t.io.countWrite(r) : r.then((k) => t.io.countWrite(k));
 }
 
 function writeOnce(

@@ -32,6 +32,7 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   if (count === 0) return 0;
   const x = new FileTransfer(input, offset, output, -1, count);
   return runTransfer(t, x, (n) => {
+    t.io.countCopy(n);
     if (offset < 0) return n;
     return t.copyOutI64(offsetAddr, x.inOffset) < 0 ? -EFAULT : n;
   });
@@ -58,6 +59,7 @@ export function copyFileRange(t: Task, args: SyscallArguments): SyscallReturn {
   if (count === 0) return 0;
   const x = new FileTransfer(input, inOffset, output, outOffset, count);
   return runTransfer(t, x, (n) => {
+    t.io.countCopy(n);
     if (inOffset >= 0 && t.copyOutI64(inAddr, x.inOffset) < 0) return -EFAULT;
     if (outOffset >= 0 && t.copyOutI64(outAddr, x.outOffset) < 0) return -EFAULT;
     return n;

@@ -405,3 +405,88 @@ TEST(requests, "ioctl: FIOCLEX, FIONBIO, FIONREAD and unknown requests") {
   FAILS(ioctl(99, 0x5451), EBADF);
   FAILS(ioctl(OK(open("f", O_PATH)), 0x5451), EBADF);
 }
+
+static long long counted(const char *key) {
+  return atoll(strchr(line_of("/proc/self/io", key), ':') + 1);
+}
+
+TEST(io, "io counts calls and bytes of reads, writes and copies, and those of children that were waited for") {
+  char data[100];
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0600)), copy = OK(open("g", O_RDWR | O_CREAT, 0600));
+  loff_t start = 0;
+  long long written = counted("wchar"), writes = counted("syscw");
+  EQUAL(write(fd, data, 100), 100);
+  FAILS(pwrite(fd, nowhere, 1, 0), EFAULT);
+  EQUAL(counted("wchar") - written, 100);
+  EQUAL(counted("syscw") - writes, 2);
+  IN_CHILD(pid, { EQUAL(write(fd, data, 7), 7); });
+  join(pid);
+  EQUAL(copy_file_range(fd, &start, copy, NULL, 20, 0), 20);
+  EQUAL(counted("wchar") - written, 127);
+  /* Looking reads, too: as much each time, but for a digit. */
+  long long first = counted("rchar"), looking = counted("rchar") - first;
+  first = counted("rchar");
+  EQUAL(pread(fd, data, 100, 0), 100);
+  EQUAL(copy_file_range(fd, &start, copy, NULL, 80, 0), 80);
+  CHECK(llabs(counted("rchar") - first - looking - 180) < 8);
+}
+
+TEST(dump_filter, "coredump_filter keeps its bits, over fork and for children") {
+  const char *path = "/proc/self/coredump_filter";
+  CHECK(strcmp(read_file(path), "00000033\n") == 0);
+  write_file(path, "0x17f\n");
+  IN_CHILD(pid, { CHECK(strcmp(read_file(path), "0000017f\n") == 0); });
+  join(pid);
+  int fd = OK(open(path, O_WRONLY));
+  FAILS(write(fd, "x", 1), EINVAL);
+}
+
+TEST(clear_refs, "clear_refs takes what there is to clear, and cannot be read") {
+  int fd = OK(open("/proc/self/clear_refs", O_RDWR));
+  char byte;
+  EQUAL(write(fd, "1", 1), 1);
+  FAILS(write(fd, "9", 1), EINVAL);
+  FAILS(write(fd, "0", 1), EINVAL);
+  FAILS(read(fd, &byte, 1), EINVAL);
+}
+
+TEST(timers, "timers lists the timers of the process, the newest first, with what they send") {
+  struct sigevent event = {.sigev_notify = SIGEV_NONE, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 0x2a};
+  timer_t timer;
+  SKIP_UNLESS(access("/proc/self/timers", F_OK) == 0, "a kernel without checkpoints");
+  CHECK(strcmp(read_file("/proc/self/timers"), "") == 0);
+  OK(timer_create(CLOCK_REALTIME, NULL, &timer));
+  OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+  char expected[200];
+  snprintf(expected, sizeof expected,
+           "ID: 1\nsignal: 10/000000000000002a\nnotify: none/pid.%d\nClockID: 1\n"
+           "ID: 0\nsignal: 14/0000000000000000\nnotify: signal/pid.%d\nClockID: 0\n",
+           getpid(), getpid());
+  CHECK(strcmp(read_file("/proc/self/timers"), expected) == 0);
+}
+
+TEST(no_new_names, "below /proc a name that is not there cannot be made, since it cannot be looked up") {
+  FAILS(open("/proc/self/new", O_RDWR | O_CREAT, 0600), ENOENT);
+  FAILS(mkdir("/proc/new", 0700), ENOENT);
+  FAILS(symlink("a", "/proc/new"), ENOENT);
+  FAILS(link("/proc/version", "/proc/new"), ENOENT);
+  FAILS(rename("/proc/self/stat", "/proc/self/new"), ENOENT);
+  FAILS(unlink("/proc/self/stat"), EPERM);
+}
+
+TEST(sysctl_mode, "not even root opens a sysctl for what its mode does not say") {
+  FAILS(open("/proc/sys/kernel/ostype", O_WRONLY), EACCES);
+  FAILS(open("/proc/sys/kernel/ostype", O_RDWR), EACCES);
+  OK(open("/proc/sys/kernel/ostype", O_RDONLY));
+}
+
+TEST(fixed_maps, "the maps of the first user namespace cannot be written") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  const char *files[] = {"uid_map", "gid_map", "setgroups"};
+  for (int i = 0; i < 3; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/%s", files[i]);
+    int fd = OK(open(path, O_WRONLY));
+    FAILS(write(fd, i < 2 ? "0 0 1" : "deny", i < 2 ? 5 : 4), EPERM);
+  }
+}

@@ -606,3 +606,63 @@ TEST(faulting_write, "a write to a terminal that faults writes nothing of what i
   EQUAL(write(slave, "x", 1), 1);
   expect(master, "x");
 }
+
+TEST(flush_master, "tcflush of a master drops what the slave wrote, and nothing that the slave has") {
+  int master = open_master(), slave = open_slave(master);
+  char text[64];
+  type(master, "typed\n");
+  CHECK(readable(slave, 5000));
+  OK(fcntl(master, F_SETFL, O_NONBLOCK));
+  EQUAL(write(slave, "shown", 5), 5);
+  expect(master, "typed\r\nshown");
+  EQUAL(write(slave, "dropped", 7), 7);
+  CHECK(readable(master, 5000));
+  OK(tcflush(master, TCIFLUSH));
+  FAILS(read(master, text, sizeof text), EAGAIN);
+  OK(tcflush(master, TCOFLUSH));
+  EQUAL(read(slave, text, sizeof text), 6);
+  FAILS(tcflush(master, 9), EINVAL);
+}
+
+/* In a session of its own: whether the caller has a controlling terminal. */
+static int has_terminal(void) {
+  int fd = open("/dev/tty", O_RDWR);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+TEST(own_terminal, "a process that gives its terminal up, or was there before, has none; its session keeps it") {
+  IN_CHILD(leader, {
+    OK(setsid());
+    int master = open_master(), slave = open_slave(master), go[2];
+    char byte;
+    OK(pipe(go));
+    IN_CHILD(early, {
+      EQUAL(read(go[0], &byte, 1), 1);
+      EQUAL(has_terminal(), 0);
+      FAILS(tcgetpgrp(slave), ENOTTY);
+    });
+    OK(ioctl(slave, TIOCSCTTY, 0));
+    OK(ioctl(master, TIOCSCTTY, 0));
+    EQUAL(write(go[1], "x", 1), 1);
+    join(early);
+    IN_CHILD(renouncing, {
+      EQUAL(has_terminal(), 1);
+      OK(ioctl(slave, TIOCNOTTY));
+      EQUAL(has_terminal(), 0);
+      FAILS(ioctl(slave, TIOCNOTTY), ENOTTY);
+      FAILS(tcgetsid(slave), ENOTTY);
+      IN_CHILD(child, { EQUAL(has_terminal(), 0); });
+      join(child);
+    });
+    join(renouncing);
+    EQUAL(has_terminal(), 1);
+    EQUAL(tcgetsid(slave), getpid());
+  });
+  join(leader);
+}
+
+TEST(no_peer, "a slave has no peer to give") {
+  int slave = open_slave(open_master());
+  FAILS(ioctl(slave, TIOCGPTPEER, O_RDWR | O_NOCTTY), EIO);
+}

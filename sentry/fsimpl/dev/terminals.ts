@@ -61,9 +61,9 @@ export function terminalsOf(kernel: Kernel): Terminals {
 export function registerTerminals(kernel: Kernel): void {
   charDevices.register(TTYAUX_MAJOR, 0, {
     open(file) {
-      const session = currentTask()?.tg.pgrp.session;
-      if (session?.tty instanceof Tty) return openSlave(session.tty, file, false);
-      return session?.leader?.isInit ? terminalsOf(kernel).openHost(file) : -ENXIO;
+      const tg = currentTask()?.tg;
+      if (tg?.tty instanceof Tty) return openSlave(tg.tty, file, false);
+      return tg?.pgrp.session.leader?.isInit ? terminalsOf(kernel).openHost(file) : -ENXIO;
     },
   });
   charDevices.register(TTYAUX_MAJOR, 1, {

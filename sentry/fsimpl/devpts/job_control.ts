@@ -26,7 +26,7 @@ export function signalLeader(_kernel: Kernel, leader: ThreadGroup, signo: number
 
 /** Whether `tty` is the controlling terminal of `t`. */
 export function isControlling(t: Task, tty: Tty): boolean {
-  return t.tg.pgrp.session.tty === tty;
+  return t.tg.tty === tty;
 }
 
 /**
@@ -56,7 +56,7 @@ export function isIgnored(t: Task, signo: number): boolean {
 export function acquireOnOpen(t: Task | null, tty: Tty, file: FileDescription): void {
   if (t === null || !file.readable) return;
   const session = t.tg.pgrp.session;
-  if (session.leader !== t.tg || session.tty !== null || tty.session !== null) return;
+  if (session.leader !== t.tg || t.tg.tty !== null || tty.session !== null) return;
   setControlling(t, tty);
 }
 
@@ -65,7 +65,7 @@ export function setControlling(t: Task, tty: Tty): void {
   const session = t.tg.pgrp.session;
   tty.session = session;
   tty.foreground = t.tg.pgrp;
-  session.tty = tty;
+  session.tty = t.tg.tty = tty;
 }
 
 /** TIOCSCTTY; `steal` is its argument. */
@@ -73,7 +73,7 @@ export function setControllingTty(t: Task, tty: Tty, file: FileDescription, stea
   const session = t.tg.pgrp.session;
   const leads = session.leader === t.tg;
   if (leads && tty.session === session) return 0;
-  if (!leads || session.tty !== null) return -EPERM;
+  if (!leads || t.tg.tty !== null) return -EPERM;
   const isAdmin = hasCapability(t.creds, CAP_SYS_ADMIN);
   if (tty.session !== null) {
     if (steal !== 1 || !isAdmin) return -EPERM;
@@ -88,8 +88,7 @@ export function setControllingTty(t: Task, tty: Tty, file: FileDescription, stea
 export function giveUpTty(t: Task, tty: Tty): number {
   if (!isControlling(t, tty)) return -ENOTTY;
   if (t.tg.pgrp.session.leader !== t.tg) {
-    // Linux detaches this process alone. Here a session has one terminal or none, so it keeps it.
-    t.kernel.stub(t, "ioctl TIOCNOTTY of a process that leads no session");
+    t.tg.tty = null;
     return 0;
   }
   const group = tty.foreground;

@@ -26,7 +26,12 @@ import {
   XTABS,
 } from "../../../platform/abi/termios.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import type { ControllingTty, ProcessGroup, Session } from "../../kernel/session.ts";
+import {
+  clearTty,
+  type ControllingTty,
+  type ProcessGroup,
+  type Session,
+} from "../../kernel/session.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { WaitQueue } from "../../wait/queue.ts";
 import type { CallerInput } from "../host/caller_input.ts";
@@ -264,6 +269,18 @@ export class Tty implements LineDevice, ControllingTty {
     }
   }
 
+  /** tcflush(3) of the master: `input` what the slave wrote, `output` what the discipline has not taken. */
+  flushMaster(input: boolean, output: boolean): void {
+    if (input) {
+      this.output.truncate(0);
+      this.slaveQueue.notify(WRITABLE);
+    }
+    if (output) {
+      this.#backlog.truncate(0);
+      this.masterQueue.notify(WRITABLE);
+    }
+  }
+
   slaveOpened(slave: SlaveFile): void {
     this.slaves.add(slave);
     this.slaveClosed = false;
@@ -301,7 +318,7 @@ export class Tty implements LineDevice, ControllingTty {
 
   /** The session has no terminal from now on; nobody is told. */
   detachSession(): void {
-    if (this.session !== null && this.session.tty === this) this.session.tty = null;
+    if (this.session !== null && this.session.tty === this) clearTty(this.session);
     this.session = null;
     this.foreground = null;
   }

@@ -70,6 +70,8 @@ export function slaveIoctl(
       return injectInput(tty, t, arg);
     case io.TCXONC:
       return flowControl(tty, t, arg);
+    case io.TIOCGPTPEER:
+      return -EIO;
     default:
       return commonIoctl(tty, t, cmd, arg);
   }
@@ -77,7 +79,7 @@ export function slaveIoctl(
 
 export function masterIoctl(
   m: MasterFile,
-  _f: FileDescription,
+  f: FileDescription,
   t: Task,
   cmd: number,
   arg: number,
@@ -113,7 +115,11 @@ export function masterIoctl(
       if (tty.foreground !== null) signalGroup(t.kernel, tty.foreground, arg);
       return 0;
     case io.TIOCSCTTY:
-      return -EPERM;
+      return setControllingTty(t, tty, f, arg);
+    case io.TCFLSH:
+      if (arg !== TCIFLUSH && arg !== TCOFLUSH && arg !== TCIOFLUSH) return -EINVAL;
+      tty.flushMaster(arg !== TCOFLUSH, arg !== TCIFLUSH);
+      return 0;
     case io.TIOCNOTTY:
     case io.TIOCSTI:
       return -ENOTTY;

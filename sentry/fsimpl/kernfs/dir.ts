@@ -1,5 +1,5 @@
 /** Directories of kernel file systems, with fixed or with found children. */
-import { ENOENT } from "../../../platform/abi/errno.ts";
+import { ENOENT, EPERM } from "../../../platform/abi/errno.ts";
 import { S_IFDIR } from "../../../platform/abi/stat.ts";
 import { DirectoryFile } from "../../vfs/directory_file.ts";
 import type { DirSink, FileDescription } from "../../vfs/file.ts";
@@ -22,7 +22,7 @@ export function direntType(mode: number): number {
 
 /** A directory whose children are found by `find` and listed by `list`. */
 export abstract class DynamicDir extends KernInode {
-  constructor(fs: KernFilesystem, mode = 0o555, uid = 0, gid = 0) {
+  constructor(fs: KernFilesystem, mode = fs.dirMode, uid = 0, gid = 0) {
     super(fs, S_IFDIR | mode, uid, gid);
     this.nlink = 2;
   }
@@ -39,6 +39,31 @@ export abstract class DynamicDir extends KernInode {
   override open(file: FileDescription): number {
     file.impl = DIR_FILE;
     return 0;
+  }
+
+  override create(): number {
+    return this.fs.creationError;
+  }
+  override mkdir(): number {
+    return this.fs.creationError;
+  }
+  override mknod(): number {
+    return this.fs.creationError;
+  }
+  override symlink(): number {
+    return this.fs.creationError;
+  }
+  override link(): number {
+    return this.fs.creationError;
+  }
+  override rename(
+    _name: string,
+    _child: Inode,
+    _newDir: Inode,
+    _newName: string,
+    replaced: Inode | null,
+  ): number {
+    return replaced === null ? this.fs.creationError : -EPERM;
   }
 }
 

@@ -29,6 +29,10 @@ export abstract class KernFilesystem implements Filesystem {
   abstract readonly root: Inode;
   readonly revalidates: boolean = false;
   readonly xattrNames?: readonly string[];
+  /** Permissions of its directories, unless they say otherwise. */
+  readonly dirMode: number = 0o555;
+  /** What whoever would make a new name in it gets: on Linux the look-up of the name may fail before. */
+  readonly creationError: number = -EPERM;
 
   constructor(readonly kernel: Kernel, readonly dev: number) {}
 

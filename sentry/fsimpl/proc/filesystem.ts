@@ -29,6 +29,7 @@ const FIRST_PROCESS = 256;
 export class ProcFilesystem extends KernFilesystem implements ProcContext {
   override readonly typeName = "proc";
   override readonly magic = PROC_SUPER_MAGIC;
+  override readonly creationError = -ENOENT;
   override readonly revalidates = true;
   readonly netDir: KernDir;
   override readonly root: RootDir;

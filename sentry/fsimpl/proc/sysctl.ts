@@ -1,5 +1,9 @@
 /** /proc/sys: sysctl(8), proc_sys(5). The rows are in sysctl_table.ts. */
-import { EINVAL } from "../../../platform/abi/errno.ts";
+import { EACCES, EINVAL } from "../../../platform/abi/errno.ts";
+import { inGroup } from "../../auth/credentials.ts";
+import type { FileDescription } from "../../vfs/file.ts";
+import { MAY_READ, MAY_WRITE } from "../../vfs/permission.ts";
+import { currentTask } from "../kernfs/caller.ts";
 import { KernDir } from "../kernfs/dir.ts";
 import type { KernFilesystem } from "../kernfs/inode.ts";
 import { KernText, parseInteger } from "../kernfs/text.ts";
@@ -11,6 +15,17 @@ export function newSysctlDir(fs: KernFilesystem): KernDir {
   return root;
 }
 
+/** A value that not even root opens for what its mode does not say (Linux: proc_sys_permission). */
+class SysctlText extends KernText {
+  override checkOpen(file: FileDescription): number {
+    const wanted = (file.readable ? MAY_READ : 0) | (file.writable ? MAY_WRITE : 0);
+    const creds = currentTask()?.creds;
+    const isRoot = creds === undefined || creds.euid === 0;
+    const allowed = isRoot ? this.mode >> 6 : inGroup(creds, 0) ? this.mode >> 3 : this.mode;
+    return (wanted & ~allowed) !== 0 ? -EACCES : 0;
+  }
+}
+
 function addRow(fs: KernFilesystem, root: KernDir, row: Row): void {
   const slash = row.path.lastIndexOf("/");
   const dir = root.path(row.path.slice(0, slash));
@@ -19,7 +34,7 @@ function addRow(fs: KernFilesystem, root: KernDir, row: Row): void {
     const read = row.read;
     dir.add(
       name,
-      new KernText(
+      new SysctlText(
         fs,
         row.mode ?? (row.write ? 0o644 : 0o444),
         () => read() + "\n",
@@ -43,7 +58,7 @@ function addRow(fs: KernFilesystem, root: KernDir, row: Row): void {
   const isFixed = row.fixed === true;
   dir.add(
     name,
-    new KernText(
+    new SysctlText(
       fs,
       row.mode ?? (isFixed ? 0o444 : 0o644),
       () => value + "\n",

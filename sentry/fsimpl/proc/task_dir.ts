@@ -74,6 +74,8 @@ class MapsFile extends TaskText {
 }
 
 const accept: TaskStore = () => 0;
+/** The first user namespace's maps are what they are. */
+const refuse: TaskStore = () => -EPERM;
 
 function placeOf(file: FileDescription | null | undefined): PathRef | null {
   return file === null || file === undefined ? null : { mount: file.mount, dentry: file.dentry };
@@ -121,7 +123,7 @@ const ENTRIES: readonly Entry[] = [
     text(0o400, (t) => t.exiting ? -EINVAL : mountstatsText(t.ns.mount, t.fs.root)),
     PROCESS,
   ],
-  ["clear_refs", text(0o200, () => "", accept)],
+  ["clear_refs", text(0o200, () => -EINVAL, misc.storeClearRefs)],
   ["smaps", guarded(0o444, smapsText)],
   ["smaps_rollup", guarded(0o444, smapsRollupText)],
   ["pagemap", (fs, t) => new PagemapInode(fs, t)],
@@ -136,13 +138,22 @@ const ENTRIES: readonly Entry[] = [
   ["oom_score_adj", text(0o644, (t) => `${t.tg.oomScoreAdj}\n`, misc.storeOomScoreAdj)],
   ["loginuid", fixed(0o644, "4294967295", accept)],
   ["sessionid", fixed(0o444, "4294967295")],
-  ["coredump_filter", fixed(0o644, "00000033\n", accept), PROCESS],
-  ["io", guarded(0o400, () => misc.IO_TEXT)],
-  ["uid_map", fixed(0o644, misc.ID_MAP_TEXT)],
-  ["gid_map", fixed(0o644, misc.ID_MAP_TEXT)],
-  ["projid_map", fixed(0o644, misc.ID_MAP_TEXT)],
-  ["setgroups", fixed(0o644, "allow\n")],
-  ["timers", text(0o444, () => ""), PROCESS],
+  [
+    "coredump_filter",
+    text(
+      0o644,
+      (t) => t.tg.coredumpFilter.toString(16).padStart(8, "0") + "\n",
+      misc.storeCoredumpFilter,
+    ),
+    PROCESS,
+  ],
+  ["io", guarded(0o400, (t) => misc.ioText(t, true)), PROCESS],
+  ["io", guarded(0o400, (t) => misc.ioText(t, false)), THREAD],
+  ["uid_map", fixed(0o644, misc.ID_MAP_TEXT, refuse)],
+  ["gid_map", fixed(0o644, misc.ID_MAP_TEXT, refuse)],
+  ["projid_map", fixed(0o644, misc.ID_MAP_TEXT, refuse)],
+  ["setgroups", fixed(0o644, "allow\n", refuse)],
+  ["timers", text(0o444, misc.timersText), PROCESS],
   ["timerslack_ns", text(0o666, (t) => `${t.timerSlackNs}\n`, misc.storeTimerSlack), PROCESS],
 ];
 

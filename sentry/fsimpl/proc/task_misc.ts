@@ -163,9 +163,47 @@ export function storeTimerSlack(t: Task, value: string): number {
   return 0;
 }
 
-/** /proc/PID/io: bytes are not counted. */
-export const IO_TEXT = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n" +
-  "cancelled_write_bytes: 0\n";
+/** /proc/PID/io, `whole`, or that of a thread. What goes to a disk is the host's to count. */
+export function ioText(t: Task, whole: boolean): string {
+  const sum = whole ? t.tg.ioCounts() : t.io;
+  return `rchar: ${sum.readBytes}\nwchar: ${sum.writtenBytes}\n` +
+    `syscr: ${sum.reads}\nsyscw: ${sum.writes}\n` +
+    "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
+}
+
+/** The bits of /proc/PID/coredump_filter. */
+const COREDUMP_FILTER_MASK = 0x1ff;
+
+export function storeCoredumpFilter(t: Task, value: string): number {
+  const n = parseInteger(value);
+  if (!(n >= 0 && n <= 0xffff_ffff)) return -EINVAL;
+  t.tg.coredumpFilter = n & COREDUMP_FILTER_MASK;
+  return 0;
+}
+
+/** /proc/PID/clear_refs takes what to clear, of which there is nothing here. */
+export function storeClearRefs(_t: Task, value: string): number {
+  const n = parseInteger(value);
+  return n >= CLEAR_REFS_ALL && n <= CLEAR_REFS_MM_HIWATER_RSS ? 0 : -EINVAL;
+}
+
+const CLEAR_REFS_ALL = 1;
+const CLEAR_REFS_MM_HIWATER_RSS = 5;
+
+/** /proc/PID/timers, the newest first: proc_pid_timers(5). */
+export function timersText(t: Task): string {
+  let text = "";
+  for (const { id, clockId, event } of [...t.tg.posixTimers ?? []].reverse()) {
+    const value = (event.valueHi * 2 ** 32 + event.valueLo).toString(16).padStart(16, "0");
+    const to = event.thread === null ? `pid.${t.tg.pid}` : `tid.${event.thread.tid}`;
+    text += `ID: ${id}\nsignal: ${event.signo}/${value}\n` +
+      `notify: ${NOTIFICATIONS[event.notify]}/${to}\nClockID: ${clockId}\n`;
+  }
+  return text;
+}
+
+/** By SIGEV_*. */
+const NOTIFICATIONS = ["signal", "none", "thread"];
 
 /** The only user namespace maps all ids to themselves. */
 export const ID_MAP_TEXT = "         0          0 4294967295\n";

@@ -69,7 +69,7 @@ export function statText(t: Task, whole: boolean): string {
   const sizes = mm === null ? null : memorySizes(mm);
   const shows = mayPtrace(currentTask(), t);
   const session = tg.pgrp.session;
-  const tty = session.tty instanceof Tty ? session.tty : null;
+  const tty = tg.tty instanceof Tty ? tg.tty : null;
   if (whole) sampleCpuTime(t);
   else sampleThreadTime(t);
   const utime = nsToTicks(whole ? tg.utimeNs() : t.utimeNs);

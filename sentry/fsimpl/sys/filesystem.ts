@@ -48,11 +48,12 @@ export class SysFilesystem extends KernFilesystem {
   override readonly typeName = "sysfs";
   override readonly xattrNames = STORED_XATTRS;
   override readonly magic = SYSFS_MAGIC;
+  override readonly dirMode = 0o755;
   override readonly root: KernDir;
 
   constructor(kernel: Kernel) {
     super(kernel, allocateAnonymousDev());
-    this.root = new KernDir(this);
+    this.root = new KernDir(this, 0o555);
     for (const path of EMPTY_DIRECTORIES) this.root.path(path);
     addCpus(this);
     addNode(this);
