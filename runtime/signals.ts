@@ -31,7 +31,10 @@ const SIGWINCH = 28;
 const HANGUP_GRACE_MS = 2000;
 /** SIGCONT comes at once, if the command was stopped at all. */
 const RESUME_GRACE_MS = 50;
-const BACKGROUND_LOOK_MS = 200;
+/** How often a job in the background looks whether it is there still: a console is to be made raw then. */
+const CONSOLE_LOOK_MS = 200;
+/** Another terminal is good as it is, and of who reads it in vain the command is told. */
+const TERMINAL_LOOK_MS = 2000;
 
 /** `terminal`: of the command's standard streams, which are the guest's. */
 export function forwardSignals(sandbox: Sandbox, terminal: Terminal | null): void {
@@ -99,7 +102,7 @@ function lookAgain(sandbox: Sandbox, terminal: Terminal): void {
   nextLook = setTimeout(() => {
     if (terminal.isConsole || terminal.isForeground) attend(sandbox, terminal);
     else lookAgain(sandbox, terminal);
-  }, BACKGROUND_LOOK_MS);
+  }, terminal.isConsole ? CONSOLE_LOOK_MS : TERMINAL_LOOK_MS);
 }
 
 function resize(sandbox: Sandbox, terminal: Terminal): void {

@@ -256,6 +256,24 @@ const SCENARIOS: Record<string, Scenario> = {
     await exits(shell, 0);
   },
 
+  async "a background job that writes a pipe and is brought to the foreground before it reads is not stopped"(
+    t,
+    before,
+  ) {
+    const shell = t.run(BASH, { PS1: "%% " });
+    await t.expect("%% ");
+    await atPrompt(t, `${before.join(" ")} sh -c 'sleep 0.5; cat; echo c' | sort -r &`);
+    await atPrompt(t, "fg");
+    await t.expect("sort -r\r\n");
+    t.type("a\rb\r");
+    await t.expect("a\r\nb\r\n");
+    t.type(CTRL_D);
+    assertEquals(await t.expect("c\r\nb\r\na\r\n"), "");
+    await t.expect("%% ");
+    await atPrompt(t, "exit");
+    await exits(shell, 0);
+  },
+
   async "a background job that reads /dev/tty, its streams elsewhere, is stopped, and fg goes on with it"(
     t,
     before,
