@@ -36,11 +36,11 @@ function doExec(
   envpAddr: number,
   flags: number,
 ): SyscallReturn {
-  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   const path = t.copyInString(pathAddr, PATH_MAX);
   if (typeof path === "number") return path;
   const empty = (flags & AT_EMPTY_PATH) !== 0;
   if (path.length === 0 && !empty) return -ENOENT;
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   const start = startOf(t, dirFd, path);
   if (typeof start === "number") return start;
   const ctx = t.fs.walkContext(t.creds);

@@ -25,7 +25,7 @@ import {
 import { RESOLVE_NO_XDEV } from "../../platform/abi/fcntl.ts";
 import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import { MFD_CLOEXEC } from "../../platform/abi/mman.ts";
-import { MFD_NAME_MAX, newMemfdFile } from "../fsimpl/tmpfs/memfd.ts";
+import { checkMemfdFlags, MFD_NAME_MAX, newMemfdFile } from "../fsimpl/tmpfs/memfd.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
 import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
@@ -227,6 +227,8 @@ function replace(t: Task, file: FileDescription, newFd: number, flags: number): 
 /** memfd_create(2). */
 export function memfdCreate(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.u32(1);
+  const err = checkMemfdFlags(flags);
+  if (err < 0) return err;
   const name = t.copyInString(args.addr(0), MFD_NAME_MAX + 1);
   if (typeof name === "number") return name === -ENAMETOOLONG ? -EINVAL : name;
   const file = newMemfdFile(name, flags, t.creds);

@@ -127,6 +127,7 @@ function doAccess(
   const creds = (flags & AT_EACCESS) !== 0 ? t.creds : realCredentials(t.creds);
   const path = copyInPath(t, pathAddr);
   if (typeof path === "number") return path;
+  if (path.length === 0 && (flags & AT_EMPTY_PATH) === 0) return -ENOENT;
   const start = startOf(t, dirFd, path);
   if (typeof start === "number") return start;
   const base = t.fs.walkContext(t.creds);

@@ -27,9 +27,9 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   const output = pollable(t, args.i32(0));
   if (output === null || !output.writable) return -EBADF;
   if (!input.impl.seekable || (output.flags & O_APPEND) !== 0) return -EINVAL;
-  if ((input.inode.mode & S_IFMT) === S_IFDIR || !isSpliceable(input)) return -EINVAL;
   const count = Math.min(args.addr(3), MAX_RW_COUNT);
   if (count === 0) return 0;
+  if ((input.inode.mode & S_IFMT) === S_IFDIR || !isSpliceable(input)) return -EINVAL;
   const x = new FileTransfer(input, offset, output, -1, count);
   return runTransfer(t, x, (n) => {
     t.io.countCopy(n);

@@ -158,6 +158,8 @@ function setAltStack(
   const mode = flags & ~SS_AUTODISARM;
   if (mode !== SS_DISABLE && mode !== SS_ONSTACK && mode !== 0) return -EINVAL;
   const s = t.signals;
+  const isSame = s.altStackAddr === addr && s.altStackSize === size && s.altStackFlags === flags;
+  if (isSame) return 0;
   if (mode === SS_DISABLE) {
     s.altStackAddr = 0;
     s.altStackSize = 0;

@@ -196,9 +196,10 @@ export function listen(t: Task, args: SyscallArguments): SyscallReturn {
 
 export function connect(t: Task, args: SyscallArguments): SyscallReturn {
   const s = socketAt(t, args.i32(0));
-  if (typeof s === "number") return s;
+  if (s === -EBADF) return s;
   const address = copyInAddress(t, args.addr(1), args.i32(2));
   if (typeof address === "number") return address;
+  if (typeof s === "number") return s;
   const { file, impl } = s;
   const r = impl.connect(callerOf(t), address);
   return r !== -EAGAIN || file.nonblocking ? r : blockConnect(t, file, impl, address);

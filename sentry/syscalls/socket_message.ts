@@ -91,6 +91,7 @@ function setAddress(t: Task, msg: OutMessage, addr: number, length: number): num
 }
 
 export function sendmsg(t: Task, args: SyscallArguments): SyscallReturn {
+  if ((args.i32(2) & MSG_CMSG_COMPAT) !== 0) return -EINVAL;
   const s = socketAt(t, args.i32(0));
   if (typeof s === "number") return s;
   return sendOne(t, s.file, s.impl, args.addr(1), args.i32(2));
@@ -103,7 +104,6 @@ function sendOne(
   hdrAddr: number,
   flags: number,
 ): SyscallReturn {
-  if ((flags & MSG_CMSG_COMPAT) !== 0) return -EINVAL;
   const hdr = copyInMsghdr(t, hdrAddr);
   if (typeof hdr === "number") return hdr;
   const msg = outMessage(ucredOfTask(t));
@@ -218,6 +218,7 @@ export function recvfrom(t: Task, args: SyscallArguments): SyscallReturn {
 const NO_ADDRESS = new Uint8Array(0);
 
 export function recvmsg(t: Task, args: SyscallArguments): SyscallReturn {
+  if ((args.i32(2) & MSG_CMSG_COMPAT) !== 0) return -EINVAL;
   const s = socketAt(t, args.i32(0));
   if (typeof s === "number") return s;
   return receiveOne(t, s.file, s.impl, args.addr(1), args.i32(2));
@@ -230,7 +231,6 @@ function receiveOne(
   hdrAddr: number,
   flags: number,
 ): SyscallReturn {
-  if ((flags & MSG_CMSG_COMPAT) !== 0) return -EINVAL;
   const hdr = copyInMsghdr(t, hdrAddr);
   if (typeof hdr === "number") return hdr;
   if (hdr.iovCount > IOV_MAX) return -EMSGSIZE;
@@ -353,6 +353,7 @@ async function blockReceive(
 
 /** sendmmsg(2). */
 export function sendmmsg(t: Task, args: SyscallArguments): SyscallReturn {
+  if ((args.i32(3) & MSG_CMSG_COMPAT) !== 0) return -EINVAL;
   const s = socketAt(t, args.i32(0));
   if (typeof s === "number") return s;
   const { file, impl } = s;
@@ -364,6 +365,7 @@ export function sendmmsg(t: Task, args: SyscallArguments): SyscallReturn {
 
 /** recvmmsg(2). The timeout is looked at after each message, as the man page's BUGS say. */
 export function recvmmsg(t: Task, args: SyscallArguments): SyscallReturn {
+  if ((args.i32(3) & MSG_CMSG_COMPAT) !== 0) return -EINVAL;
   const timeoutAddr = args.addr(4);
   const deadline = deadlineFromTimespec(t, timeoutAddr);
   if (deadline < -1) return deadline;

@@ -348,3 +348,32 @@ TEST(fsconfig_order, "fsconfig judges its arguments' shape, reads them, and then
   OK(syscall(SYS_fsconfig, fs, 6, NULL, NULL, 0));
   FAILS(syscall(SYS_fsconfig, fs, 0, "ro", NULL, 0), EBUSY);
 }
+
+TEST(flags_before_memory, "unknown flags are refused before what an address leads to, and others after it") {
+  FAILS(syscall(SYS_memfd_create, nowhere, 0x8000), EINVAL);
+  FAILS(syscall(SYS_sendmsg, 999, nowhere, 0x80000000), EINVAL);
+  FAILS(syscall(SYS_recvmsg, 999, nowhere, 0x80000000), EINVAL);
+  FAILS(syscall(SYS_sendmmsg, 999, nowhere, 1, 0x80000000), EINVAL);
+  FAILS(syscall(SYS_recvmmsg, 999, nowhere, 1, 0x80000000, nowhere), EINVAL);
+  FAILS(syscall(SYS_execveat, 999, nowhere, NULL, NULL, 1), EFAULT);
+  FAILS(syscall(SYS_execveat, 999, "", NULL, NULL, 1), ENOENT);
+  FAILS(syscall(SYS_faccessat, 999, "", 0), ENOENT);
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0600));
+  FAILS(syscall(SYS_connect, fd, nowhere, 10), EFAULT);
+  FAILS(syscall(SYS_bind, fd, nowhere, 10), ENOTSOCK);
+}
+
+TEST(nothing_to_send, "sendfile of nothing does not ask whether the file can be sent") {
+  int null = OK(open("/dev/null", O_RDWR));
+  EQUAL(sendfile(null, null, NULL, 0), 0);
+  FAILS(sendfile(999, null, NULL, 0), EBADF);
+}
+
+TEST(same_stack, "sigaltstack with what is set already asks for no size") {
+  stack_t none = {0}, now;
+  OK(sigaltstack(&none, NULL));
+  OK(sigaltstack(NULL, &now));
+  EQUAL(now.ss_flags, SS_DISABLE);
+  none.ss_sp = &now;
+  FAILS(sigaltstack(&none, NULL), ENOMEM);
+}

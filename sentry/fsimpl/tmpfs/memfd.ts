@@ -19,12 +19,8 @@ const HUGE_PAGE_BITS = 21;
 
 let shmMount: Mount | null = null;
 
-/** An open memfd called `name`, owned by the caller; -EINVAL for unknown flags, -ENOSPC, -ENODEV for a page size. */
-export function newMemfdFile(
-  name: string,
-  flags: number,
-  creds: Credentials,
-): FileDescription | number {
+/** memfd_create(2)'s flags: 0, -EINVAL, or -ENODEV for a size of huge pages that there is not. */
+export function checkMemfdFlags(flags: number): number {
   const isHuge = (flags & MFD_HUGETLB) !== 0;
   const known = isHuge ? MFD_FLAGS | MFD_HUGETLB | MFD_HUGE_MASK << MFD_HUGE_SHIFT : MFD_FLAGS;
   if ((flags & ~known) !== 0) return -EINVAL;
@@ -32,7 +28,15 @@ export function newMemfdFile(
     const sizeBits = flags >>> MFD_HUGE_SHIFT;
     if (sizeBits !== 0 && sizeBits !== HUGE_PAGE_BITS) return -ENODEV;
   }
-  if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
+  return (flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0 ? -EINVAL : 0;
+}
+
+/** An open memfd called `name`, owned by the caller, or -ENOSPC. `flags` passed checkMemfdFlags. */
+export function newMemfdFile(
+  name: string,
+  flags: number,
+  creds: Credentials,
+): FileDescription | number {
   const limits = { maxPages: Infinity, maxInodes: Infinity, mode: 0o1777, uid: 0, gid: 0 };
   shmMount ??= newMount(new Tmpfs(limits), "tmpfs", 0);
   const fs = shmMount.fs as Tmpfs;
