@@ -69,8 +69,9 @@ export function buildMounts(
     client: gofer,
   });
   const upper = new Tmpfs({ ...defaultTmpfsOptions(kernel.memoryBytes), mode: 0o755 });
-  const overlay = newOverlay(allocateAnonymousDev(), upper, [lower]);
+  const overlay: Filesystem | number = newOverlay(allocateAnonymousDev(), upper, [lower]);
   if (typeof overlay === "number") throw new BootError(`cannot make the root (errno ${-overlay})`);
+  overlay.readOnly = false;
   const ns = new MountNamespace(newMount(overlay, "none", 0));
   kernel.rootMountNs = ns;
   const { rootPath } = ns;
@@ -104,6 +105,7 @@ function mountAt(
   path: string,
   isDirectory = true,
 ): void {
+  if ((flags & MS_RDONLY) === 0) fs.readOnly = false;
   const at = makePlace(ctx, path, isDirectory);
   let err = typeof at === "number" ? at : 0;
   if (typeof at !== "number") {

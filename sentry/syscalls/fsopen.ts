@@ -37,7 +37,7 @@ import type { Task } from "../kernel/task.ts";
 import { newAnonFile } from "../vfs/anon.ts";
 import { FileDescriptionImpl } from "../vfs/file.ts";
 import type { Filesystem, FilesystemType } from "../vfs/inode.ts";
-import { newMount, unuseFilesystem, useFilesystem } from "../vfs/mount.ts";
+import { isUsed, newMount, unuseFilesystem, useFilesystem } from "../vfs/mount.ts";
 import { openDetached, WALK_EMPTY, WALK_NOFOLLOW } from "../vfs/namei.ts";
 import { flagsOfAttributes, installNew } from "./mount_api.ts";
 import { copyInPath, walkArg } from "./path_args.ts";
@@ -206,6 +206,7 @@ function create(t: Task, context: FsContextFile): number {
   if (context.type === null || context.fs !== null) return -EBUSY;
   const fs = context.type.mount(context.source, context.options, t.creds);
   if (typeof fs === "number") return fs;
+  if (!isUsed(fs)) fs.readOnly = context.readOnly;
   context.hold(fs);
   context.options = ""; // What is set from now on is for FSCONFIG_CMD_RECONFIGURE.
   return 0;

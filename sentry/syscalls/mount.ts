@@ -22,7 +22,7 @@ import {
   MS_NOUSER,
 } from "../../platform/abi/mount.ts";
 import { MS_NODIRATIME, MS_PRIVATE, MS_REC, MS_RELATIME } from "../../platform/abi/mount.ts";
-import { MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE } from "../../platform/abi/mount.ts";
+import { MS_RDONLY, MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE } from "../../platform/abi/mount.ts";
 import { MS_STRICTATIME, MS_UNBINDABLE, UMOUNT_NOFOLLOW } from "../../platform/abi/mount.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { FULL, type SyscallArguments } from "../kernel/syscall.ts";
@@ -34,6 +34,7 @@ import {
   acquirePath,
   crossMounts,
   isPathBelow,
+  isUsed,
   type Mount,
   MOUNT_FLAGS_MASK,
   newMount,
@@ -105,6 +106,7 @@ function doMount(
     newMount(fs, source ?? "", 0).release();
     return -ENOTDIR;
   }
+  if (!isUsed(fs)) fs.readOnly = (flags & MS_RDONLY) !== 0;
   return ns.mount(fs, source ?? "none", flags & MOUNT_FLAGS_MASK, target);
 }
 
@@ -130,9 +132,10 @@ function remount(t: Task, target: PathRef, flags: number, options: string): numb
   let kept = flags & MOUNT_FLAGS_MASK;
   if ((flags & ATIME_FLAGS) === 0) kept |= mount.flags & ATIME_FLAGS;
   if (mount.refuses(kept)) return -EBUSY;
-  if ((flags & MS_BIND) === 0 && mount.fs.remount !== undefined) {
-    const err = mount.fs.remount(options);
+  if ((flags & MS_BIND) === 0) {
+    const err = mount.fs.remount?.(options) ?? 0;
     if (err < 0) return err;
+    mount.fs.readOnly = (flags & MS_RDONLY) !== 0;
   }
   return t.fs.mountNs.remount(mount, kept);
 }

@@ -37,6 +37,11 @@ export interface Filesystem {
   readonly xattrNames?: readonly string[];
   /** Its inodes, but for symbolic links, have access control lists (Linux: SB_POSIXACL). */
   readonly hasAcls?: boolean;
+  /**
+   * Read-only wherever it is mounted (Linux: SB_RDONLY), as mount(2) made it. Undefined where that is left
+   * to its one mount.
+   */
+  readOnly?: boolean;
   statfs(out: StatFs): number;
   /** Called when the last mount is gone. */
   release(): void;

@@ -96,7 +96,7 @@ export class Mount {
   }
 
   get isReadOnly(): boolean {
-    return (this.flags & MS_RDONLY) !== 0;
+    return (this.flags & MS_RDONLY) !== 0 || this.fs.readOnly === true;
   }
 
   /** Whether `flags` would make it read-only while files are open for writing. */
@@ -140,6 +140,11 @@ export function useFilesystem(fs: Filesystem): Dentry {
   if (use === undefined) uses.set(fs, use = { root: newRootDentry(fs, fs.root), mounts: 0 });
   use.mounts++;
   return use.root;
+}
+
+/** Whether it is mounted, or held for a mount. */
+export function isUsed(fs: Filesystem): boolean {
+  return uses.has(fs);
 }
 
 export function unuseFilesystem(fs: Filesystem): void {

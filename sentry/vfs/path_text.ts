@@ -138,7 +138,7 @@ function groupsText(m: Mount): string {
 export function mountinfoText(ns: MountNamespace, root: PathRef): string {
   let text = "";
   for (const m of visibleMounts(ns, root)) {
-    const rw = (m.flags & MS_RDONLY) !== 0 ? "ro" : "rw";
+    const rw = m.fs.readOnly ?? m.isReadOnly ? "ro" : "rw";
     text += `${m.id} ${m.parent?.id ?? m.id} ${major(m.fs.dev)}:${minor(m.fs.dev)} ` +
       `${mangle(mountRootText(m))} ${mountPointText(m, root)} ${flagsText(m)}${groupsText(m)} - ` +
       `${m.fs.typeName} ${mangle(m.source)} ${rw}${optionsText(m)}\n`;

@@ -660,3 +660,17 @@ TEST(known_attributes, "statx knows of any file whether it is automounted or dir
   EQUAL(stx.stx_attributes_mask & known, known);
   EQUAL(stx.stx_attributes & known, 0);
 }
+
+TEST(same_size, "truncating a file to the size that it has sets its times") {
+  struct timespec old[2] = {{1000, 0}, {2000, 0}};
+  struct stat st;
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0600));
+  for (int i = 0; i < 2; i++) {
+    OK(futimens(fd, old));
+    if (i == 0) OK(ftruncate(fd, 0));
+    if (i == 1) OK(truncate("f", 0));
+    OK(fstat(fd, &st));
+    CHECK(st.st_mtime > 2000);
+    EQUAL(st.st_atime, 1000);
+  }
+}

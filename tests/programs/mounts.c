@@ -318,3 +318,37 @@ TEST(table_polled, "a change of the mounts is told once to who polls the table, 
     close(epoll);
   }
 }
+
+/* The line of a mount point in /proc/self/mountinfo, from the type of its file system on. */
+static const char *filesystem_of(const char *point) {
+  char *line = strstr(read_file("/proc/self/mountinfo"), point);
+  CHECK(line != NULL);
+  line[strcspn(line, "\n")] = '\0';
+  return strstr(line, " - ") + 3;
+}
+
+TEST(read_only_whole, "a file system that is read-only is so wherever it is mounted, unlike a mount") {
+  begin();
+  OK(mkdir("n", 0755));
+  OK(mount("m", "n", NULL, MS_BIND, NULL));
+  OK(mount(NULL, "n", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+  FAILS(mkdir("n/d", 0755), EROFS);
+  OK(mkdir("m/d", 0755));
+  CHECK(strncmp(filesystem_of("/n ro,relatime"), "tmpfs src rw", 12) == 0);
+  OK(mount(NULL, "n", NULL, MS_REMOUNT | MS_BIND, NULL));
+  OK(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, "size=64k"));
+  FAILS(rmdir("m/d"), EROFS);
+  FAILS(rmdir("n/d"), EROFS);
+  CHECK(strncmp(filesystem_of("/n rw,relatime"), "tmpfs src ro", 12) == 0);
+  OK(mount(NULL, "m", NULL, MS_REMOUNT, "size=64k"));
+  OK(rmdir("n/d"));
+}
+
+TEST(usual_sizes, "the table tells a tmpfs's limits where they are not the usual ones") {
+  begin();
+  CHECK(strstr(filesystem_of("/m rw"), ",size=64k,nr_inodes=10,mode=750") != NULL);
+  OK(mkdir("n", 0755));
+  OK(mount("src", "n", "tmpfs", 0, "mode=700"));
+  CHECK(strstr(filesystem_of("/n rw"), "size=") == NULL);
+  CHECK(strstr(filesystem_of("/n rw"), "nr_inodes=") == NULL);
+}

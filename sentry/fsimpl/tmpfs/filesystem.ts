@@ -85,15 +85,21 @@ export class Tmpfs implements Filesystem, PageBudget {
 
   optionsText(): string {
     const { maxPages, maxInodes, mode, uid, gid } = this.options;
+    const usual = defaultTmpfsOptions(this.memoryBytes);
     const parts: string[] = [];
-    if (maxPages !== Infinity) parts.push(`size=${maxPages * (PAGE_SIZE / 1024)}k`);
-    if (maxInodes !== Infinity) parts.push(`nr_inodes=${maxInodes}`);
+    if (maxPages !== usual.maxPages) parts.push(`size=${limitOf(maxPages) * (PAGE_SIZE / 1024)}k`);
+    if (maxInodes !== usual.maxInodes) parts.push(`nr_inodes=${limitOf(maxInodes)}`);
     if (mode !== 0o1777) parts.push(`mode=${mode.toString(8)}`);
     if (uid !== 0) parts.push(`uid=${uid}`);
     if (gid !== 0) parts.push(`gid=${gid}`);
     parts.push("inode64");
     return parts.join(",");
   }
+}
+
+/** A limit as an option tells it: 0 for none. */
+function limitOf(n: number): number {
+  return n === Infinity ? 0 : n;
 }
 
 /** `mount -t tmpfs`. */

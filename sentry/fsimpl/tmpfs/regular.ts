@@ -76,11 +76,7 @@ export class TmpfsFile extends TmpfsInode {
     this.#noteMappedStores();
     if ((attr.mask & ATTR_SIZE) !== 0) {
       const err = this.resize(attr.size);
-      if (err < 0) return err;
-      if ((attr.mask & ~(ATTR_SIZE | ATTR_MTIME)) === 0) {
-        if ((attr.mask & ATTR_MTIME) !== 0) touchModify(this);
-        return 0;
-      }
+      if (err < 0 || (attr.mask & ~(ATTR_SIZE | ATTR_MTIME)) === 0) return err;
     }
     if ((this.#seals & F_SEAL_EXEC) !== 0 && (attr.mask & 1) !== 0) {
       if (((attr.mode ^ this.mode) & 0o111) !== 0) return -EPERM;
@@ -88,11 +84,10 @@ export class TmpfsFile extends TmpfsInode {
     return super.setattr(attr, creds);
   }
 
-  /** truncate(2): the times change with the size alone; pages kept behind the end go in any case. */
+  /** truncate(2): even to the present size it changes the times, and drops pages kept behind the end. */
   resize(size: number): number {
-    if (size === this.size) return this.content.resize(size, size);
     if (size > TMPFS_FILE_MAX) return -EFBIG;
-    const seal = size < this.size ? F_SEAL_SHRINK : F_SEAL_GROW;
+    const seal = size < this.size ? F_SEAL_SHRINK : size > this.size ? F_SEAL_GROW : 0;
     if ((this.#seals & seal) !== 0) return -EPERM;
     const err = this.content.resize(this.size, size);
     if (err < 0) return err;
