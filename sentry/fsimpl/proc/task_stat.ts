@@ -34,7 +34,8 @@ export function stateLetter(t: Task): string {
       return "X";
     default:
       if (t.exiting) return "Z";
-      return t.ctx?.waiting ? "S" : "R";
+      // A signal that was sent has woken it, though it may not know yet.
+      return t.ctx?.waiting && !t.signals.interruptible(t) ? "S" : "R";
   }
 }
 
