@@ -4,7 +4,12 @@
  */
 import { ENXIO, EOPNOTSUPP } from "../../platform/abi/errno.ts";
 import { O_ACCMODE } from "../../platform/abi/fcntl.ts";
-import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC } from "../../platform/abi/mount.ts";
+import {
+  ANON_INODE_FS_MAGIC,
+  MS_STRICTATIME,
+  PIPEFS_MAGIC,
+  SOCKFS_MAGIC,
+} from "../../platform/abi/mount.ts";
 import { S_IFMT } from "../../platform/abi/stat.ts";
 import { XATTR_NAME_SOCKPROTONAME } from "../../platform/abi/xattr.ts";
 import { readClock } from "./clock.ts";
@@ -61,7 +66,7 @@ export class PseudoFilesystem implements Filesystem {
     readonly xattrNames?: readonly string[],
   ) {
     this.root = this.newInode(0o040555, 0, 0);
-    this.mount = newMount(this, "none", 0);
+    this.mount = newMount(this, "none", MS_STRICTATIME); // As kern_mount: without MNT_RELATIME.
   }
 
   newIno(): number {

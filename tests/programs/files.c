@@ -674,3 +674,15 @@ TEST(same_size, "truncating a file to the size that it has sets its times") {
     EQUAL(st.st_atime, 1000);
   }
 }
+
+TEST(memfd_times, "every read of a memfd sets the time of its reading") {
+  struct timespec later[2] = {{4000000000, 0}, {1000, 0}};
+  struct stat st;
+  char byte;
+  int fd = OK(memfd_create("m", 0));
+  EQUAL(write(fd, "x", 1), 1);
+  OK(futimens(fd, later));
+  EQUAL(pread(fd, &byte, 1, 0), 1);
+  OK(fstat(fd, &st));
+  CHECK(st.st_atime < 4000000000);
+}

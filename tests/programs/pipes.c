@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <limits.h>
 
@@ -332,4 +333,21 @@ TEST(sigio_ends, "the end of the writers signals POLL_IN to a reader, and a writ
   close(p[1]);
   EQUAL(signalled(signo, &band), POLL_IN);
   EQUAL(band, POLLIN | POLLRDNORM);
+}
+
+TEST(no_times, "a pipe's times tell nothing of its use, and its file system no way of keeping them") {
+  struct timespec none[2] = {{1000, 0}, {2000, 0}};
+  struct stat st;
+  struct statfs fs;
+  char byte;
+  int p[2];
+  OK(pipe(p));
+  OK(futimens(p[0], none));
+  EQUAL(write(p[1], "xy", 2), 2);
+  EQUAL(read(p[0], &byte, 1), 1);
+  OK(fstat(p[0], &st));
+  EQUAL(st.st_atime, 1000);
+  EQUAL(st.st_mtime, 2000);
+  OK(fstatfs(p[0], &fs));
+  EQUAL(fs.f_flags & ~0x20 /* ST_VALID */, 0);
 }

@@ -49,13 +49,13 @@ export class PipeFile extends FileDescriptionImpl {
   override read(f: FileDescription, dst: IoDst, _offset: number): number {
     if (!this.reads) return -EBADF;
     const n = this.pipe.read(dst);
-    if (n > 0) touchAccess(f);
+    if (n > 0 && keepsTimes(f)) touchAccess(f);
     return n;
   }
   override write(f: FileDescription, src: IoSrc, _offset: number): number {
     if (!this.writes) return -EBADF;
     const n = this.pipe.write(src, (f.flags & O_DIRECT) !== 0);
-    if (n > 0) touchFed(f.inode);
+    if (n > 0 && keepsTimes(f)) touchFed(f.inode);
     return n;
   }
   override seek(): number {
@@ -78,6 +78,11 @@ export class PipeFile extends FileDescriptionImpl {
     if (this.writes) this.pipe.removeWriter();
     if (this.pipe.readers + this.pipe.writers === 0) f.inode.special = null;
   }
+}
+
+/** A FIFO's times tell of its use, a pipe's do not (Linux: S_NOATIME, S_NOCMTIME). */
+function keepsTimes(f: FileDescription): boolean {
+  return f.inode.fs !== pipeFs;
 }
 
 /** The pipe of an open file, or null when it is none: F_SETPIPE_SZ, splice(2). */

@@ -4,6 +4,7 @@ import { F_SEAL_SEAL, O_LARGEFILE, O_RDWR } from "../../../platform/abi/fcntl.ts
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC } from "../../../platform/abi/mman.ts";
 import { MFD_HUGE_MASK, MFD_HUGE_SHIFT, MFD_HUGETLB } from "../../../platform/abi/mman.ts";
 import { MFD_NOEXEC_SEAL } from "../../../platform/abi/mman.ts";
+import { MS_STRICTATIME } from "../../../platform/abi/mount.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { newRootDentry } from "../../vfs/dentry.ts";
 import { FileDescription } from "../../vfs/file.ts";
@@ -38,7 +39,7 @@ export function newMemfdFile(
   creds: Credentials,
 ): FileDescription | number {
   const limits = { maxPages: Infinity, maxInodes: Infinity, mode: 0o1777, uid: 0, gid: 0 };
-  shmMount ??= newMount(new Tmpfs(limits), "tmpfs", 0);
+  shmMount ??= newMount(new Tmpfs(limits), "tmpfs", MS_STRICTATIME);
   const fs = shmMount.fs as Tmpfs;
   const ino = fs.reserveInode();
   if (ino < 0) return -ENOSPC;
