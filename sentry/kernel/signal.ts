@@ -306,6 +306,8 @@ function wants(t: Task, signo: number): boolean {
 
 function complete(tg: ThreadGroup, t: Task, signo: number): void {
   if (!wants(t, signo)) return;
+  // What is stopped stays so, and meets the signal when it goes on (wants_signal).
+  if (t.state === TASK_STOPPED && signo !== SIGKILL) return;
   const isDefault = tg.actions.get(signo).handlerAddr === SIG_DFL;
   const waitedFor = setHas(t.signals.realLo, t.signals.realHi, signo);
   if (

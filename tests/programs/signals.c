@@ -481,3 +481,24 @@ TEST(orphaned_group, "a terminal's stop signals leave an orphaned process group 
   });
   join(pid);
 }
+
+TEST(stopped_pending, "what would end a stopped process waits until it goes on; SIGKILL does not") {
+  int fatal[] = {SIGTERM, SIGSEGV, SIGRTMIN, SIGKILL}, status;
+  for (int i = 0; i < 4; i++) {
+    IN_CHILD(pid, {
+      for (;;) pause();
+    });
+    OK(kill(pid, SIGSTOP));
+    EQUAL(waitpid(pid, &status, WUNTRACED), pid);
+    CHECK(WIFSTOPPED(status));
+    OK(kill(pid, fatal[i]));
+    if (fatal[i] != SIGKILL) {
+      usleep(20000);
+      EQUAL(waitpid(pid, &status, WNOHANG), 0);
+      OK(kill(pid, SIGCONT));
+    }
+    EQUAL(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    EQUAL(WTERMSIG(status), fatal[i]);
+  }
+}
