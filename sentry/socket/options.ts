@@ -38,6 +38,7 @@ import {
   SO_RCVTIMEO_OLD,
   SO_REUSEADDR,
   SO_REUSEPORT,
+  SO_RXQ_OVFL,
   SO_SELECT_ERR_QUEUE,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
@@ -49,6 +50,7 @@ import {
   SO_TIMESTAMPNS_NEW,
   SO_TIMESTAMPNS_OLD,
   SO_TYPE,
+  SO_WIFI_STATUS,
   SO_ZEROCOPY,
 } from "../../platform/abi/socket.ts";
 import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../platform/abi/capability.ts";
@@ -81,6 +83,8 @@ const STORED = new Set([
   SO_NOFCS,
   SO_SELECT_ERR_QUEUE,
   SO_RCVMARK,
+  SO_RXQ_OVFL,
+  SO_WIFI_STATUS,
 ]);
 
 export class SocketOptions {

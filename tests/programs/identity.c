@@ -226,6 +226,7 @@ TEST(signal_rights, "an ordinary user cannot signal another's process, root can"
 
 TEST(priorities, "nice goes up for all, down for root alone") {
   NEEDS_ROOT;
+  OK(setpriority(PRIO_PROCESS, 0, 0));
   EQUAL(nice(5), 5);
   EQUAL(getpriority(PRIO_PROCESS, 0), 5);
   OK(setpriority(PRIO_PROCESS, 0, 0));

@@ -479,8 +479,8 @@ TEST(held_ring, "a ring that somebody can still receive from stays") {
 TEST(kept_options, "options without a meaning for local sockets are kept all the same") {
   int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0)), on = 1, value = -1;
   socklen_t length = sizeof value;
-  int kept[] = {SO_NOFCS, SO_SELECT_ERR_QUEUE};
-  for (int i = 0; i < 2; i++) {
+  int kept[] = {SO_NOFCS, SO_SELECT_ERR_QUEUE, SO_RXQ_OVFL, SO_WIFI_STATUS};
+  for (int i = 0; i < 4; i++) {
     OK(setsockopt(fd, SOL_SOCKET, kept[i], &on, sizeof on));
     OK(getsockopt(fd, SOL_SOCKET, kept[i], &value, &length));
     EQUAL(value, 1);
