@@ -490,3 +490,18 @@ TEST(fixed_maps, "the maps of the first user namespace cannot be written") {
     FAILS(write(fd, i < 2 ? "0 0 1" : "deny", i < 2 ? 5 : 4), EPERM);
   }
 }
+
+TEST(sizes, "fd/ is as large as it has files, a link in it 64, other links 0") {
+  struct stat st;
+  SKIP_UNLESS(stat("/proc/self/fd", &st) == 0 && st.st_size > 0, "an older kernel");
+  int fd = OK(dup(0)), before = st.st_size;
+  OK(dup(fd));
+  OK(stat("/proc/self/fd", &st));
+  EQUAL(st.st_size, before + 2);
+  OK(lstat("/proc/self/fd/0", &st));
+  EQUAL(st.st_size, 64);
+  OK(lstat("/proc/self/exe", &st));
+  EQUAL(st.st_size, 0);
+  OK(lstat("/proc/self/ns/uts", &st));
+  EQUAL(st.st_size, 0);
+}

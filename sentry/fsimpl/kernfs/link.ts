@@ -35,7 +35,6 @@ export class MagicLink extends KernInode {
     gid = 0,
   ) {
     super(fs, S_IFLNK | mode, uid, gid);
-    this.size = 64; // Linux: proc_pid_make_inode.
   }
 
   override readlink(): string | number {

@@ -61,14 +61,23 @@ abstract class DescriptorDir<T extends Inode> extends TaskDynamicDir {
   }
 }
 
+/** What lstat(2) tells of every link to an open file (Linux: proc_fd_instantiate). */
+const LINK_SIZE = 64;
+
 export class FdDir extends DescriptorDir<TaskLink> {
   constructor(fs: KernFilesystem, task: Task) {
     super(fs, task, 0o500);
   }
   protected override readonly entryType = DT_LNK;
 
+  /** The number of open files is its size: proc_pid_fd(5). */
+  override refresh(): number {
+    this.size = this.task.exiting ? 0 : this.task.fdTable.count;
+    return super.refresh();
+  }
+
   protected override make(fd: number): TaskLink {
-    return new TaskLink(
+    const link = new TaskLink(
       this.fs,
       this.task,
       0o700,
@@ -81,6 +90,8 @@ export class FdDir extends DescriptorDir<TaskLink> {
         return file === null ? -ENOENT : { mount: file.mount, dentry: file.dentry };
       },
     );
+    link.size = LINK_SIZE;
+    return link;
   }
 
   protected override update(link: TaskLink, file: FileDescription): void {
