@@ -15,8 +15,8 @@ import { IOV_MAX, MAX_RW_COUNT, OFFSET_END, TASK_SIZE_MAX } from "../../platform
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
 import { SI_USER, SIGPIPE, SIGXFSZ } from "../../platform/abi/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
-import { RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC, RWF_HIPRI } from "../../platform/abi/uio.ts";
-import { RWF_NOAPPEND, RWF_NOWAIT, RWF_SYNC } from "../../platform/abi/uio.ts";
+import { IOVEC_SIZE, RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC } from "../../platform/abi/uio.ts";
+import { RWF_HIPRI, RWF_NOAPPEND, RWF_NOWAIT, RWF_SYNC } from "../../platform/abi/uio.ts";
 import { BLOCK_INTERRUPTED, BLOCK_READY } from "../kernel/block.ts";
 import { sendSignal } from "../kernel/signal.ts";
 import { userSignal } from "../kernel/signal_info.ts";
@@ -194,7 +194,32 @@ function doWritev(
   if (passesEnd(offset, src.remaining)) return -EINVAL;
   const err = checkFlags(rwf);
   if (err < 0) return err;
+  if (file.impl.writesBuffers) {
+    return (rwf & ~RWF_HIPRI) !== 0 ? -EOPNOTSUPP : writeBuffers(t, file, iovAddr, count, 0);
+  }
   return doWrite(t, file, src, offset, rwf);
+}
+
+/** `count` buffers one by one, until one is not written whole; `written` before them (do_loop_readv_writev). */
+function writeBuffers(
+  t: Task,
+  file: FileDescription,
+  iovAddr: number,
+  count: number,
+  written: number,
+): SyscallReturn {
+  if (count === 0) return written;
+  const src = t.userSrcIov(iovAddr, 1);
+  if (typeof src === "number") return src;
+  const wanted = src.remaining;
+  const next = (n: number): SyscallReturn => {
+    if (n < 0) return written > 0 ? written : n;
+    return n < wanted
+      ? written + n
+      : writeBuffers(t, file, iovAddr + IOVEC_SIZE, count - 1, written + n);
+  };
+  const n = doWrite(t, file, src, AT_OFFSET, 0);
+  return typeof n === "number" ? next(n) : n.then(next);
 }
 
 /** Whether reads are more than refused. A directory has them, to say EISDIR. */

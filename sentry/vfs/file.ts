@@ -41,6 +41,10 @@ export abstract class FileDescriptionImpl {
   get splices(): boolean {
     return true;
   }
+  /** A vector is written as so many buffers, each by itself (Linux: f_op->write without write_iter). */
+  get writesBuffers(): boolean {
+    return false;
+  }
   /** Reading does not move an offset: a device whose bytes are in no place. */
   get isPlaceless(): boolean {
     return false;

@@ -6,6 +6,7 @@
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 
 static uint64_t read_u64(int fd) {
   uint64_t value = 0;
@@ -262,4 +263,18 @@ TEST(plain_events, "signalfds and timerfds have no events but the plain ones") {
     EQUAL(poll(&all, 1, 5000), 1);
     EQUAL(all.revents, POLLIN);
   }
+}
+
+TEST(eventfd_vectors, "each buffer of a vector is a write of its own to an eventfd, without flags") {
+  uint64_t values[2] = {2, 3};
+  int fd = OK(eventfd(0, EFD_NONBLOCK));
+  struct iovec whole[] = {{&values[0], 8}, {&values[1], 8}}, halves[] = {{&values[0], 4}, {(char *)values + 4, 4}};
+  EQUAL(writev(fd, whole, 2), 16);
+  EQUAL(read_u64(fd), 5);
+  FAILS(writev(fd, halves, 2), EINVAL);
+  FAILS(pwritev2(fd, whole, 1, -1, RWF_NOWAIT), EOPNOTSUPP);
+  EQUAL(pwritev2(fd, whole, 1, -1, RWF_HIPRI), 8);
+  values[1] = -1;
+  EQUAL(writev(fd, whole, 2), 8);
+  EQUAL(read_u64(fd), 4);
 }

@@ -30,6 +30,9 @@ export class EventFd extends FileDescriptionImpl {
   override get ignoresSeeks(): boolean {
     return true;
   }
+  override get writesBuffers(): boolean {
+    return true;
+  }
   override get waitQueue(): WaitQueue {
     return this.#queue;
   }
