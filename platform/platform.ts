@@ -39,8 +39,7 @@ export const IDENTITY_CALLS: readonly number[] = [
 export const IDENTITY_VIEW = 6;
 export const IDENTITY_PLACE = 7;
 export const IDENTITY_UNTOUCHED = 8;
-export const IDENTITY_ROBUST = 10;
-export const IDENTITY_SOLE = 12;
+export const IDENTITY_SOLE = 10;
 
 /** Of a host call that takes at most five. */
 export type CallArguments = readonly [number, number, number, number, number];
@@ -99,10 +98,41 @@ export abstract class Context {
    * Numbers that getpid(2) and the like answer: a platform may let the thread read them by itself.
    * In the order of IDENTITY_CALLS; then 1 when it may use the platform's `answers`, and the number of the
    * directory in which its relative paths start, 0 for none; then two halves of the set of signals whose action, as
-   * sigaction(2) tells it, is all zeros; two halves of the address of its robust list; and 1 when no other thread
-   * has the same signal actions.
+   * sigaction(2) tells it, is all zeros; and 1 when no other thread has the same signal actions.
    */
   setIdentity(_words: Int32Array): void {}
+
+  // What the thread may change by itself while it runs, with sigprocmask(2) and set_robust_list(2), where a platform
+  // lets it. It is the guest's word.
+  #blockedLo = 0;
+  #blockedHi = 0;
+  #robustListAddr = 0;
+  /** The signals that it blocks, as two halves of a set. */
+  get blockedLo(): number {
+    return this.#blockedLo;
+  }
+  set blockedLo(lo: number) {
+    this.#blockedLo = lo;
+  }
+  get blockedHi(): number {
+    return this.#blockedHi;
+  }
+  set blockedHi(hi: number) {
+    this.#blockedHi = hi;
+  }
+  /** The guest address of the head of its robust list, 0 for none. */
+  get robustListAddr(): number {
+    return this.#robustListAddr;
+  }
+  set robustListAddr(addr: number) {
+    this.#robustListAddr = addr;
+  }
+  /**
+   * Whether a signal may be pending for it: then it does not change its mask by itself. Who sets it and finds a
+   * signal blocked after that can rely on being asked before it is not.
+   */
+  setPending(_isPending: boolean): void {}
+
   /**
    * With EVENT_DEFAULTED: the signals, all zeros before, that got SIG_DFL with SA_RESTORER and this address of a
    * restorer. It is the guest's word.

@@ -59,6 +59,7 @@ import {
   CONTROL_BASE,
   CPU_TIME_ADDR,
   I_ALIVE,
+  I_BLOCKED,
   I_COMMANDS,
   I_DEFAULTED,
   I_EVENT,
@@ -76,10 +77,12 @@ import {
   I_MXCSR,
   I_NPREFETCHED,
   I_NR,
+  I_PENDING,
   I_PREFETCHED,
   I_REPLY,
   I_RESTORER,
   I_RESULT,
+  I_ROBUST,
   I_SELF,
   I_SIGNAL_PATH,
   I_STATE,
@@ -219,6 +222,30 @@ export class SystrapContext extends Context {
 
   override setIdentity(words: Int32Array): void {
     this.i32.set(words, I_WORDS);
+  }
+
+  override get blockedLo(): number {
+    return this.i32[I_BLOCKED];
+  }
+  override set blockedLo(lo: number) {
+    this.i32[I_BLOCKED] = lo;
+  }
+  override get blockedHi(): number {
+    return this.i32[I_BLOCKED + 1];
+  }
+  override set blockedHi(hi: number) {
+    this.i32[I_BLOCKED + 1] = hi;
+  }
+  override get robustListAddr(): number {
+    return this.#wordAt(4 * I_ROBUST);
+  }
+  override set robustListAddr(addr: number) {
+    this.#word(I_ROBUST, addr);
+  }
+
+  override setPending(isPending: boolean): void {
+    // Before whatever is read after it.
+    Atomics.exchange(this.i32, I_PENDING, isPending ? 1 : 0);
   }
 
   override takeDefaulted(): { lo: number; hi: number; restorerAddr: number } {

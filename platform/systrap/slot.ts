@@ -3,7 +3,6 @@ export {
   ANSWER_FOLLOW,
   ANSWER_NOFOLLOW,
   IDENTITY_PLACE as WORD_PLACE,
-  IDENTITY_ROBUST as WORD_ROBUST,
   IDENTITY_SOLE as WORD_SOLE,
   IDENTITY_UNTOUCHED as WORD_UNTOUCHED,
   IDENTITY_VIEW as WORD_VIEW,
@@ -79,6 +78,9 @@ export const I_FAULT_TRAPNO = 132;
 export const I_FAULT_ERROR = 133;
 export const I_DEFAULTED = 134;
 export const I_RESTORER = 136;
+export const I_BLOCKED = 138;
+export const I_ROBUST = 140;
+export const I_PENDING = 142;
 export const I_COMMANDS = 144;
 
 export const COMMAND_WORDS = 16;
@@ -101,6 +103,8 @@ export const LOCAL_CALL = 3;
 export const LOCAL_PATH = 4;
 export const LOCAL_ACTION = 5;
 export const LOCAL_FUTEX2 = 6;
+export const LOCAL_MASK = 7;
+export const LOCAL_ROBUST = 8;
 export const LOCAL_WORD = 16;
 
 // Answers, in bytes from ANSWERS_BASE on.

@@ -12,7 +12,9 @@ import {
   SYS_readlink,
   SYS_readlinkat,
   SYS_rt_sigaction,
+  SYS_rt_sigprocmask,
   SYS_sched_yield,
+  SYS_set_robust_list,
   SYS_stat,
 } from "../abi/amd64/syscalls.ts";
 import { EAGAIN } from "../abi/errno.ts";
@@ -38,7 +40,9 @@ import {
   LOCAL_CALL,
   LOCAL_FUTEX,
   LOCAL_FUTEX2,
+  LOCAL_MASK,
   LOCAL_PATH,
+  LOCAL_ROBUST,
   LOCAL_WAIT,
   LOCAL_WORD,
   SHARED_LOCAL,
@@ -151,6 +155,8 @@ export class SystrapPlatform implements Platform {
     local[SYS_sched_yield] = on ? LOCAL_CALL : 0;
     IDENTITY_CALLS.forEach((nr, i) => local[nr] = on ? LOCAL_WORD + i : 0);
     local[SYS_rt_sigaction] = on ? LOCAL_ACTION : 0;
+    local[SYS_rt_sigprocmask] = on ? LOCAL_MASK : 0;
+    local[SYS_set_robust_list] = on ? LOCAL_ROBUST : 0;
     for (const nr of PATH_CALLS) local[nr] = on ? LOCAL_PATH : 0;
     return on;
   }

@@ -198,6 +198,9 @@ function newContext(t: Task, args: CloneArgs): Context | number {
     : parent.addressSpace.fork(parent);
   if (typeof ctx === "number") return ctx;
   ctx.setReturn(0);
+  // Now, since the parent may go on, and change its mask, before the child's task is made.
+  ctx.blockedLo = parent.blockedLo;
+  ctx.blockedHi = parent.blockedHi;
   setReg(ctx.regs, REG_ORIG_RAX, -1);
   if (args.stackAddr !== 0) setReg(ctx.regs, REG_RSP, args.stackAddr + args.stackSize);
   ctx.setFullRegisters();
@@ -258,8 +261,7 @@ function childFs(t: Task, flags: number, unshared: Unshared): FsContext {
 function inherit(t: Task, child: Task, args: CloneArgs): void {
   const flags = args.flagsLo;
   child.name = t.name;
-  child.signals.maskLo = t.signals.maskLo;
-  child.signals.maskHi = t.signals.maskHi;
+  if (child.tg === t.tg && (t.tg.pending.lo | t.tg.pending.hi) !== 0) child.signals.flag();
   if ((flags & (CLONE_VM | CLONE_VFORK)) !== CLONE_VM) {
     child.signals.altStackAddr = t.signals.altStackAddr;
     child.signals.altStackSize = t.signals.altStackSize;
@@ -306,8 +308,7 @@ function abandon(child: Task): void {
   child.fs.release();
   child.ns.release();
   child.mm.release();
-  child.ctx!.release();
-  child.ctx = null;
+  child.takeContext()!.release();
 }
 
 /** The host could not make the child after all: it disappears without a trace. */

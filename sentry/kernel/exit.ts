@@ -98,9 +98,7 @@ function releaseResources(t: Task): void {
   t.fs.release();
   t.ns.release();
   t.mm.release();
-  const ctx = t.ctx;
-  t.ctx = null;
-  ctx?.release({ trust: trustOf(t.creds) });
+  t.takeContext()?.release({ trust: trustOf(t.creds) });
 }
 
 /**

@@ -13,9 +13,9 @@ import type { Task } from "./task.ts";
 
 /** Walks the list the thread registered, marks the locks it held and wakes one waiter of each. */
 export function exitRobustList(t: Task): void {
-  const headAddr = t.robustListAddr;
-  t.robustListAddr = 0;
+  const headAddr = t.ctx?.robustListAddr ?? 0;
   if (headAddr === 0) return;
+  t.ctx!.robustListAddr = 0;
   if (t.copyIn(headAddr, t.scratch, 0, ROBUST_LIST_HEAD_SIZE) < 0) return;
   const head = getRobustListHead(t.scratchView, 0);
   const pendingAddr = clearBit0(head.pendingAddr);

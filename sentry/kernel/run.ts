@@ -225,6 +225,7 @@ export class RunLoop {
     const interrupted = (result <= -ERESTARTSYS && result >= -ERESTARTSYS - 8) ||
       signals.hasSavedMask || t.tg.exiting || signals.interruptible(t);
     if (!interrupted && result !== KEEP_REGISTERS && !ctx.loadsAll) {
+      if (signals.isFlagged) signals.review(t);
       this.#served = ctx;
       this.#result = result;
       return;
@@ -243,6 +244,7 @@ export class RunLoop {
   #resume(t: Task): void {
     const ctx = t.ctx;
     if (ctx === null) return;
+    if (t.signals.isFlagged) t.signals.review(t);
     // Behind a patched site is no instruction: it was patched since the call began, or signals that came
     // to nothing were delivered there.
     const rip = getReg(ctx.regs, REG_RIP);

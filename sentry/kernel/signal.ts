@@ -26,6 +26,7 @@ import {
   setHas,
   type SignalSet,
 } from "./signal_queue.ts";
+import type { Context } from "../../platform/platform.ts";
 import { startClocks } from "./cpu_timer.ts";
 import { continueGroup } from "./job_control.ts";
 import type { ProcessGroup } from "./session.ts";
@@ -34,11 +35,16 @@ import { ThreadGroup } from "./thread_group.ts";
 
 export { SigInfo } from "./signal_info.ts";
 
+const UNBLOCKABLE_LO = bitLo(SIGKILL) | bitLo(SIGSTOP);
+
 /** The signal state of one task. */
 export class TaskSignals {
-  /** Blocked signals; SIGKILL and SIGSTOP never are. */
-  maskLo = 0;
-  maskHi = 0;
+  /** The task's context, which holds its mask as long as there is one. */
+  #ctx: Context | null;
+  #lastMaskLo = 0;
+  #lastMaskHi = 0;
+  /** Its context was told that a signal may be pending. */
+  isFlagged = false;
   /** Sent to this thread alone. */
   readonly pending: PendingSignals = new PendingSignals();
   /** sigsuspend, ppoll …: the mask to go back to once a handler is set up, or none was called. */
@@ -57,12 +63,62 @@ export class TaskSignals {
   /** It must take part in its group's stop. */
   stopPending = false;
 
+  constructor(ctx: Context | null = null) {
+    this.#ctx = ctx;
+  }
+
+  /** Blocked signals; SIGKILL and SIGSTOP never are. A thread that runs may be changing them. */
+  get maskLo(): number {
+    const lo = this.#ctx === null ? this.#lastMaskLo : this.#ctx.blockedLo;
+    return (lo & ~UNBLOCKABLE_LO) >>> 0;
+  }
+  set maskLo(lo: number) {
+    if (this.#ctx === null) this.#lastMaskLo = lo;
+    else this.#ctx.blockedLo = lo;
+  }
+  get maskHi(): number {
+    return (this.#ctx === null ? this.#lastMaskHi : this.#ctx.blockedHi) >>> 0;
+  }
+  set maskHi(hi: number) {
+    if (this.#ctx === null) this.#lastMaskHi = hi;
+    else this.#ctx.blockedHi = hi;
+  }
+
+  /** The task goes on in another context, or has none any more. */
+  moveTo(ctx: Context | null): void {
+    const { maskLo, maskHi } = this;
+    this.#ctx = ctx;
+    this.maskLo = maskLo;
+    this.maskHi = maskHi;
+    if (this.isFlagged) ctx?.setPending(true);
+  }
+
+  /** From now on the thread's mask changes only before our eyes. */
+  flag(): void {
+    if (this.isFlagged) return;
+    this.isFlagged = true;
+    this.#ctx?.setPending(true);
+  }
+
   /** Something ends an interruptible wait: a deliverable signal, a stop, an exit. */
   interruptible(t: Task): boolean {
+    if (this.killed || this.stopPending) return true;
     const shared = t.tg.pending;
-    return this.killed || this.stopPending ||
-      ((this.pending.lo | shared.lo) & ~this.maskLo) !== 0 ||
-      ((this.pending.hi | shared.hi) & ~this.maskHi) !== 0;
+    const lo = this.pending.lo | shared.lo;
+    const hi = this.pending.hi | shared.hi;
+    return (lo | hi) !== 0 && ((lo & ~this.maskLo) | (hi & ~this.maskHi)) !== 0;
+  }
+
+  /**
+   * Before a flagged thread goes on: nothing may be pending any more; or it has blocked, just as it was chosen for it,
+   * what another thread can take.
+   */
+  review(t: Task): void {
+    const { lo, hi } = t.tg.pending;
+    if ((lo | hi) !== 0) return retarget(t, lo & this.maskLo, hi & this.maskHi);
+    if ((this.pending.lo | this.pending.hi) !== 0) return;
+    this.isFlagged = false;
+    this.#ctx?.setPending(false);
   }
 }
 
@@ -87,6 +143,9 @@ export function sendSignal(
   const queued = charge(tg, thread, info);
   if (!queued && isRealTime(signo) && info.code !== SI_USER) return -EAGAIN;
   pending.add(signo, queued ? info : null);
+  // Before the look at who blocks it.
+  if (target instanceof ThreadGroup) { for (const t of tg.threads) t.signals.flag(); }
+  else thread.signals.flag();
   tg.signalQueue.notify(EPOLLIN);
   const chosen = target instanceof ThreadGroup ? choose(tg, signo) : thread;
   if (chosen !== null) complete(tg, chosen, signo);
@@ -229,8 +288,6 @@ function credsMaySignal(c: Credentials, target: Credentials): boolean {
   return c.euid === target.suid || c.euid === target.ruid || c.ruid === target.suid ||
     c.ruid === target.ruid || hasCapability(c, CAP_KILL);
 }
-
-const UNBLOCKABLE_LO = bitLo(SIGKILL) | bitLo(SIGSTOP);
 
 /** Side effects of sending (prepare_signal); false when the signal is dropped. */
 function prepare(tg: ThreadGroup, thread: Task, info: SigInfo): boolean {

@@ -7,7 +7,6 @@ import { PR_MCE_KILL_DEFAULT } from "../../platform/abi/prctl.ts";
 import {
   type Context,
   IDENTITY_PLACE,
-  IDENTITY_ROBUST,
   IDENTITY_SOLE,
   IDENTITY_UNTOUCHED,
   IDENTITY_VIEW,
@@ -66,8 +65,6 @@ export class Task {
   readonly blocking: BlockState;
   /** Where to clear and futex-wake at exit (set_tid_address), 0 for none. */
   clearChildTidAddr = 0;
-  robustListAddr = 0;
-  robustListLength = 0;
   /** Set in a vfork child: called when it execs or exits. */
   vforkDone: (() => void) | null = null;
   exitSignal = 0;
@@ -128,7 +125,7 @@ export class Task {
     this.fdTable = fdTable;
     this.fs = fs;
     this.ns = ns;
-    this.signals = new TaskSignals();
+    this.signals = new TaskSignals(ctx);
     this.blocking = new BlockState(this);
     ctx.owner = this;
     this.publishIdentity();
@@ -156,7 +153,16 @@ export class Task {
     this.ctx = ctx;
     this.args.regs = ctx.regs;
     ctx.owner = this;
+    this.signals.moveTo(ctx);
     this.publishIdentity();
+  }
+
+  /** exit: what its context held is over. */
+  takeContext(): Context | null {
+    const { ctx } = this;
+    this.signals.moveTo(null);
+    this.ctx = null;
+    return ctx;
   }
 
   /**
@@ -176,8 +182,6 @@ export class Task {
     identity[IDENTITY_UNTOUCHED] = this.tg.actions.untouchedLo;
     identity[IDENTITY_UNTOUCHED + 1] = this.tg.actions.untouchedHi;
     identity[IDENTITY_SOLE] = this.tg.actions.isShared ? 0 : 1;
-    identity[IDENTITY_ROBUST] = this.robustListAddr % 0x1_0000_0000;
-    identity[IDENTITY_ROBUST + 1] = Math.floor(this.robustListAddr / 0x1_0000_0000);
     this.ctx?.setIdentity(identity);
   }
 

@@ -39,9 +39,7 @@ export function setTidAddress(t: Task, args: SyscallArguments): number {
 /** set_robust_list(2). */
 export function setRobustList(t: Task, args: SyscallArguments): number {
   if (args.addr(1) !== ROBUST_LIST_HEAD_SIZE) return -EINVAL;
-  t.robustListAddr = args.addr(0);
-  t.publishIdentity();
-  t.robustListLength = ROBUST_LIST_HEAD_SIZE;
+  t.ctx!.robustListAddr = args.addr(0);
   return 0;
 }
 
@@ -52,7 +50,7 @@ export function getRobustList(t: Task, args: SyscallArguments): number {
   if (target === undefined) return -ESRCH;
   if (!mayAccess(t, target)) return -EPERM;
   if (t.copyOutI64(args.addr(2), ROBUST_LIST_HEAD_SIZE) < 0) return -EFAULT;
-  return t.copyOutI64(args.addr(1), target.robustListAddr);
+  return t.copyOutI64(args.addr(1), target.ctx?.robustListAddr ?? 0);
 }
 
 /** rseq(2): the host kernel keeps the area up to date, so it is registered there. */

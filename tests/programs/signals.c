@@ -2,6 +2,7 @@
 // signal(7): dispositions, masks, queues, restarts.
 #include "check.h"
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
@@ -348,6 +349,131 @@ TEST(default_discards, "SIG_DFL discards what is pending of a signal that is ign
   sigset_t pending;
   OK(sigpending(&pending));
   CHECK(!sigismember(&pending, SIGURG) && sigismember(&pending, SIGUSR1));
+}
+
+/* Of parent and child. */
+static volatile struct { int taken, sending, done; } *between;
+
+static void take(int sig) { (void)sig, __atomic_fetch_add(&between->taken, 1, __ATOMIC_SEQ_CST); }
+
+static void share(void) {
+  between = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(between != MAP_FAILED);
+}
+
+/* Changes the mask, and asks for it, until all is done. */
+static void *toggle(void *unused) {
+  sigset_t set, now;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGRTMIN);
+  while (!between->done) {
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    CHECK(sigismember(&now, SIGUSR1) && sigismember(&now, SIGRTMIN));
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  }
+  return unused;
+}
+
+/* Sends, and waits until each was taken. */
+static void send_to(pid_t pid) {
+  enum { SIGNALS = 300, AT_ONCE = 5 };
+  int sent = 0;
+  for (int i = 0; i < SIGNALS; i++) {
+    if (i % 2) {
+      for (int k = 0; k < AT_ONCE; k++) OK(sigqueue(pid, SIGRTMIN, (union sigval){.sival_int = i}));
+      sent += AT_ONCE;
+    } else {
+      OK(kill(pid, SIGUSR1));
+      sent++;
+    }
+    while (between->taken < sent) sched_yield();
+    EQUAL(between->taken, sent);
+  }
+  between->done = 1;
+}
+
+TEST(mask_races, "a signal that comes while its thread changes the mask is taken as soon as it is not blocked") {
+  share();
+  install(SIGUSR1, take, 0);
+  install(SIGRTMIN, take, 0);
+  IN_CHILD(pid, toggle(NULL));
+  send_to(pid);
+  join(pid);
+}
+
+TEST(mask_races_of_threads, "of threads that change their masks at any moment one takes what is sent to their process") {
+  share();
+  install(SIGUSR1, take, 0);
+  install(SIGRTMIN, take, 0);
+  IN_CHILD(pid, {
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) EQUAL(pthread_create(&threads[i], NULL, toggle, NULL), 0);
+    toggle(NULL);
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  });
+  send_to(pid);
+  join(pid);
+}
+
+static void *compute(void *unused) {
+  while (!between->done) {}
+  return unused;
+}
+
+TEST(mask_handed_on, "what the first thread blocks at the last moment another one takes") {
+  share();
+  install(SIGUSR1, take, 0);
+  enum { SIGNALS = 400 };
+  IN_CHILD(pid, {
+    pthread_t thread;
+    EQUAL(pthread_create(&thread, NULL, compute, NULL), 0);
+    for (int i = 1; i <= SIGNALS; i++) {
+      while (between->sending < i) {}
+      for (volatile int k = i % 100 * 20; k > 0; k--) {}
+      sigset_t blocked = block(SIGUSR1, 0);
+      while (between->taken < i) {}
+      OK(sigprocmask(SIG_UNBLOCK, &blocked, NULL));
+    }
+    between->done = 1;
+    pthread_join(thread, NULL);
+  });
+  for (int i = 1; i <= SIGNALS; i++) {
+    between->sending = i;
+    OK(kill(pid, SIGUSR1));
+    while (between->taken < i) sched_yield();
+  }
+  join(pid);
+}
+
+TEST(new_thread_mask, "a new thread has the mask of its maker at that moment") {
+  sigset_t none, now;
+  sigemptyset(&none);
+  for (int i = 0; i < 200; i++) {
+    sigset_t blocked = block(SIGUSR1, SIGUSR2);
+    IN_CHILD(pid, {
+      OK(sigprocmask(SIG_BLOCK, NULL, &now));
+      CHECK(memcmp(&now, &blocked, 8) == 0);
+    });
+    OK(sigprocmask(SIG_SETMASK, &none, NULL)); /* The child may not have started yet. */
+    join(pid);
+  }
+}
+
+TEST(mask_arguments, "sigprocmask refuses a bad way and size, and sets the mask although it cannot tell the old one") {
+  unsigned long set = 1ul << (SIGUSR1 - 1) | 1ul << (SIGKILL - 1) | 1ul << (SIGSTOP - 1), now = 0;
+  for (int i = 0; i < 3; i++) { /* The first call of a site goes another way. */
+    OK(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &(unsigned long){0}, NULL, 8));
+    FAILS(syscall(SYS_rt_sigprocmask, 7, &set, NULL, 8), EINVAL);
+    OK(syscall(SYS_rt_sigprocmask, 7, NULL, &now, 8));
+    EQUAL(now, 0);
+    FAILS(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, 16), EINVAL);
+    FAILS(syscall(SYS_rt_sigprocmask, SIG_BLOCK, nowhere, NULL, 8), EFAULT);
+    FAILS(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, nowhere, 8), EFAULT);
+    OK(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &now, 8));
+    EQUAL(now, 1ul << (SIGUSR1 - 1));
+  }
 }
 
 TEST(unkillable_mask, "SIGKILL and SIGSTOP cannot be caught or blocked") {

@@ -102,8 +102,7 @@
 #define WORD_VIEW 6             // words[]: 1 when the answers are this thread's
 #define WORD_PLACE 7            // words[]: the number of its current directory, 0 none
 #define WORD_UNTOUCHED 8        // words[] and the next: the signals whose action is all zeros
-#define WORD_ROBUST 10          // words[] and the next: the address of the thread's robust list, 0 none
-#define WORD_SOLE 12            // words[]: 1 when no other thread has the same signal actions
+#define WORD_SOLE 10            // words[]: 1 when no other thread has the same signal actions
 
 #define SPIN_YIELDS 0xffffffffu // it yields the processor instead
 #define YIELDS_MAX 4            // so often, then it sleeps
@@ -116,6 +115,8 @@
 #define LOCAL_PATH 4   // what the path is may be among the answers
 #define LOCAL_ACTION 5 // sigaction(2) of a signal of WORD_UNTOUCHED: a question, or the default set once more
 #define LOCAL_FUTEX2 6 // the futex calls of Linux 6.7: as operations of futex, which every host has
+#define LOCAL_MASK 7   // sigprocmask(2)
+#define LOCAL_ROBUST 8 // set_robust_list(2)
 #define LOCAL_WORD 16
 
 #ifndef __ASSEMBLER__
@@ -179,7 +180,9 @@ struct slot {
   uint64_t fault_addr;                      // 0x208
   uint32_t fault_trapno, fault_error;       // 0x210
   uint64_t defaulted, restorer;             // 0x218 signals set to SIG_DFL, with this restorer: the Sentry is told later
-  uint64_t pad6[3];
+  uint64_t blocked;                         // 0x228 the thread's signal mask, which either side changes while it has the slot
+  uint64_t robust;                          // 0x230 the address of its robust list, 0 none; likewise
+  uint32_t pending, pad6;                   // 0x238 1: a signal may be pending, so the Sentry must see each change of the mask
   struct command commands[SLOT_COMMAND_MAX];
 };
 #endif

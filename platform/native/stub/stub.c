@@ -54,8 +54,9 @@ enum {
 // A host signal came before the gate saw the clone.
 #define EINTR_RESULT -4
 #define EINVAL_RESULT -22
+#define EFAULT_RESULT -14
 enum { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_NO_AUTOMOUNT = 0x800, ANSWER_STAT_MODE = 24 };
-enum { PR_SET_PDEATHSIG = 1 };
+enum { PR_SET_PDEATHSIG = 1, ROBUST_LIST_HEAD_SIZE = 24, SIGSET_SIZE = 8 };
 // Long: what it is for hardly ever happens, and a timer can cost the host 10 us and more.
 enum { UNHEARD_NAP_NS = 2000000 };
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, INTERRUPT_SIGNAL = 34 };
@@ -379,8 +380,7 @@ static u32 prefetch(struct slot *s, u32 spec) {
       continue;
     }
     if (kind == PREFETCH_ROBUST) {
-      u64 list = s->words[WORD_ROBUST] | (u64)s->words[WORD_ROBUST + 1] << 32;
-      used = prefetch_range(s, &n, used, list, 24 /* sizeof(struct robust_list_head) */);
+      used = prefetch_range(s, &n, used, s->robust, ROBUST_LIST_HEAD_SIZE);
       continue;
     }
     u64 addr = s->regs[1 + (arg < 6 ? arg : 0)];
@@ -616,12 +616,45 @@ static int default_again(struct slot *s, u64 index, u64 from) {
 // About an action that nobody has set. Programs ask for all signals when they start, and ask for all, or set them
 // to their default, when they start another.
 static int serve_action(struct slot *s) {
-  enum { SIGACTION_SIZE = 32, SIGSET_SIZE = 8, SIGNALS = 64 };
+  enum { SIGACTION_SIZE = 32, SIGNALS = 64 };
   u64 index = (u32)s->regs[1] - 1, new = s->regs[2], old = s->regs[3];
   if (index >= SIGNALS || s->regs[4] != SIGSET_SIZE) return 0;
   if (!(s->words[WORD_UNTOUCHED + index / 32] >> index % 32 & 1) || old >= TASK_SIZE_GUEST) return 0;
   if (new && !default_again(s, index, new)) return 0;
   if (old && guest_zero((void *)old, SIGACTION_SIZE)) return 0;
+  s->regs[0] = 0;
+  return 1;
+}
+
+// The mask is set before the look at `pending`; the Sentry, who sends a signal, sets that before it looks at the mask.
+static int serve_mask(struct slot *s) {
+  const u64 unblockable = SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP);
+  u64 from = s->regs[2], old = s->regs[3], was = s->blocked, now = was, given;
+  if (s->regs[4] != SIGSET_SIZE || old >= TASK_SIZE_GUEST) return 0;
+  if (from) {
+    if (from >= TASK_SIZE_GUEST || guest_copy(&given, (const void *)from, SIGSET_SIZE)) return 0;
+    switch ((i32)s->regs[1]) {
+      case SIG_BLOCK: now = was | given; break;
+      case SIG_UNBLOCK: now = was & ~given; break;
+      case SIG_SETMASK: now = given; break;
+      default: return 0;
+    }
+    now &= ~unblockable;
+  }
+  if (now != was) {
+    __atomic_exchange_n(&s->blocked, now, __ATOMIC_SEQ_CST);
+    if (LOAD(s->pending)) {
+      STORE(s->blocked, was);
+      return 0;
+    }
+  }
+  s->regs[0] = old && guest_copy((void *)old, &was, SIGSET_SIZE) ? EFAULT_RESULT : 0;
+  return 1;
+}
+
+static int serve_robust(struct slot *s) {
+  if (s->regs[2] != ROBUST_LIST_HEAD_SIZE) return 0;
+  s->robust = s->regs[1];
   s->regs[0] = 0;
   return 1;
 }
@@ -635,6 +668,8 @@ static int serve_locally(struct slot *s, u64 nr) {
   if (s->signal_path && kind != LOCAL_FUTEX && kind != LOCAL_WAIT && kind != LOCAL_FUTEX2) return 0;
   if (kind == LOCAL_PATH) return answer_locally(s, nr);
   if (kind == LOCAL_ACTION) return serve_action(s);
+  if (kind == LOCAL_MASK) return serve_mask(s);
+  if (kind == LOCAL_ROBUST) return serve_robust(s);
   if (kind == LOCAL_FUTEX2) return serve_futex2(s, nr);
   i64 r;
   if (kind >= LOCAL_WORD) {
