@@ -22,6 +22,7 @@ import { kernelWake } from "./futex.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { hangUpOrphaned, leaveStop } from "./job_control.ts";
 import { exitRobustList } from "./robust_list.ts";
+import { forgetStragglers } from "./stragglers.ts";
 import { clearTty, leaveGroup, type Session } from "./session.ts";
 import { retarget, sendSignal, signalProcessGroup, startGroupExit } from "./signal.ts";
 import { kernelSignal, SigInfo } from "./signal_info.ts";
@@ -63,6 +64,7 @@ function endGroup(t: Task, status: number): void {
     tg.exiting = true;
     tg.exitStatus = status;
   }
+  forgetStragglers(tg);
   tg.itimers?.disarmAll();
   tg.posixTimers?.deleteAll();
   tg.pending.flush(0xffffffff, 0xffffffff);

@@ -30,6 +30,7 @@ import type { Context } from "../../platform/platform.ts";
 import { startClocks } from "./cpu_timer.ts";
 import { continueGroup } from "./job_control.ts";
 import type { ProcessGroup } from "./session.ts";
+import { expectStragglers } from "./stragglers.ts";
 import { type Task, TASK_BLOCKED, TASK_RUNNING, TASK_STOPPED } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
 
@@ -45,6 +46,8 @@ export class TaskSignals {
   #lastMaskHi = 0;
   /** Its context was told that a signal may be pending. */
   isFlagged = false;
+  /** It was interrupted, to take one that was sent to the process. */
+  isChosen = false;
   /** Sent to this thread alone. */
   readonly pending: PendingSignals = new PendingSignals();
   /** sigsuspend, ppoll …: the mask to go back to once a handler is set up, or none was called. */
@@ -110,13 +113,16 @@ export class TaskSignals {
   }
 
   /**
-   * Before a flagged thread goes on: nothing may be pending any more; or it has blocked, just as it was chosen for it,
-   * what another thread can take.
+   * Before a flagged thread goes on: it may have blocked, just as it was chosen for it, what another thread can take;
+   * or nothing is pending any more.
    */
   review(t: Task): void {
     const { lo, hi } = t.tg.pending;
-    if ((lo | hi) !== 0) return retarget(t, lo & this.maskLo, hi & this.maskHi);
-    if ((this.pending.lo | this.pending.hi) !== 0) return;
+    if (this.isChosen) {
+      this.isChosen = false;
+      retarget(t, lo & this.maskLo, hi & this.maskHi);
+    }
+    if ((lo | hi | this.pending.lo | this.pending.hi) !== 0) return;
     this.isFlagged = false;
     this.#ctx?.setPending(false);
   }
@@ -275,6 +281,7 @@ export function startGroupExit(tg: ThreadGroup, status: number): void {
     t.signals.stopPending = false;
     kick(t, true);
   }
+  expectStragglers(tg);
 }
 
 /** kill(2)'s rule (kill_ok_by_cred, and SIGCONT within a session). */
@@ -371,5 +378,8 @@ function complete(tg: ThreadGroup, t: Task, signo: number): void {
     signo === SIGKILL || (isDefault && isFatalByDefault(signo) && !dumpsCore(signo) && !waitedFor)
   ) {
     startGroupExit(tg, signo);
-  } else kick(t, false);
+  } else {
+    t.signals.isChosen = true;
+    kick(t, false);
+  }
 }

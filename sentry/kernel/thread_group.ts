@@ -1,6 +1,7 @@
 /** A process (Linux: signal_struct and what hangs on it); its threads are Tasks. */
 import { WaitQueue } from "../wait/queue.ts";
 import { IoCounts } from "./io_counts.ts";
+import type { KernelTimer } from "./timers.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Rlimits } from "./rlimits.ts";
 import type { ControllingTty, ProcessGroup } from "./session.ts";
@@ -63,6 +64,8 @@ export class ThreadGroup {
   /** Group exit has begun; `exitStatus` is what wait(2) will say. */
   exiting = false;
   exitStatus = 0;
+  /** Armed while it waits for the threads of an ending process that run guest code. */
+  stragglers: KernelTimer | null = null;
   /** The leader is a zombie and all other threads are gone: it can be waited for. */
   exited = false;
   /** execve(2) is ending the other threads; the caller is `execThread`. */

@@ -64,18 +64,6 @@ static void *many_calls(void *argument) {
   return argument;
 }
 
-static void control_race(uint64_t seed) {
-  pthread_t thread;
-  pthread_create(&thread, NULL, many_calls, NULL);
-  /* Where there is no control region every write is a signal, and some thousand show as much. */
-  for (int i = 0, faults = 0; i < 200000 && faults < 3000; i++) {
-    uintptr_t at = CONTROL + noise(&seed) % (4 * SLOT);
-    if (i % 2) at = CONTROL + noise(&seed) % 4 * SLOT + noise(&seed) % 0x600; /* The busiest part. */
-    faults += !poke(at & ~7ul, i % 3 ? noise(&seed) % 64 : noise(&seed));
-  }
-  pthread_join(thread, NULL);
-}
-
 static void shared(void) {
   for (uintptr_t at = SHARED; at < SHARED + 0x2000; at += 8) poke(at, 0x4141414141414141);
   for (uintptr_t at = ANSWERS; at < ANSWERS + ANSWERS_SPAN; at += 512) poke(at, 0x4141414141414141);
@@ -96,15 +84,34 @@ __attribute__((noreturn)) static void jump(uintptr_t to, uint64_t *seed) {
   __builtin_unreachable();
 }
 
-/* Waits a fifth of a second for a child and kills it then; whatever it does, it must be gone. */
-static void end(pid_t pid) {
+/* Waits for a child and kills it then; whatever it does, it must be gone. */
+static void end(pid_t pid, int wait_ms) {
   int status;
-  for (int i = 0; i < 40; i++) {
+  for (int waited_ms = 0; waited_ms < wait_ms; waited_ms += 5) {
     if (waitpid(pid, &status, WNOHANG) == pid) return;
     nanosleep(&(struct timespec){0, 5000000}, NULL);
   }
   kill(pid, SIGKILL);
   if (waitpid(pid, &status, 0) != pid) puts("a child cannot be waited for");
+}
+
+static __attribute__((noreturn)) void race(uint64_t seed) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, many_calls, NULL);
+  /* Where there is no control region every write is a signal, and some thousand show as much. */
+  for (int i = 0, faults = 0; i < 200000 && faults < 3000; i++) {
+    uintptr_t at = CONTROL + noise(&seed) % (4 * SLOT);
+    if (i % 2) at = CONTROL + noise(&seed) % 4 * SLOT + noise(&seed) % 0x600; /* The busiest part. */
+    faults += !poke(at & ~7ul, i % 3 ? noise(&seed) % 64 : noise(&seed));
+  }
+  _exit(0);
+}
+
+/* In a child: what it makes of itself may be a call that waits for ever. */
+static void control_race(uint64_t seed) {
+  pid_t pid = fork();
+  if (pid == 0) race(seed);
+  end(pid, 3000);
 }
 
 static void jump_around(uint64_t seed) {
@@ -117,7 +124,7 @@ static void jump_around(uint64_t seed) {
       jump(to, &seed);
     }
     noise(&seed);
-    if (pid > 0) end(pid);
+    if (pid > 0) end(pid, 200);
   }
   puts("jumped");
 }
