@@ -178,7 +178,10 @@ Deno.test(
   "a process that is kept and killed by the host leaves its place to another",
   withPlatform(SystrapPlatform.start, (p) => {
     const contexts = [1, 2, 3, 4].map(() => p.newAddressSpace("a") as SystrapContext);
-    for (const ctx of contexts) ctx.release({ trust: "a" });
+    for (const ctx of contexts) {
+      assert(ctx.addressSpace.hostPid > 0, "it has come to life");
+      ctx.release({ trust: "a" });
+    }
     assertEquals(p.mayKeep("a"), false);
     const [{ addressSpace }] = contexts;
     Deno.kill(addressSpace.hostPid, "SIGKILL");
