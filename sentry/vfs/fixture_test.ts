@@ -1,6 +1,14 @@
 /** A tree in memory for the tests of this folder; has no tests of its own. */
 import { assert } from "@std/assert";
 import { O_CREAT, O_RDWR } from "../../platform/abi/fcntl.ts";
+import {
+  ACL_GROUP_OBJ,
+  ACL_MASK,
+  ACL_OTHER,
+  ACL_UNDEFINED_ID,
+  ACL_USER,
+  ACL_USER_OBJ,
+} from "../../platform/abi/posix_acl.ts";
 import { type Credentials, initialCredentials } from "../auth/credentials.ts";
 import { Tmpfs } from "../fsimpl/tmpfs/mod.ts";
 import type { FileDescription } from "./file.ts";
@@ -82,3 +90,20 @@ export function opened(file: FileDescription | number): FileDescription {
   assert(typeof file !== "number", `errno ${file}`);
   return file;
 }
+
+/** u::rw-,u:1000:r--,g::r--,m::r-x,o::--- */
+export const EXTENDED_ACL = new Uint8Array(
+  Uint32Array.of(
+    2,
+    6 << 16 | ACL_USER_OBJ,
+    ACL_UNDEFINED_ID,
+    4 << 16 | ACL_USER,
+    1000,
+    4 << 16 | ACL_GROUP_OBJ,
+    ACL_UNDEFINED_ID,
+    5 << 16 | ACL_MASK,
+    ACL_UNDEFINED_ID,
+    ACL_OTHER,
+    ACL_UNDEFINED_ID,
+  ).buffer,
+);

@@ -1,7 +1,7 @@
 # GNU coreutils on processes and the system.
 id -u; id -un; groups; whoami; arch; uname -s; nproc >/dev/null; hostid >/dev/null; uptime >/dev/null
 env -i A=b env; printenv HOME; env -u HOME sh -c 'echo ${HOME-unset}'
-nice -n 7 nice; nohup true 2>/dev/null; echo $?
+echo $(($(nice -n 7 nice) - $(nice))); nohup true 2>/dev/null; echo $?
 timeout 0.05 sleep 9; echo $?; timeout -s KILL 0.05 sleep 9; echo $?
 timeout 5 sh -c 'exit 3'; echo $?
 stdbuf -oL echo buffered; setsid echo session; chroot / echo rooted; chroot --userspec=1000:1000 / id -u

@@ -1,16 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { EEXIST, EIO, ENOENT, ENOTEMPTY, EOPNOTSUPP, EROFS } from "../../../platform/abi/errno.ts";
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
-import {
-  ACL_GROUP_OBJ,
-  ACL_MASK,
-  ACL_OTHER,
-  ACL_TYPE_ACCESS,
-  ACL_TYPE_DEFAULT,
-  ACL_UNDEFINED_ID,
-  ACL_USER,
-  ACL_USER_OBJ,
-} from "../../../platform/abi/posix_acl.ts";
+import { ACL_TYPE_ACCESS, ACL_TYPE_DEFAULT } from "../../../platform/abi/posix_acl.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
 import { hostOpenat2 } from "../../../platform/host/files.ts";
 import { preadFd, pwriteFd } from "../../../platform/host/host.ts";
@@ -18,6 +9,7 @@ import { initialCredentials } from "../../auth/credentials.ts";
 import { Dentry } from "../../vfs/dentry.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import { ATTR_MODE, ATTR_MTIME, ATTR_SIZE, type Inode } from "../../vfs/inode.ts";
+import { EXTENDED_ACL } from "../../vfs/fixture_test.ts";
 import { aclsOf } from "../../vfs/inode_acls.ts";
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
 import type { Mount } from "../../vfs/mount.ts";
@@ -293,20 +285,3 @@ Deno.test("access control lists are the host's, also those that it changes", () 
     made.release();
   });
 });
-
-/** u::rw-,u:1000:r--,g::r--,m::r-x,o::--- */
-const EXTENDED_ACL = new Uint8Array(
-  Uint32Array.of(
-    2,
-    6 << 16 | ACL_USER_OBJ,
-    ACL_UNDEFINED_ID,
-    4 << 16 | ACL_USER,
-    1000,
-    4 << 16 | ACL_GROUP_OBJ,
-    ACL_UNDEFINED_ID,
-    5 << 16 | ACL_MASK,
-    ACL_UNDEFINED_ID,
-    ACL_OTHER,
-    ACL_UNDEFINED_ID,
-  ).buffer,
-);

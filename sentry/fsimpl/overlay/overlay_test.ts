@@ -18,16 +18,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../../../platform/abi/stat.ts";
-import {
-  ACL_GROUP_OBJ,
-  ACL_MASK,
-  ACL_OTHER,
-  ACL_TYPE_ACCESS,
-  ACL_TYPE_DEFAULT,
-  ACL_UNDEFINED_ID,
-  ACL_USER,
-  ACL_USER_OBJ,
-} from "../../../platform/abi/posix_acl.ts";
+import { ACL_TYPE_ACCESS, ACL_TYPE_DEFAULT } from "../../../platform/abi/posix_acl.ts";
 import { preadFd, pwriteFd } from "../../../platform/host/host.ts";
 import { type Credentials, initialCredentials } from "../../auth/credentials.ts";
 import { Dentry, dropChildren, dropInode } from "../../vfs/dentry.ts";
@@ -40,6 +31,7 @@ import {
   type Inode,
   noAttributes,
 } from "../../vfs/inode.ts";
+import { EXTENDED_ACL } from "../../vfs/fixture_test.ts";
 import { aclsOf } from "../../vfs/inode_acls.ts";
 import { KernelDst, KernelSrc, setKernelHostIo } from "../../vfs/kernel_io.ts";
 import { type Mount, MountNamespace, newMount } from "../../vfs/mount.ts";
@@ -210,23 +202,6 @@ Deno.test("copy-up keeps access control lists, and inherits none", () => {
   assertEquals(plain.copyUp(), 0);
   assertEquals([aclsOf(plain), plain.mode & 0o777], [null, 0o640]);
 });
-
-/** u::rw-,u:1000:r--,g::r--,m::r-x,o::--- */
-const EXTENDED_ACL = new Uint8Array(
-  Uint32Array.of(
-    2,
-    6 << 16 | ACL_USER_OBJ,
-    ACL_UNDEFINED_ID,
-    4 << 16 | ACL_USER,
-    1000,
-    4 << 16 | ACL_GROUP_OBJ,
-    ACL_UNDEFINED_ID,
-    5 << 16 | ACL_MASK,
-    ACL_UNDEFINED_ID,
-    ACL_OTHER,
-    ACL_UNDEFINED_ID,
-  ).buffer,
-);
 
 Deno.test("a removed lower file stays hidden, and its name can be used again", () => {
   const { root, lower } = overlay({ "f": "old", "g": "keep" });
