@@ -13,10 +13,15 @@ import {
   SIG_DFL,
   SIGCONT,
   SIGKILL,
-  SIGSTOP,
 } from "../../platform/abi/signal.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
-import { dumpsCore, isFatalByDefault, STOP_SIGNALS, stopsByDefault } from "./signal_actions.ts";
+import {
+  dumpsCore,
+  isFatalByDefault,
+  STOP_SIGNALS,
+  stopsByDefault,
+  UNBLOCKABLE,
+} from "./signal_actions.ts";
 import { faultSignal, SigInfo } from "./signal_info.ts";
 import {
   bitHi,
@@ -35,8 +40,6 @@ import { type Task, TASK_BLOCKED, TASK_RUNNING, TASK_STOPPED } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
 
 export { SigInfo } from "./signal_info.ts";
-
-const UNBLOCKABLE_LO = bitLo(SIGKILL) | bitLo(SIGSTOP);
 
 /** The signal state of one task. */
 export class TaskSignals {
@@ -73,7 +76,7 @@ export class TaskSignals {
   /** Blocked signals; SIGKILL and SIGSTOP never are. A thread that runs may be changing them. */
   get maskLo(): number {
     const lo = this.#ctx === null ? this.#lastMaskLo : this.#ctx.blockedLo;
-    return (lo & ~UNBLOCKABLE_LO) >>> 0;
+    return (lo & ~UNBLOCKABLE) >>> 0;
   }
   set maskLo(lo: number) {
     if (this.#ctx === null) this.#lastMaskLo = lo;
@@ -227,7 +230,7 @@ export function pendingSet(t: Task): SignalSet {
  */
 export function setMask(t: Task, lo: number, hi: number): void {
   const s = t.signals;
-  const newLo = (lo & ~UNBLOCKABLE_LO) >>> 0;
+  const newLo = (lo & ~UNBLOCKABLE) >>> 0;
   const newHi = hi >>> 0;
   const nowBlockedLo = newLo & ~s.maskLo & t.tg.pending.lo;
   const nowBlockedHi = newHi & ~s.maskHi & t.tg.pending.hi;

@@ -137,7 +137,6 @@ export class ThreadGroup {
     return sum;
   }
 
-  /** Threads that still run. */
   /** What its threads, and those counted in `endedIo`, have read and written. */
   ioCounts(): IoCounts {
     const sum = new IoCounts();
@@ -146,6 +145,7 @@ export class ThreadGroup {
     return sum;
   }
 
+  /** Threads that still run. */
   liveThreads(): number {
     let n = 0;
     for (const t of this.threads) if (!t.exiting) n++;

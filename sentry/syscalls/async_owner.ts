@@ -16,7 +16,16 @@ import {
 import { EINVAL, ESRCH } from "../../platform/abi/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../platform/abi/fcntl.ts";
 import { FOWNER_EX_SIZE, getFOwnerEx, putFOwnerEx } from "../../platform/abi/fcntl.ts";
-import { SI_KERNEL, SIGIO, SIGURG } from "../../platform/abi/signal.ts";
+import {
+  POLL_ERR,
+  POLL_HUP,
+  POLL_IN,
+  POLL_OUT,
+  POLL_PRI,
+  SI_KERNEL,
+  SIGIO,
+  SIGURG,
+} from "../../platform/abi/signal.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
 import { CAP_KILL } from "../../platform/abi/capability.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -30,11 +39,11 @@ import type { WaitEntry } from "../wait/queue.ts";
 export const O_ASYNC = 0o20000;
 /** Of a reason to signal: the event that stands for it, si_code and si_band (Linux: band_table). */
 const REASONS = [
-  { event: EPOLLHUP, code: 6, band: EPOLLHUP | EPOLLERR },
-  { event: EPOLLERR, code: 4, band: EPOLLERR },
-  { event: EPOLLPRI, code: 5, band: EPOLLPRI | EPOLLRDBAND },
-  { event: EPOLLIN, code: 1, band: EPOLLIN | EPOLLRDNORM },
-  { event: EPOLLOUT, code: 2, band: EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND },
+  { event: EPOLLHUP, code: POLL_HUP, band: EPOLLHUP | EPOLLERR },
+  { event: EPOLLERR, code: POLL_ERR, band: EPOLLERR },
+  { event: EPOLLPRI, code: POLL_PRI, band: EPOLLPRI | EPOLLRDBAND },
+  { event: EPOLLIN, code: POLL_IN, band: EPOLLIN | EPOLLRDNORM },
+  { event: EPOLLOUT, code: POLL_OUT, band: EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND },
 ];
 const SIGNAL_MAX = 64;
 

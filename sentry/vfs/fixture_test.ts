@@ -8,6 +8,7 @@ import {
   ACL_UNDEFINED_ID,
   ACL_USER,
   ACL_USER_OBJ,
+  POSIX_ACL_XATTR_VERSION,
 } from "../../platform/abi/posix_acl.ts";
 import { type Credentials, initialCredentials } from "../auth/credentials.ts";
 import { Tmpfs } from "../fsimpl/tmpfs/mod.ts";
@@ -91,19 +92,21 @@ export function opened(file: FileDescription | number): FileDescription {
   return file;
 }
 
-/** u::rw-,u:1000:r--,g::r--,m::r-x,o::--- */
-export const EXTENDED_ACL = new Uint8Array(
-  Uint32Array.of(
-    2,
-    6 << 16 | ACL_USER_OBJ,
-    ACL_UNDEFINED_ID,
-    4 << 16 | ACL_USER,
-    1000,
-    4 << 16 | ACL_GROUP_OBJ,
-    ACL_UNDEFINED_ID,
-    5 << 16 | ACL_MASK,
-    ACL_UNDEFINED_ID,
-    ACL_OTHER,
-    ACL_UNDEFINED_ID,
-  ).buffer,
-);
+export type AclEntry = [tag: number, perm: number, id?: number];
+
+/** An access control list as its extended attribute has it. */
+export function aclValue(
+  entries: AclEntry[],
+  version = POSIX_ACL_XATTR_VERSION,
+): Uint8Array<ArrayBuffer> {
+  const words = entries.flatMap(([tag, perm, id]) => [tag | perm << 16, id ?? ACL_UNDEFINED_ID]);
+  return new Uint8Array(Uint32Array.of(version, ...words).buffer);
+}
+
+export const EXTENDED_ACL = aclValue([
+  [ACL_USER_OBJ, 6],
+  [ACL_USER, 4, 1000],
+  [ACL_GROUP_OBJ, 4],
+  [ACL_MASK, 5],
+  [ACL_OTHER, 0],
+]);

@@ -5,29 +5,21 @@ import {
   ACL_GROUP_OBJ,
   ACL_MASK,
   ACL_OTHER,
-  ACL_UNDEFINED_ID,
   ACL_USER,
   ACL_USER_OBJ,
-  POSIX_ACL_XATTR_VERSION,
 } from "../../platform/abi/posix_acl.ts";
 import { initialCredentials } from "../auth/credentials.ts";
+import { type AclEntry, aclValue } from "./fixture_test.ts";
 import { decodeAcl, PosixAcl } from "./posix_acl.ts";
 
-type Entry = [tag: number, perm: number, id?: number];
-
-function value(entries: Entry[], version = POSIX_ACL_XATTR_VERSION): Uint8Array {
-  const words = entries.flatMap(([tag, perm, id]) => [tag | perm << 16, id ?? ACL_UNDEFINED_ID]);
-  return new Uint8Array(Uint32Array.of(version, ...words).buffer);
-}
-
-function list(...entries: Entry[]): PosixAcl {
-  const acl = decodeAcl(value(entries));
+function list(...entries: AclEntry[]): PosixAcl {
+  const acl = decodeAcl(aclValue(entries));
   assert(acl instanceof PosixAcl);
   return acl;
 }
 
-const MINIMAL: Entry[] = [[ACL_USER_OBJ, 6], [ACL_GROUP_OBJ, 4], [ACL_OTHER, 0]];
-const EXTENDED: Entry[] = [
+const MINIMAL: AclEntry[] = [[ACL_USER_OBJ, 6], [ACL_GROUP_OBJ, 4], [ACL_OTHER, 0]];
+const EXTENDED: AclEntry[] = [
   [ACL_USER_OBJ, 6],
   [ACL_USER, 7, 1000],
   [ACL_GROUP_OBJ, 4],
@@ -37,14 +29,14 @@ const EXTENDED: Entry[] = [
 ];
 
 Deno.test("a value is decoded to a list of the same bytes, or refused", () => {
-  assertEquals(list(...EXTENDED).bytes, value(EXTENDED));
-  assertEquals(list([ACL_USER_OBJ, 6, 5], ...MINIMAL.slice(1)).bytes, value(MINIMAL));
-  assertEquals(decodeAcl(value([])), null);
+  assertEquals(list(...EXTENDED).bytes, aclValue(EXTENDED));
+  assertEquals(list([ACL_USER_OBJ, 6, 5], ...MINIMAL.slice(1)).bytes, aclValue(MINIMAL));
+  assertEquals(decodeAcl(aclValue([])), null);
   assertEquals(decodeAcl(new Uint8Array(0)), null);
-  assertEquals(decodeAcl(value(MINIMAL, 1)), -EOPNOTSUPP);
-  assertEquals(decodeAcl(value(MINIMAL).subarray(0, 27)), -EINVAL);
+  assertEquals(decodeAcl(aclValue(MINIMAL, 1)), -EOPNOTSUPP);
+  assertEquals(decodeAcl(aclValue(MINIMAL).subarray(0, 27)), -EINVAL);
   assertEquals(decodeAcl(new Uint8Array(3)), -EINVAL);
-  assertEquals(decodeAcl(value([[0x40, 0]])), -EINVAL);
+  assertEquals(decodeAcl(aclValue([[0x40, 0]])), -EINVAL);
 });
 
 Deno.test("a list is valid with all entries it needs, in order, once each but the named", () => {

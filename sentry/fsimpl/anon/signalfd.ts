@@ -4,21 +4,16 @@
  */
 import { EPOLLIN } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
-import {
-  putSignalfdSiginfo,
-  SIGKILL,
-  SIGNALFD_SIGINFO_SIZE,
-  SIGSTOP,
-} from "../../../platform/abi/signal.ts";
+import { putSignalfdSiginfo, SIGNALFD_SIGINFO_SIZE } from "../../../platform/abi/signal.ts";
 import { current } from "../../kernel/current.ts";
 import { dequeueFrom, pendingSet, type SigInfo } from "../../kernel/signal.ts";
+import { UNBLOCKABLE } from "../../kernel/signal_actions.ts";
 import type { Task } from "../../kernel/task.ts";
 import { newAnonFile } from "../../vfs/anon.ts";
 import { FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
 import type { IoDst } from "../../vfs/io.ts";
 import type { WaitQueue } from "../../wait/queue.ts";
 
-const UNBLOCKABLE_LO = (1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1));
 const scratch = new Uint8Array(SIGNALFD_SIGINFO_SIZE);
 const view = new DataView(scratch.buffer);
 
@@ -33,7 +28,7 @@ export class SignalFd extends FileDescriptionImpl {
     this.setMask(lo, hi);
   }
   setMask(lo: number, hi: number): void {
-    this.lo = (lo & ~UNBLOCKABLE_LO) >>> 0;
+    this.lo = (lo & ~UNBLOCKABLE) >>> 0;
     this.hi = hi >>> 0;
     this.#who.tg.signalQueue.notify(EPOLLIN);
   }
