@@ -28,6 +28,10 @@ export const EPOLLWAKEUP = 0x20000000;
 export const EPOLLONESHOT = 0x40000000;
 export const EPOLLET = 0x80000000;
 
+// ioctl(2) of an epoll instance
+export const EPIOCSPARAMS = 0x4008_8a01;
+export const EPIOCGPARAMS = 0x8008_8a02;
+
 /** struct epoll_event, packed on x86-64. */
 export const EPOLL_EVENT_SIZE = 12;
 export const EPOLL_EVENT_OFF_EVENTS = 0;

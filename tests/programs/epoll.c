@@ -1,6 +1,7 @@
 // epoll(7), poll(2) and select(2).
 #include "check.h"
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -324,4 +325,36 @@ TEST(refusals, "epoll judges the room for events before its descriptor, and what
   FAILS(epoll_ctl(epoll, 9, file, &event), EPERM);
   FAILS(epoll_ctl(epoll, EPOLL_CTL_DEL, file, &event), EPERM);
   FAILS(epoll_ctl(epoll, 9, epoll, &event), EINVAL);
+}
+
+/* struct epoll_params, and the ioctls of linux/eventpoll.h. */
+struct params {
+  uint32_t usecs;
+  uint16_t budget;
+  uint8_t prefers, pad;
+};
+#define SET_PARAMS _IOW(0x8a, 1, struct params)
+#define GET_PARAMS _IOR(0x8a, 2, struct params)
+
+TEST(busy_poll, "EPIOCSPARAMS checks and keeps how to poll") {
+  set_up();
+  struct params got, params = {.usecs = 100, .budget = 64, .prefers = 1};
+  memset(&got, 7, sizeof got);
+  if (ioctl(ep, GET_PARAMS, &got) != 0) skip_test("the kernel is older than 6.9");
+  EQUAL(got.usecs, 0);
+  EQUAL(got.pad, 0);
+  OK(ioctl(ep, SET_PARAMS, &params));
+  OK(ioctl(ep, GET_PARAMS, &got));
+  CHECK(memcmp(&got, &params, sizeof got) == 0);
+  FAILS(ioctl(ep, SET_PARAMS, &(struct params){.pad = 1}), EINVAL);
+  FAILS(ioctl(ep, SET_PARAMS, &(struct params){.prefers = 2}), EINVAL);
+  FAILS(ioctl(ep, SET_PARAMS, &(struct params){.usecs = 0x80000000}), EINVAL);
+  FAILS(ioctl(ep, SET_PARAMS, nowhere), EFAULT);
+  FAILS(ioctl(ep, GET_PARAMS, nowhere), EFAULT);
+  FAILS(ioctl(ep, FIONREAD, &got), EINVAL);
+  FAILS(ioctl(p[0], GET_PARAMS, &got), ENOTTY);
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  OK(ioctl(ep, SET_PARAMS, &(struct params){.budget = 65}));
+  OK(setresuid(1000, 1000, 1000));
+  FAILS(ioctl(ep, SET_PARAMS, &(struct params){.budget = 65}), EPERM);
 }

@@ -4,6 +4,8 @@
  * a wait costs O(ready). Items on the list are re-polled before they are reported (Linux: ep_send_events).
  */
 import {
+  EPIOCGPARAMS,
+  EPIOCSPARAMS,
   EPOLLERR,
   EPOLLET,
   EPOLLEXCLUSIVE,
@@ -15,8 +17,9 @@ import {
   EPOLLWAKEUP,
 } from "../../../platform/abi/epoll.ts";
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../platform/abi/errno.ts";
-import { type FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
+import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import { type WaitEntry, WaitQueue } from "../../wait/queue.ts";
+import { copyInParams, EPOLL_PARAMS_SIZE } from "./epoll_params.ts";
 
 /** Linux's EP_MAX_NESTS: epoll instances in one chain. */
 const MAX_CHAIN = 5;
@@ -74,11 +77,19 @@ export class EpollFile extends FileDescriptionImpl {
   #last: EpollItem | null = null;
   /** Instances that watch this one, once per watch. */
   readonly parents: EpollFile[] = [];
+  /** struct epoll_params. */
+  #params: Uint8Array = new Uint8Array(EPOLL_PARAMS_SIZE);
   /** The items of the last harvest, until `settle`. */
   readonly #harvest: EpollItem[] = [];
 
-  override ioctl(): number {
-    return -EINVAL;
+  /** What EPIOCSPARAMS sets is kept and told; there are no devices to poll. */
+  override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
+    if (cmd === EPIOCGPARAMS) return caller.copyOut(arg, this.#params, 0, EPOLL_PARAMS_SIZE);
+    if (cmd !== EPIOCSPARAMS) return -EINVAL;
+    const params = copyInParams(caller, arg);
+    if (typeof params === "number") return params;
+    this.#params = params;
+    return 0;
   }
   override get seekable(): boolean {
     return false;
