@@ -112,20 +112,6 @@ export class MessageQueue {
     }
   }
 
-  /** Drops messages of every sender but `from`: a datagram socket was connected to it. */
-  keepOnly(from: UnixSocket): void {
-    const kept = this.#messages.filter((m) => m.from === from);
-    if (kept.length === this.#messages.length) return;
-    const dropped = this.#messages.filter((m) => m.from !== from);
-    this.#messages.length = 0;
-    this.#messages.push(...kept);
-    for (const m of dropped) {
-      this.bytes -= m.data.length;
-      m.rights?.release();
-      m.sender.uncharge(m.cost);
-    }
-  }
-
   #drop(): void {
     const m = this.#messages.shift()!;
     this.bytes -= m.data.length;
