@@ -147,8 +147,5 @@ export const PROCMAP_QUERY_VMA_SHARED = 8;
 export const PROCMAP_QUERY_COVERING_OR_NEXT_VMA = 0x10;
 export const PROCMAP_QUERY_FILE_BACKED_VMA = 0x20;
 
-// ioctl(2): file attributes, as lsattr(1) and chattr(1) use it
-export const FS_IOC_GETFLAGS = 0x8008_6601;
-export const FS_IOC_SETFLAGS = 0x4008_6602;
 /** struct file_attr of file_getattr(2). */
 export const FILE_ATTR_SIZE_VER0 = 24;

@@ -4,6 +4,9 @@
 
 export const PIDFD_NONBLOCK = 0o4000;
 export const PIDFD_THREAD = 0o200;
+/** Instead of a pidfd: the calling thread, the calling process. */
+export const PIDFD_SELF_THREAD = -10000;
+export const PIDFD_SELF_THREAD_GROUP = -10001;
 export const PIDFD_SIGNAL_THREAD = 0o1;
 export const PIDFD_SIGNAL_THREAD_GROUP = 0o2;
 export const PIDFD_SIGNAL_PROCESS_GROUP = 0o4;

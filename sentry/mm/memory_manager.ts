@@ -102,6 +102,8 @@ export class MemoryManager {
   futureMarks = 0;
   /** PR_MDWE_*: what prctl(PR_SET_MDWE) asked for, or 0. */
   denyWriteExec = 0;
+  /** modify_ldt(2) has written an entry, which can only be an empty one. */
+  hasLdt = false;
   /** By address: contexts of io_setup(2). Null until there is one. */
   bound: Map<number, MemoryBound> | null = null;
   /** mseal(2) was used. */
@@ -173,6 +175,7 @@ export class MemoryManager {
       copy.marks &= ~MARK_LOCKED_ON_FAULT;
       mm.vmas.all.push(copy);
     }
+    mm.hasLdt = this.hasLdt;
     mm.denyWriteExec = this.inheritedDenyWriteExec;
     mm.mmapBase = this.mmapBase;
     mm.brkStart = this.brkStart;

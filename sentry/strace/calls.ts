@@ -215,6 +215,7 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   mremap: address(ptr, length, length, tasks.remapFlags, tasks.remapTarget),
   brk: address(ptr),
   madvise: [ptr, length, tasks.memoryAdvice],
+  process_madvise: [fd, file.iovecFar, uint, tasks.memoryAdvice, hex],
   msync: [ptr, length, tasks.syncFlags],
   mincore: [ptr, length, ptr],
   mlock: [ptr, length],
@@ -230,6 +231,9 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   remap_file_pages: [ptr, length, tasks.protection, size, tasks.mapFlags],
   mbind: [ptr, length, system.memoryPolicy, system.nodesIn, size, system.bindFlags],
   set_mempolicy: [system.memoryPolicy, system.nodesIn, size],
+  modify_ldt: [int, ptr, size],
+  migrate_pages: [pid, size, ptr, ptr],
+  move_pages: [pid, size, ptr, ptr, ptr, system.bindFlags],
   get_mempolicy: [system.memoryPolicyOut, system.nodesOut, size, ptr, system.policyQuery],
   arch_prctl: [tasks.archCode, ptr],
 

@@ -12,26 +12,10 @@ import {
   SYS_utime,
   SYS_utimensat,
 } from "../../platform/abi/amd64/syscalls.ts";
-import {
-  SYS_file_getattr,
-  SYS_file_setattr,
-  SYS_utimes,
-} from "../../platform/abi/amd64/syscalls.ts";
+import { SYS_utimes } from "../../platform/abi/amd64/syscalls.ts";
 import { getI64 } from "../../platform/abi/bytes.ts";
-import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP } from "../../platform/abi/errno.ts";
+import { EINVAL } from "../../platform/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../platform/abi/fcntl.ts";
-import {
-  FILE_ATTR_SIZE_VER0,
-  FS_APPEND_FL,
-  FS_IMMUTABLE_FL,
-  FS_NOATIME_FL,
-  FS_NODUMP_FL,
-  FS_XFLAG_APPEND,
-  FS_XFLAG_IMMUTABLE,
-  FS_XFLAG_NOATIME,
-  FS_XFLAG_NODUMP,
-} from "../../platform/abi/fs.ts";
-import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import {
   FULL,
@@ -41,15 +25,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { PathRef } from "../vfs/mount.ts";
-import {
-  changeFlags,
-  changeMode,
-  changeOwner,
-  changeTimes,
-  hasFlags,
-  TIME_NOW,
-  TIME_OMIT,
-} from "../vfs/namei.ts";
+import { changeMode, changeOwner, changeTimes, TIME_NOW, TIME_OMIT } from "../vfs/namei.ts";
 import { WALK_NOFOLLOW } from "../vfs/namei.ts";
 import { fileArg, walkArg, walkFlagsOf } from "./path_args.ts";
 
@@ -234,57 +210,7 @@ function applyTimes(t: Task, p: PathRef): number {
   return changeTimes(t.creds, p, atimeSec, atimeNsec, mtimeSec, mtimeNsec);
 }
 
-/** [FS_*_FL, FS_XFLAG_*] */
-const XFLAGS: readonly (readonly [number, number])[] = [
-  [FS_IMMUTABLE_FL, FS_XFLAG_IMMUTABLE],
-  [FS_APPEND_FL, FS_XFLAG_APPEND],
-  [FS_NODUMP_FL, FS_XFLAG_NODUMP],
-  [FS_NOATIME_FL, FS_XFLAG_NOATIME],
-];
-
-/** The place and size that file_getattr(2) and file_setattr(2) name. */
-function fileAttrArgs(t: Task, args: SyscallArguments): PathRef | number {
-  const flags = args.u32(4);
-  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-  const size = args.addr(3);
-  if (size > PAGE_SIZE) return -E2BIG;
-  if (size < FILE_ATTR_SIZE_VER0) return -EINVAL;
-  return walkArg(t, args.i32(0), args.addr(1), walkFlagsOf(flags));
-}
-
-/** file_getattr(2). */
-export function fileGetattr(t: Task, args: SyscallArguments): SyscallReturn {
-  const p = fileAttrArgs(t, args);
-  if (typeof p === "number") return p;
-  const inode = p.dentry.inode!;
-  if (!hasFlags(inode)) return -EOPNOTSUPP;
-  const err = inode.refresh();
-  if (err < 0) return err;
-  const bytes = new Uint8Array(args.addr(3));
-  let xflags = 0;
-  for (const [flag, xflag] of XFLAGS) if ((inode.flags & flag) !== 0) xflags |= xflag;
-  bytes[0] = xflags;
-  return t.copyOut(args.addr(2), bytes, 0, bytes.length);
-}
-
-/** file_setattr(2): flags alone; there are no extents, no project quotas. */
-export function fileSetattr(t: Task, args: SyscallArguments): SyscallReturn {
-  const p = fileAttrArgs(t, args);
-  if (typeof p === "number") return p;
-  const bytes = new Uint8Array(args.addr(3));
-  if (t.copyIn(args.addr(2), bytes, 0, bytes.length) < 0) return -EFAULT;
-  if (bytes.subarray(FILE_ATTR_SIZE_VER0).some((b) => b !== 0)) return -E2BIG;
-  const known = XFLAGS.reduce((all, [, xflag]) => all | xflag, 0);
-  if ((bytes[0] & ~known) !== 0) return -EINVAL;
-  if (bytes.subarray(1).some((b) => b !== 0)) return -EOPNOTSUPP;
-  let flags = 0;
-  for (const [flag, xflag] of XFLAGS) if ((bytes[0] & xflag) !== 0) flags |= flag;
-  return changeFlags(t.creds, p, flags);
-}
-
 export const rows: readonly SyscallRow[] = [
-  [SYS_file_getattr, "file_getattr", fileGetattr, FULL],
-  [SYS_file_setattr, "file_setattr", fileSetattr, FULL],
   [SYS_chmod, "chmod", chmod, FULL],
   [SYS_fchmod, "fchmod", fchmod, FULL],
   [SYS_chown, "chown", chown, FULL],

@@ -16,10 +16,13 @@ import {
   FIONREAD,
   FIOQSIZE,
   FIOSETOWN,
+  FS_IOC_FSGETXATTR,
+  FS_IOC_FSSETXATTR,
+  FS_IOC_GETFLAGS,
+  FS_IOC_SETFLAGS,
   SIOCGPGRP,
   SIOCSPGRP,
 } from "../../platform/abi/ioctl.ts";
-import { FS_IOC_GETFLAGS, FS_IOC_SETFLAGS } from "../../platform/abi/fs.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { FD_CLOEXEC } from "../kernel/fd_table.ts";
@@ -31,8 +34,9 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
-import { changeFlags, hasFlags } from "../vfs/namei.ts";
+import { hasFlags, mayChangeFlags } from "../vfs/namei.ts";
 import { getOwnerAt, O_ASYNC, sendsSigio, setOwnerAt } from "./async_owner.ts";
+import { getFsxattrOf, setFsxattrOf } from "./file_attr.ts";
 
 /** ioctl(2). */
 export function ioctl(t: Task, args: SyscallArguments): SyscallReturn {
@@ -70,6 +74,12 @@ export function ioctl(t: Task, args: SyscallArguments): SyscallReturn {
     case FS_IOC_SETFLAGS:
       if (!hasFlags(file.inode)) break;
       return setFlagsOf(t, file, arg);
+    case FS_IOC_FSGETXATTR:
+      if (!hasFlags(file.inode)) break;
+      return getFsxattrOf(t, file.inode, arg);
+    case FS_IOC_FSSETXATTR:
+      if (!hasFlags(file.inode)) break;
+      return setFsxattrOf(t, file, arg);
     case FIOSETOWN:
     case SIOCSPGRP:
       if ((file.inode.mode & S_IFMT) === S_IFSOCK) return setOwnerAt(t, fd, file, arg);
@@ -118,7 +128,10 @@ function setAsync(t: Task, file: FileDescription, arg: number): number {
 /** FS_IOC_SETFLAGS: what chattr(1) does. */
 function setFlagsOf(t: Task, file: FileDescription, arg: number): number {
   const err = t.copyIn(arg, t.scratch, 0, 4);
-  return err < 0 ? err : changeFlags(t.creds, file, t.scratchView.getUint32(0, true));
+  if (err < 0) return err;
+  const flags = t.scratchView.getUint32(0, true);
+  const refusal = mayChangeFlags(t.creds, file, flags);
+  return refusal < 0 ? refusal : file.inode.setFlags!(flags);
 }
 
 /** FIOQSIZE: the bytes a file's blocks take, of files that have some. */

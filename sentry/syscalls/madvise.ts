@@ -40,7 +40,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { isAnyLocked } from "../mm/locking.ts";
-import { PAGE_SIZE, pageUp } from "../mm/memory_manager.ts";
+import { type MemoryManager, PAGE_SIZE, pageUp } from "../mm/memory_manager.ts";
 import {
   MARK_DONTDUMP,
   MARK_DONTFORK,
@@ -97,16 +97,21 @@ const DISCARDS = new Set([
   MADV_GUARD_INSTALL,
 ]);
 
-function madvise(t: Task, args: SyscallArguments): SyscallReturn {
-  const addr = args.addr(0);
-  const advice = args.i32(2);
-  if (!KNOWN_ADVICE.has(advice) || args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
-  const length = pageUp(args.addr(1));
+/** madvise(2). */
+export function madvise(t: Task, args: SyscallArguments): SyscallReturn {
+  if (args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
+  return advise(t, args.addr(0), args.addr(1), args.i32(2));
+}
+
+/** madvise(2) of the caller's own memory, from a page's begin on. Returns 0, -EINVAL, -ENOMEM, -EPERM … */
+export function advise(t: Task, addr: number, lengthBytes: number, advice: number): number {
+  if (!KNOWN_ADVICE.has(advice)) return -EINVAL;
+  const length = pageUp(lengthBytes);
   const end = addr + length;
   if (end > 2 ** 64) return -EINVAL;
   if (length === 0) return 0;
   if (end > t.mm.taskSize) return -ENOMEM;
-  const err = refusal(t, addr, end, advice);
+  const err = refusal(t.mm, addr, end, advice);
   if (err < 0) return err;
   const host = advice === MADV_DONTNEED_LOCKED ? MADV_DONTNEED : advice;
   if (host === MADV_DONTNEED && t.mm.accessible(addr, length, 0)) {
@@ -120,8 +125,8 @@ function madvise(t: Task, args: SyscallArguments): SyscallReturn {
   return r;
 }
 
-function refusal(t: Task, addr: number, end: number, advice: number): number {
-  const { mm } = t;
+/** What the mappings there do not take of `advice`: 0, -EINVAL, -EPERM. */
+export function refusal(mm: MemoryManager, addr: number, end: number, advice: number): number {
   if (NOT_ON_LOCKED.has(advice) && isAnyLocked(mm, addr, end)) return -EINVAL;
   const isSealed = DISCARDS.has(advice) && mm.isSealed(addr, end);
   if (isSealed && mm.vmas.some(addr, end, isReadOnlySealed)) return -EPERM;

@@ -30,23 +30,42 @@ import type { MemoryPolicy } from "../mm/vma.ts";
 
 /** MPOL_WEIGHTED_INTERLEAVE, the last mode. */
 const LAST_MODE = 6;
-/** Node 0, the only one. */
+/** The number of the one node, and the mask of all. */
+export const ONLY_NODE = 0;
 const ALL_NODES = 1;
+/** Nodes that a kernel for one has room for: none above may be asked for. */
+const ROOM_FOR_NODES = 64;
 /** Bits of a mask that a caller may pass. */
 const MASK_BITS_MAX = PAGE_SIZE * 8;
 
-/** A node mask of the guest: ALL_NODES, 0, or an error. Other nodes are not online: they are dropped. */
-function copyInNodes(t: Task, addr: number, maxNode: number): number {
+/** Which nodes a mask names: the only one, and others, which are not online. */
+interface NodeMask {
+  only: boolean;
+  others: boolean;
+}
+
+/** A node mask of the guest (Linux: get_nodes); -EINVAL for nodes that no kernel for one has room for. */
+export function copyInNodeMask(t: Task, addr: number, maxNode: number): NodeMask | number {
   const bits = maxNode - 1; // Linux counts so.
-  if (addr === 0 || bits <= 0) return 0;
+  if (addr === 0 || bits <= 0) return { only: false, others: false };
   if (bits > MASK_BITS_MAX) return -EINVAL;
   const bytes = new Uint8Array(Math.ceil(bits / 64) * 8);
   if (t.copyIn(addr, bytes, 0, bytes.length) < 0) return -EFAULT;
-  const known = 64; // What a kernel for one node has room for; nothing above may be asked for.
-  for (let i = known; i < bits; i++) if ((bytes[i >>> 3] >>> (i & 7) & 1) !== 0) return -EINVAL;
-  const other = bytes.subarray(0, 8).some((b, i) => (i === 0 ? b & ~ALL_NODES : b) !== 0);
-  if ((bytes[0] & ALL_NODES) !== 0) return ALL_NODES;
-  return other ? -EINVAL : 0;
+  for (let i = ROOM_FOR_NODES; i < bits; i++) {
+    if ((bytes[i >>> 3] >>> (i & 7) & 1) !== 0) return -EINVAL;
+  }
+  return {
+    only: (bytes[0] & ALL_NODES) !== 0,
+    others: bytes.subarray(0, 8).some((b, i) => (i === 0 ? b & ~ALL_NODES : b) !== 0),
+  };
+}
+
+/** The nodes of a policy: ALL_NODES, 0, or an error. Other nodes are dropped. */
+function copyInNodes(t: Task, addr: number, maxNode: number): number {
+  const mask = copyInNodeMask(t, addr, maxNode);
+  if (typeof mask === "number") return mask;
+  if (mask.only) return ALL_NODES;
+  return mask.others ? -EINVAL : 0;
 }
 
 /** mpol_new: the policy, null for the default one, or -EINVAL. */

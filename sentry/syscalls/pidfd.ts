@@ -9,6 +9,8 @@ import {
 import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
 import {
   PIDFD_NONBLOCK,
+  PIDFD_SELF_THREAD,
+  PIDFD_SELF_THREAD_GROUP,
   PIDFD_SIGNAL_PROCESS_GROUP,
   PIDFD_SIGNAL_THREAD,
   PIDFD_SIGNAL_THREAD_GROUP,
@@ -43,11 +45,17 @@ function pidfdTarget(t: Task, fd: number): Task | number {
   return (file === null ? null : t.kernel.pidFiles?.target(file)) ?? -EBADF;
 }
 
+/** As `pidfdTarget`, where PIDFD_SELF_* stand for the caller (Linux: pidfd_get_task). */
+export function pidfdOrSelf(t: Task, fd: number): Task | number {
+  if (fd === PIDFD_SELF_THREAD) return t;
+  return fd === PIDFD_SELF_THREAD_GROUP ? t.tg.leader : pidfdTarget(t, fd);
+}
+
 /** A directory /proc/PID does as well, as before there were pidfds. */
 function signalTarget(t: Task, fd: number): Task | number {
   const file = t.fdTable.get(fd);
   const task = file === null ? null : processOfDirectory(file.inode);
-  return task ?? pidfdTarget(t, fd);
+  return task ?? pidfdOrSelf(t, fd);
 }
 
 const SCOPES = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
@@ -112,7 +120,7 @@ export function pidfdGetfd(t: Task, args: SyscallArguments): number {
  */
 export function processMrelease(t: Task, args: SyscallArguments): number {
   if (args.u32(1) !== 0) return -EINVAL;
-  const target = pidfdTarget(t, args.i32(0));
+  const target = pidfdOrSelf(t, args.i32(0));
   if (typeof target === "number") return target;
   if (target.tg.threads.every((each) => each.exiting)) return -ESRCH;
   for (const each of t.kernel.tasks.values()) {

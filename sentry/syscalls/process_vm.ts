@@ -24,13 +24,13 @@ const IOVEC_SIZE = 16;
 const CHUNK = 65536;
 const chunk = new Uint8Array(CHUNK);
 
-interface Range {
+export interface Range {
   addr: number;
   length: number;
 }
 
 /** `checks`: what lies beyond a task's memory is -EFAULT; the other process's ranges fault when used. */
-function copyInIovec(
+export function copyInIovec(
   t: Task,
   addr: number,
   count: number,

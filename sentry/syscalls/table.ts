@@ -10,6 +10,7 @@ import { rows as eventfdRows } from "./eventfd.ts";
 import { rows as execRows } from "./exec.ts";
 import { rows as fcntlRows } from "./fcntl.ts";
 import { rows as fileRows } from "./file.ts";
+import { rows as fileAttrRows } from "./file_attr.ts";
 import { rows as fileDataRows } from "./file_data.ts";
 import { rows as fsContextRows } from "./fs_context.ts";
 import { rows as fsopenRows } from "./fsopen.ts";
@@ -19,6 +20,7 @@ import { rows as handleRows } from "./handle.ts";
 import { rows as idsRows } from "./ids.ts";
 import { rows as ioctlRows } from "./ioctl.ts";
 import { rows as itimerRows } from "./itimer.ts";
+import { rows as ldtRows } from "./ldt.ts";
 import { rows as limitsRows } from "./limits.ts";
 import { rows as lockRows } from "./lock.ts";
 import { rows as madviseRows } from "./madvise.ts";
@@ -27,12 +29,14 @@ import { rows as mempolicyRows } from "./mempolicy.ts";
 import { rows as mlockRows } from "./mlock.ts";
 import { rows as mountApiRows } from "./mount_api.ts";
 import { rows as mountRows } from "./mount.ts";
+import { rows as pageMigrationRows } from "./page_migration.ts";
 import { rows as pidfdRows } from "./pidfd.ts";
 import { rows as pipeRows } from "./pipe.ts";
 import { rows as pollRows } from "./poll.ts";
 import { rows as posixTimerRows } from "./posix_timer.ts";
 import { rows as prctlRows } from "./prctl.ts";
 import { rows as priorityRows } from "./priority.ts";
+import { rows as processMadviseRows } from "./process_madvise.ts";
 import { rows as processRows } from "./process.ts";
 import { rows as processVmRows } from "./process_vm.ts";
 import { rows as rusageRows } from "./rusage.ts";
@@ -67,6 +71,7 @@ export const table: readonly SyscallRow[] = [
   ...eventfdRows,
   ...execRows,
   ...fcntlRows,
+  ...fileAttrRows,
   ...fileDataRows,
   ...fileRows,
   ...fsContextRows,
@@ -77,6 +82,7 @@ export const table: readonly SyscallRow[] = [
   ...idsRows,
   ...ioctlRows,
   ...itimerRows,
+  ...ldtRows,
   ...limitsRows,
   ...lockRows,
   ...madviseRows,
@@ -85,12 +91,14 @@ export const table: readonly SyscallRow[] = [
   ...mlockRows,
   ...mountApiRows,
   ...mountRows,
+  ...pageMigrationRows,
   ...pidfdRows,
   ...pipeRows,
   ...pollRows,
   ...posixTimerRows,
   ...prctlRows,
   ...priorityRows,
+  ...processMadviseRows,
   ...processRows,
   ...processVmRows,
   ...rusageRows,

@@ -179,13 +179,11 @@ export function hasFlags(inode: Inode): boolean {
   return inode.setFlags !== undefined && (type === S_IFREG || type === S_IFDIR);
 }
 
-/** FS_IOC_SETFLAGS, file_setattr(2): FS_*_FL. Returns 0, -EROFS, -EPERM, -EOPNOTSUPP. */
-export function changeFlags(creds: Credentials, p: PathRef, flags: number): number {
+/** Whether the flags of a file that `hasFlags` may become `flags`: 0, -EROFS, -EPERM. */
+export function mayChangeFlags(creds: Credentials, p: PathRef, flags: number): number {
   const inode = p.dentry.inode!;
-  if (!hasFlags(inode)) return -EOPNOTSUPP;
   if (p.mount.isReadOnly) return -EROFS;
   if (!isOwnerOrCapable(creds, inode)) return -EPERM;
   const guarded = (flags ^ inode.flags) & (FS_IMMUTABLE_FL | FS_APPEND_FL);
-  if (guarded !== 0 && !hasCapability(creds, CAP_LINUX_IMMUTABLE)) return -EPERM;
-  return inode.setFlags!(flags);
+  return guarded !== 0 && !hasCapability(creds, CAP_LINUX_IMMUTABLE) ? -EPERM : 0;
 }

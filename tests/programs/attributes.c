@@ -3,6 +3,7 @@
 #include "check.h"
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/xattr.h>
 
 static int get(const char *path) {
@@ -155,4 +156,48 @@ TEST(by_path, "file_getattr and file_setattr do the same by path") {
   FAILS(syscall(468, AT_FDCWD, "f", &a, 8192, 0), E2BIG);
   FAILS(syscall(468, AT_FDCWD, "none", &a, sizeof a, 0), ENOENT);
   FAILS(syscall(468, AT_FDCWD, "f", &a, sizeof a, 4), EINVAL);
+}
+
+static int try_fsx(const char *path, struct fsxattr want) {
+  int fd = OK(open(path, O_RDONLY));
+  int result = ioctl(fd, FS_IOC_FSSETXATTR, &want);
+  int error = errno;
+  close(fd);
+  errno = error;
+  return result;
+}
+
+TEST(by_number, "FS_IOC_FSSETXATTR sets the same attributes") {
+  write_file("f", "");
+  OK(mkdir("d", 0755));
+  get("f");
+  int fd = OK(open("f", O_RDONLY));
+  struct fsxattr got;
+  OK(ioctl(fd, FS_IOC_FSGETXATTR, &got));
+  OK(try_fsx("f", (struct fsxattr){.fsx_xflags = FS_XFLAG_NODUMP | FS_XFLAG_NOATIME}));
+  EQUAL(get("f") & (FS_NODUMP_FL | FS_NOATIME_FL), FS_NODUMP_FL | FS_NOATIME_FL);
+  OK(ioctl(fd, FS_IOC_FSGETXATTR, &got));
+  EQUAL(got.fsx_xflags & (FS_XFLAG_NODUMP | FS_XFLAG_NOATIME), FS_XFLAG_NODUMP | FS_XFLAG_NOATIME);
+  EQUAL(got.fsx_projid, 0);
+  OK(try_fsx("f", (struct fsxattr){.fsx_xflags = FS_XFLAG_PREALLOC | FS_XFLAG_EXTSIZE}));
+  EQUAL(get("f") & (FS_NODUMP_FL | FS_NOATIME_FL), 0);
+  FAILS(try_fsx("f", (struct fsxattr){.fsx_xflags = FS_XFLAG_EXTSZINHERIT}), EINVAL);
+  FAILS(try_fsx("d", (struct fsxattr){.fsx_xflags = FS_XFLAG_EXTSIZE}), EINVAL);
+  FAILS(ioctl(fd, FS_IOC_FSSETXATTR, nowhere), EFAULT);
+  FAILS(ioctl(fd, FS_IOC_FSGETXATTR, nowhere), EFAULT);
+  FAILS(ioctl(OK(open("/dev/null", O_RDONLY)), FS_IOC_FSGETXATTR, &got), ENOTTY);
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  OK(setresuid(1000, 1000, 1000));
+  FAILS(try_fsx("f", (struct fsxattr){0}), EPERM);
+}
+
+TEST(no_extents, "a file in memory has attributes, but no extents and no project") {
+  int fd = OK(memfd_create("f", 0));
+  struct fsxattr got;
+  if (ioctl(fd, FS_IOC_FSGETXATTR, &got) != 0) skip_test("the kernel is older than 6.6");
+  OK(ioctl(fd, FS_IOC_FSSETXATTR, &(struct fsxattr){.fsx_nextents = 1}));
+  FAILS(ioctl(fd, FS_IOC_FSSETXATTR, &(struct fsxattr){.fsx_extsize = 4096}), EOPNOTSUPP);
+  FAILS(ioctl(fd, FS_IOC_FSSETXATTR, &(struct fsxattr){.fsx_projid = 1}), EOPNOTSUPP);
+  FAILS(ioctl(fd, FS_IOC_FSSETXATTR, &(struct fsxattr){.fsx_xflags = FS_XFLAG_REALTIME}), EOPNOTSUPP);
+  FAILS(ioctl(fd, FS_IOC_FSSETXATTR, &(struct fsxattr){.fsx_xflags = FS_XFLAG_SYNC}), EOPNOTSUPP);
 }

@@ -145,6 +145,59 @@ TEST(numa, "a memory policy is checked, kept, and inherited by a child") {
   FAILS(syscall(SYS_mbind, at + 1, PAGE, DEFAULT, NULL, 0, 0), EINVAL);
 }
 
+enum { MOVE = 2, MOVE_ALL = 4 };
+
+static long move_pages(pid_t pid, size_t count, void **pages, int *nodes, int *status, int flags) {
+  return syscall(SYS_move_pages, pid, count, pages, nodes, status, flags);
+}
+
+TEST(pages_move, "move_pages tells of each page on which node it is, or why not") {
+  char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  at[5] = 1;
+  void *pages[] = {at + 5, at + PAGE, NULL};
+  int status[3] = {77, 77, 77}, nodes[3] = {0}, none[3] = {9999, 0, 0};
+  SKIP_UNLESS(move_pages(0, 3, pages, NULL, status, 0) == 0, "a kernel without NUMA");
+  EQUAL(status[0], 0);
+  EQUAL(status[1], -ENOENT);
+  EQUAL(status[2], -EFAULT);
+  memset(status, 7, sizeof status);
+  OK(move_pages(getpid(), 3, pages, nodes, status, MOVE));
+  EQUAL(status[0], 0);
+  EQUAL(status[1], -ENOENT);
+  EQUAL(status[2], -EFAULT);
+  IN_CHILD(pid, OK(move_pages(getppid(), 1, pages, nodes, status, MOVE)););
+  join(pid);
+  FAILS(move_pages(0, 1, pages, none, status, MOVE), ENODEV);
+  FAILS(move_pages(0, 1, pages, nodes, status, 1), EINVAL);
+  FAILS(move_pages(0, 1, nowhere, nodes, status, MOVE), EFAULT);
+  FAILS(move_pages(0, 1, pages, nodes, nowhere, MOVE), EFAULT);
+  FAILS(move_pages(0x3fffffff, 1, pages, nodes, status, MOVE), ESRCH);
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  OK(setresuid(1000, 1000, 1000));
+  FAILS(move_pages(0, 1, pages, nodes, status, MOVE_ALL), EPERM);
+  FAILS(move_pages(getppid(), 1, pages, nodes, status, MOVE), EPERM);
+}
+
+static long migrate_pages(pid_t pid, unsigned long from, unsigned long to) {
+  return syscall(SYS_migrate_pages, pid, 64ul, &from, &to);
+}
+
+TEST(pages_migrate, "migrate_pages leaves no page where there is one node, and checks the rest") {
+  SKIP_UNLESS(migrate_pages(0, 1, 1) == 0, "a kernel without NUMA");
+  SKIP_UNLESS(access("/sys/devices/system/node/node1", F_OK) != 0, "there are more nodes");
+  EQUAL(migrate_pages(getpid(), 2, 1), 0);
+  EQUAL(migrate_pages(0, 1, 3), 0);
+  FAILS(migrate_pages(0, 1, 0), EINVAL);
+  FAILS(migrate_pages(0, 1, 2), EINVAL);
+  FAILS(migrate_pages(0x3fffffff, 1, 1), ESRCH);
+  FAILS(syscall(SYS_migrate_pages, 0, 64ul, nowhere, nowhere), EFAULT);
+  FAILS(syscall(SYS_migrate_pages, 0, 1ul << 20, nowhere, nowhere), EINVAL);
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  OK(setresuid(1000, 1000, 1000));
+  FAILS(migrate_pages(0, 1, 3), EPERM);
+  FAILS(migrate_pages(getppid(), 1, 1), EPERM);
+}
+
 static char *fdinfo(int fd) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);

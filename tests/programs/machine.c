@@ -203,3 +203,50 @@ TEST(ioprio_given, "an I/O priority that nobody set follows the nice value, wher
   FAILS(syscall(SYS_ioprio_set, 1, 0, 7 << 13), EINVAL);
   FAILS(syscall(SYS_ioprio_set, 1, 0, 3), EINVAL);
 }
+
+/* struct user_desc of asm/ldt.h. */
+struct segment {
+  uint32_t entry, base, limit, bits;
+};
+enum { EMPTY = 0x28, GATE = 0x6, NOT_PRESENT = 0x20 };
+
+static long modify_ldt(int func, void *at, size_t bytes) {
+  return syscall(SYS_modify_ldt, func, at, bytes);
+}
+
+/* As the call returns it: 32 bits. */
+static long low(int error) { return (uint32_t)-error; }
+
+TEST(segments, "modify_ldt reads a table of empty entries once one was written, in a child, too") {
+  SKIP_UNLESS(modify_ldt(99, NULL, 0) == low(ENOSYS), "no modify_ldt");
+  SKIP_UNLESS(modify_ldt(0, NULL, 8) == 0, "there are segments");
+  unsigned char table[65536 + 8];
+  memset(table, 7, sizeof table);
+  EQUAL(modify_ldt(2, table, 8), 8);
+  EQUAL(table[7], 0);
+  EQUAL(table[8], 7);
+  EQUAL(modify_ldt(2, table, 500), 128);
+  EQUAL(modify_ldt(2, nowhere, 8), low(EFAULT));
+  EQUAL(modify_ldt(0x11, &(struct segment){.entry = 5, .bits = EMPTY}, 16), 0);
+  IN_CHILD(pid, {
+    memset(table, 7, sizeof table);
+    EQUAL(modify_ldt(0, table, sizeof table), 65536);
+    EQUAL(table[65535], 0);
+    EQUAL(table[65536], 7);
+    EQUAL(modify_ldt(0, nowhere, 8), low(EFAULT));
+  });
+  join(pid);
+}
+
+TEST(segment_errors, "modify_ldt refuses what is no segment") {
+  SKIP_UNLESS(modify_ldt(99, NULL, 0) == low(ENOSYS), "no modify_ldt");
+  struct segment s = {.bits = EMPTY};
+  EQUAL(modify_ldt(1, &s, 15), low(EINVAL));
+  EQUAL(modify_ldt(1, nowhere, 16), low(EFAULT));
+  s.entry = 8192;
+  EQUAL(modify_ldt(0x11, &s, 16), low(EINVAL));
+  s = (struct segment){.bits = GATE};
+  EQUAL(modify_ldt(0x11, &s, 16), low(EINVAL));
+  s.bits |= NOT_PRESENT;
+  EQUAL(modify_ldt(1, &s, 16), low(EINVAL));
+}

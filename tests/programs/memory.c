@@ -1,5 +1,6 @@
 // mmap(2) and its family.
 #include "check.h"
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -445,4 +446,67 @@ TEST(fork_many_mappings, "a thousand mappings survive fork and exec of a child")
     fail("exec: errno %d", errno);
   });
   join(pid);
+}
+
+enum { COLD = 20, SELF = -10001 };
+
+static long advise(int process, struct iovec *ranges, size_t count, int advice) {
+  return syscall(SYS_process_madvise, process, ranges, count, advice, 0);
+}
+
+TEST(advice_to_self, "process_madvise advises on many ranges, up to the first that is refused") {
+  char *at = anonymous(4);
+  int self_fd = OK(syscall(SYS_pidfd_open, getpid(), 0));
+  memset(at, 1, 4 * PAGE);
+  struct iovec ranges[] = {{at, PAGE}, {at + 2 * PAGE, 100}, {at + 1, PAGE}};
+  EQUAL(advise(self_fd, ranges, 2, COLD), PAGE + 100);
+  EQUAL(advise(self_fd, ranges, 3, MADV_WILLNEED), PAGE + 100);
+  EQUAL(advise(self_fd, ranges, 0, COLD), 0);
+  FAILS(advise(self_fd, ranges + 2, 1, COLD), EINVAL);
+  FAILS(syscall(SYS_process_madvise, self_fd, ranges, 1, COLD, 1), EINVAL);
+  FAILS(advise(self_fd, nowhere, 1, COLD), EFAULT);
+  FAILS(advise(self_fd, ranges, 2000, COLD), EINVAL);
+  FAILS(advise(-1, ranges, 1, COLD), EBADF);
+  FAILS(advise(OK(open("/dev/null", O_RDONLY)), ranges, 1, COLD), EBADF);
+  OK(munmap(at + 3 * PAGE, PAGE));
+  FAILS(advise(self_fd, &(struct iovec){at + 3 * PAGE, PAGE}, 1, COLD), ENOMEM);
+  SKIP_UNLESS(advise(SELF, ranges, 1, MADV_DONTNEED) == PAGE, "the kernel is older than 6.14");
+  EQUAL(at[0], 0);
+  EQUAL(at[PAGE], 1);
+}
+
+TEST(advice_to_others, "process_madvise gives others hints, if it may look at them and is privileged") {
+  char *at = anonymous(2);
+  OK(munmap(at + PAGE, PAGE));
+  struct iovec range = {at, PAGE}, hole = {at + PAGE, PAGE};
+  int end[2];
+  OK(pipe(end));
+  IN_CHILD(pid, {
+    close(end[1]);
+    EQUAL(read(end[0], at, 1), 0);
+  });
+  int child = OK(syscall(SYS_pidfd_open, pid, 0));
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  EQUAL(advise(child, &range, 1, COLD), PAGE);
+  EQUAL(advise(child, &range, 1, MADV_WILLNEED), PAGE);
+  FAILS(advise(child, &hole, 1, COLD), ENOMEM);
+  FAILS(advise(child, &range, 1, MADV_DONTNEED), EINVAL);
+  IN_CHILD(other, {
+    OK(setresuid(1000, 1000, 1000));
+    FAILS(advise(child, &range, 1, COLD), EACCES);
+  });
+  join(other);
+  IN_CHILD(weak, {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[2];
+    OK(syscall(SYS_capget, &header, sets));
+    sets[0].effective &= ~(1u << CAP_SYS_NICE);
+    OK(syscall(SYS_capset, &header, sets));
+    FAILS(advise(child, &range, 1, COLD), EPERM);
+  });
+  join(weak);
+  close(end[1]);
+  siginfo_t info;
+  OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+  FAILS(advise(child, &range, 1, COLD), ESRCH);
 }
