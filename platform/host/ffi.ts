@@ -1,20 +1,30 @@
 /**
  * What Sentry and Gofer call of libplatform.so (platform/native/host); every Worker of a process gets
- * the same instance of it. The command's own part is in spawn.ts, the ptrace platform's in its folder:
- * each function costs 0.2 ms when it is opened.
+ * the same instance of it. The command's own part is in spawn.ts, the ptrace platform's in its folder.
  */
-import { openLibrary } from "./library.ts";
+import { openLibrary, openRarelyCalled } from "./library.ts";
 
-const symbols = {
+const oftenCalled = {
   // host.c
   dv_syscall: { parameters: ["i32", "f64", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
-  dv_alloc: { parameters: ["u32"], result: "pointer" },
-  dv_map_shared: { parameters: ["i32", "f64", "f64"], result: "pointer" },
-  dv_unmap: { parameters: ["pointer", "f64"], result: "i32" },
   dv_pread: { parameters: ["i32", "buffer", "u32", "u32", "f64"], result: "i32" },
   dv_pwrite: { parameters: ["i32", "buffer", "u32", "u32", "f64"], result: "i32" },
   dv_clock_ns: { parameters: ["i32"], result: "f64" },
   dv_realtime: { parameters: ["buffer"], result: "void" },
+  // platform.c
+  dv_resume: { parameters: ["i32", "i32", "i32", "i32", "i32"], result: "void" },
+  dv_poll: { parameters: ["f64"], result: "i32" },
+  dv_resume_and_poll: { parameters: ["i32", "i32", "i32", "i32", "f64"], result: "i32" },
+  dv_wait_slot: { parameters: ["i32", "i32", "i32", "f64"], result: "i32" },
+  dv_read_guest: { parameters: ["i32", "f64", "buffer", "u32", "u32"], result: "i32" },
+  dv_write_guest: { parameters: ["i32", "f64", "buffer", "u32", "u32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const rarelyCalled = {
+  // host.c
+  dv_alloc: { parameters: ["u32"], result: "pointer" },
+  dv_map_shared: { parameters: ["i32", "f64", "f64"], result: "pointer" },
+  dv_unmap: { parameters: ["pointer", "f64"], result: "i32" },
   dv_auxval: { parameters: ["i32"], result: "f64" },
   // platform.c
   dv_shared_page: { parameters: [], result: "pointer" },
@@ -31,14 +41,8 @@ const symbols = {
   dv_expect_clone: { parameters: ["i32", "i32"], result: "i32" },
   dv_slot_register: { parameters: ["i32", "pointer"], result: "i32" },
   dv_slot_deactivate: { parameters: ["i32"], result: "void" },
-  dv_resume: { parameters: ["i32", "i32", "i32", "i32", "i32"], result: "void" },
   dv_ring: { parameters: [], result: "void" },
-  dv_poll: { parameters: ["f64"], result: "i32" },
-  dv_resume_and_poll: { parameters: ["i32", "i32", "i32", "i32", "f64"], result: "i32" },
   dv_wait: { parameters: ["f64"], result: "i32" },
-  dv_wait_slot: { parameters: ["i32", "i32", "i32", "f64"], result: "i32" },
-  dv_read_guest: { parameters: ["i32", "f64", "buffer", "u32", "u32"], result: "i32" },
-  dv_write_guest: { parameters: ["i32", "f64", "buffer", "u32", "u32"], result: "i32" },
   dv_reap: { parameters: ["buffer"], result: "i32" },
   dv_interrupt: { parameters: ["i32", "i32"], result: "i32" },
   dv_active_count: { parameters: [], result: "i32" },
@@ -53,9 +57,14 @@ const symbols = {
   dv_seal: { parameters: ["i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-export type PlatformLibrary = Deno.DynamicLibrary<typeof symbols>["symbols"];
+export type PlatformLibrary = Deno.DynamicLibrary<
+  typeof oftenCalled & typeof rarelyCalled
+>["symbols"];
 
-export const native: PlatformLibrary = openLibrary(symbols);
+export const native: PlatformLibrary = {
+  ...openLibrary(oftenCalled),
+  ...openRarelyCalled(rarelyCalled),
+};
 
 /** The bytes at `pointer` as an ArrayBuffer that native code and TypeScript share. */
 export function viewMemory(pointer: Deno.PointerObject, length: number): ArrayBuffer {

@@ -1,6 +1,6 @@
 /** What the runtime calls of libplatform.so: the start and the end of sandbox processes, its terminal. */
 import { SYS_ioctl } from "../abi/amd64/syscalls.ts";
-import { openLibrary } from "./library.ts";
+import { openRarelyCalled } from "./library.ts";
 
 const symbols = {
   dv_syscall: { parameters: ["i32", "f64", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
@@ -18,7 +18,7 @@ const symbols = {
   dv_trim: { parameters: [], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-export type SpawnLibrary = ReturnType<typeof openLibrary<typeof symbols>>;
+export type SpawnLibrary = ReturnType<typeof openRarelyCalled<typeof symbols>>;
 
 /** The most that dv_sandbox_mount and dv_receive_with_fds fill in. */
 export const MAX_MOUNTS = 64;
@@ -28,7 +28,7 @@ let library: SpawnLibrary | null = null;
 
 /** Loaded at the first call. */
 export function spawnLibrary(): SpawnLibrary {
-  return library ??= openLibrary(symbols);
+  return library ??= openRarelyCalled(symbols);
 }
 
 /** Any host system call; numbers are exact up to 2^53. Returns n or -errno. */

@@ -1,6 +1,6 @@
 /** Directories of kernel file systems, with fixed or with found children. */
 import { ENOENT, EPERM } from "../../../platform/abi/errno.ts";
-import { S_IFDIR } from "../../../platform/abi/stat.ts";
+import { S_IFDIR, S_IFMT } from "../../../platform/abi/stat.ts";
 import { DirectoryFile } from "../../vfs/directory_file.ts";
 import type { DirSink, FileDescription } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -69,42 +69,61 @@ export abstract class DynamicDir extends KernInode {
 
 /** A directory whose children the kernel adds; no system call adds or removes one. */
 export class KernDir extends DynamicDir {
-  readonly children = new Map<string, Inode>();
+  readonly #children = new Map<string, Inode | (() => Inode)>();
   readonly #keys = new Map<string, number>();
   #nextKey = 2;
 
   add<T extends Inode>(name: string, child: T): T {
-    if (!this.children.has(name)) this.#keys.set(name, this.#nextKey++);
-    this.children.set(name, child);
-    if ((child.mode & 0o170000) === S_IFDIR) this.nlink++;
+    this.#set(name, child);
+    if ((child.mode & S_IFMT) === S_IFDIR) this.nlink++;
     return child;
+  }
+
+  /** What is no directory can be made when it is first looked for: a start waits for it, and few are. */
+  addFile(name: string, make: () => Inode): void {
+    this.#set(name, make);
+  }
+
+  #set(name: string, child: Inode | (() => Inode)): void {
+    if (!this.#children.has(name)) this.#keys.set(name, this.#nextKey++);
+    this.#children.set(name, child);
+  }
+
+  protected child(name: string): Inode | undefined {
+    const found = this.#children.get(name);
+    if (typeof found !== "function") return found;
+    const made = found();
+    this.#children.set(name, made);
+    return made;
   }
 
   /** Adds a chain of directories as needed: `path("kernel/random")`. */
   path(path: string): KernDir {
     const slash = path.indexOf("/");
     const name = slash < 0 ? path : path.slice(0, slash);
-    const child = this.children.get(name);
+    const child = this.child(name);
     const dir = child instanceof KernDir ? child : this.add(name, new KernDir(this.fs));
     return slash < 0 ? dir : dir.path(path.slice(slash + 1));
   }
 
   remove(name: string): void {
-    const child = this.children.get(name);
+    const child = this.child(name);
     if (child === undefined) return;
-    if ((child.mode & 0o170000) === S_IFDIR) this.nlink--;
-    this.children.delete(name);
+    if ((child.mode & S_IFMT) === S_IFDIR) this.nlink--;
+    this.#children.delete(name);
     this.#keys.delete(name);
   }
 
   override find(name: string): Inode | number {
-    return this.children.get(name) ?? -ENOENT;
+    return this.child(name) ?? -ENOENT;
   }
 
   override *list(fromKey: number): Iterable<KeyedEntry> {
-    for (const [name, child] of this.children) {
+    for (const name of this.#children.keys()) {
       const key = this.#keys.get(name)!;
-      if (key >= fromKey) yield { name, ino: child.ino, type: direntType(child.mode), key };
+      if (key < fromKey) continue;
+      const { ino, mode } = this.child(name)!;
+      yield { name, ino, type: direntType(mode), key };
     }
   }
 }

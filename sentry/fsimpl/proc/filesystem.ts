@@ -54,6 +54,9 @@ export class ProcFilesystem extends KernFilesystem implements ProcContext {
 }
 
 class RootDir extends KernDir {
+  /** Its links without the processes'. */
+  readonly #fixedLinks: number;
+
   constructor(override readonly fs: ProcFilesystem) {
     super(fs);
     this.add(
@@ -74,10 +77,11 @@ class RootDir extends KernDir {
     this.add("mounts", new KernSymlink(fs, "self/mounts"));
     this.add("sys", newSysctlDir(fs));
     addSystemFiles(fs, this);
+    this.#fixedLinks = this.nlink;
   }
 
   override find(name: string): Inode | number {
-    const child = this.children.get(name);
+    const child = this.child(name);
     if (child !== undefined) return this.#isShown(name) ? child : -ENOENT;
     const t = taskNamed(this.fs, name);
     if (t === null || isHidden(this.fs.options, t, HIDEPID_INVISIBLE)) return -ENOENT;
@@ -92,9 +96,7 @@ class RootDir extends KernDir {
   override refresh(): number {
     let processes = 0;
     for (const _ of this.fs.kernel.threadGroups()) processes++;
-    let dirs = 2;
-    for (const child of this.children.values()) if ((child.mode & 0o170000) === 0o040000) dirs++;
-    this.nlink = dirs + processes;
+    this.nlink = this.#fixedLinks + processes;
     return 0;
   }
 

@@ -84,7 +84,7 @@ export function netTableHead(name: string): string {
 export function newNetDir(fs: KernFilesystem): KernDir {
   const dir = new KernDir(fs);
   for (const [name, head] of Object.entries(TABLES)) {
-    dir.add(name, new KernText(fs, 0o444, () => texts.get(name)?.() ?? head));
+    dir.addFile(name, () => new KernText(fs, 0o444, () => texts.get(name)?.() ?? head));
   }
   return dir;
 }

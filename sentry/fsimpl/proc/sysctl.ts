@@ -32,14 +32,15 @@ function addRow(fs: KernFilesystem, root: KernDir, row: Row): void {
   const name = row.path.slice(slash + 1);
   if (row.read !== undefined) {
     const read = row.read;
-    dir.add(
+    dir.addFile(
       name,
-      new SysctlText(
-        fs,
-        row.mode ?? (row.write ? 0o644 : 0o444),
-        () => read() + "\n",
-        row.write ?? null,
-      ),
+      () =>
+        new SysctlText(
+          fs,
+          row.mode ?? (row.write ? 0o644 : 0o444),
+          () => read() + "\n",
+          row.write ?? null,
+        ),
     );
     return;
   }
@@ -56,13 +57,14 @@ function addRow(fs: KernFilesystem, root: KernDir, row: Row): void {
     return 0;
   };
   const isFixed = row.fixed === true;
-  dir.add(
+  dir.addFile(
     name,
-    new SysctlText(
-      fs,
-      row.mode ?? (isFixed ? 0o444 : 0o644),
-      () => value + "\n",
-      isFixed ? null : store,
-    ),
+    () =>
+      new SysctlText(
+        fs,
+        row.mode ?? (isFixed ? 0o444 : 0o644),
+        () => value + "\n",
+        isFixed ? null : store,
+      ),
   );
 }

@@ -88,9 +88,9 @@ export function addSystemFiles(fs: KernFilesystem, root: KernDir): void {
   const file = (name: string, generate: () => string, mode = 0o444): void => {
     const slash = name.lastIndexOf("/");
     const dir = slash < 0 ? root : root.path(name.slice(0, slash));
-    dir.add(
+    dir.addFile(
       name.slice(slash + 1),
-      new KernText(fs, mode, () => providers.get(name)?.() ?? generate()),
+      () => new KernText(fs, mode, () => providers.get(name)?.() ?? generate()),
     );
   };
   const empty = (): string => "";

@@ -24,7 +24,7 @@ export class CgroupFilesystem extends KernFilesystem {
     this.root = new KernDir(this, 0o755);
     const file = (name: string, generate: () => string, writable = false): void => {
       const store = writable ? () => -EOPNOTSUPP : null;
-      this.root.add(name, new KernText(this, writable ? 0o644 : 0o444, generate, store));
+      this.root.addFile(name, () => new KernText(this, writable ? 0o644 : 0o444, generate, store));
     };
     file("cgroup.controllers", () => "cpu memory pids\n");
     file("cgroup.subtree_control", () => "\n", true);

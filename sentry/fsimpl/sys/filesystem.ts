@@ -69,9 +69,9 @@ export class SysFilesystem extends KernFilesystem {
   /** Adds a file, with the directories above it. */
   file(path: string, generate: () => string, mode = 0o444): void {
     const slash = path.lastIndexOf("/");
-    this.root.path(path.slice(0, slash)).add(
+    this.root.path(path.slice(0, slash)).addFile(
       path.slice(slash + 1),
-      new SysFile(this, mode, generate),
+      () => new SysFile(this, mode, generate),
     );
   }
 
