@@ -7,7 +7,7 @@ export function scriptOf(
   filename: string,
   cachedData?: Uint8Array<ArrayBuffer>,
 ): Script {
-  return new Script(new TextDecoder("latin1").decode(source), { filename, cachedData });
+  return new Script(new TextDecoder().decode(source), { filename, cachedData });
 }
 
 /** What the module exports. `moduleUrl`: of the module that runs it. */
