@@ -75,6 +75,25 @@ Deno.test("a directory is listed in pieces, also when entries go meanwhile", () 
   assertEquals(root.lookup("b"), -ENOENT);
 });
 
+Deno.test("a file is made once, when it is first looked for or listed", () => {
+  const fs = new TestFs();
+  const { root } = fs;
+  const made: string[] = [];
+  for (const name of ["a", "b"]) {
+    root.addFile(name, () => {
+      made.push(name);
+      return new KernSymlink(fs, name);
+    });
+  }
+  assertEquals([root.nlink, made], [2, []]);
+  const a = root.lookup("a");
+  assertEquals(made, ["a"]);
+  assertEquals(names(open(fs, root), 4), [".", "..", "a", "b"]);
+  assertEquals([root.lookup("a") === a, made], [true, ["a", "b"]]);
+  root.remove("a");
+  assertEquals(root.lookup("a"), -ENOENT);
+});
+
 Deno.test("paths of directories are made as needed and counted as links", () => {
   const { root } = new TestFs();
   const deep = root.path("x/y/z");
