@@ -49,6 +49,7 @@ const SIGNAL_MAX = 64;
 
 class AsyncOwner implements FileOwner, WaitEntry {
   readonly mask: number;
+  readonly isOwner = true;
   type = F_OWNER_PID;
   /** 0: nobody. */
   id = 0;

@@ -53,6 +53,10 @@ export abstract class FileDescriptionImpl {
   get waitQueue(): WaitQueue | null {
     return null;
   }
+  /** Events that `waitQueue`, which others may share, has for this file (Linux: the wait heads it polls). */
+  get notifiedEvents(): number {
+    return -1;
+  }
   /** Current poll(2) events, unmasked. */
   readiness(): number {
     return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;

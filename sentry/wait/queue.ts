@@ -12,6 +12,8 @@ export interface WaitEntry {
    * the events of which an O_ASYNC file's owner is to be told (Linux: kill_fasync), 0 for none.
    */
   wake(events: number, signalled: number): boolean | void;
+  /** It stands for the owner of an O_ASYNC file: see `WaitQueue.signal`. */
+  isOwner?: boolean;
   /** Exclusive entries (epoll EPOLLEXCLUSIVE, accept, futex) are woken one at a time. */
   exclusive?: boolean;
 }
@@ -59,6 +61,11 @@ export class WaitQueue {
       this.#holes = false;
       this.#entries = this.#entries.filter((e) => e !== GONE);
     }
+  }
+
+  /** Tells owners of O_ASYNC files alone (Linux: kill_fasync without a wake-up). */
+  signal(events: number): void {
+    for (const entry of this.#entries) if (entry.isOwner === true) entry.wake(0, events);
   }
 }
 

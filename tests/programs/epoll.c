@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 static int p[2], ep;
 
@@ -66,6 +67,117 @@ TEST(edge, "edge-triggered: ready once for each arrival") {
   EQUAL(now(), 0);
   rearm(p[0], EPOLLIN | EPOLLET);
   EQUAL(now(), 1);
+}
+
+static void fill(int fd) {
+  static char page[4096];
+  OK(fcntl(fd, F_SETFL, O_NONBLOCK));
+  while (write(fd, page, sizeof page) > 0) continue;
+}
+
+static void take(int fd, size_t length) {
+  static char bytes[65536];
+  EQUAL(read(fd, bytes, length), length);
+}
+
+TEST(edge_writer, "an edge-triggered writer of a pipe is told when a full one has a free page, and no more") {
+  set_up();
+  watch(p[1], EPOLLIN | EPOLLOUT | EPOLLET, 1);
+  EQUAL(now(), 1);
+  EQUAL(now(), 0);
+  send_byte();
+  EQUAL(now(), 0);
+  take_byte();
+  EQUAL(now(), 0);
+  fill(p[1]);
+  EQUAL(now(), 0);
+  take(p[0], 1);
+  EQUAL(now(), 0);
+  take(p[0], 4095);
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLOUT);
+  take(p[0], 4096);
+  EQUAL(now(), 0);
+  OK(fcntl(p[1], F_SETPIPE_SZ, 65536));
+  EQUAL(now(), 1);
+  int null = OK(open("/dev/null", O_WRONLY));
+  EQUAL(splice(p[0], NULL, null, NULL, 100, 0), 100);
+  EQUAL(now(), 0);
+  EQUAL(splice(p[0], NULL, null, NULL, 8192, 0), 8192);
+  EQUAL(now(), 1);
+  close(p[0]);
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLOUT | EPOLLERR);
+}
+
+TEST(edge_reader, "an edge-triggered reader of a pipe is told of each write, also of one without room, and of no read") {
+  set_up();
+  watch(p[0], EPOLLIN | EPOLLOUT | EPOLLET, 1);
+  fill(p[1]);
+  EQUAL(now(), 1);
+  take(p[0], 4096);
+  EQUAL(now(), 0);
+  fill(p[1]);
+  EQUAL(now(), 1);
+  FAILS(write(p[1], "x", 1), EAGAIN);
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLIN);
+}
+
+TEST(edge_fifo, "edge-triggered ends of a FIFO are told of the first peer, and of the last") {
+  OK(mkfifo("f", 0600));
+  ep = OK(epoll_create1(0));
+  int reader = OK(open("f", O_RDONLY | O_NONBLOCK)), writer = OK(open("f", O_WRONLY));
+  watch(reader, EPOLLIN | EPOLLET, 1);
+  watch(writer, EPOLLOUT | EPOLLET, 2);
+  EQUAL(now(), 1);
+  EQUAL(write(writer, "x", 1), 1);
+  EQUAL(now(), 1);
+  EQUAL(data, 1);
+  int second = OK(open("f", O_WRONLY));
+  close(second);
+  EQUAL(now(), 0);
+  close(reader);
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLOUT | EPOLLERR);
+  reader = OK(open("f", O_RDONLY));
+  EQUAL(now(), 0);
+  watch(reader, EPOLLIN | EPOLLET, 3);
+  EQUAL(now(), 1);
+  close(writer);
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLIN | EPOLLHUP);
+  OK(open("f", O_WRONLY));
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLIN);
+}
+
+TEST(edge_socket, "an edge-triggered writer of a socket is told whenever its peer has read what it sent at once") {
+  int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+  for (int i = 0; i < 3; i++) {
+    int s[2];
+    OK(socketpair(AF_UNIX, types[i] | SOCK_NONBLOCK, 0, s));
+    ep = OK(epoll_create1(0));
+    watch(s[0], EPOLLIN | EPOLLOUT | EPOLLET, 1);
+    EQUAL(now(), 1);
+    EQUAL(write(s[0], "one", 3), 3);
+    EQUAL(write(s[0], "two", 3), 3);
+    EQUAL(now(), 0);
+    take(s[1], 3);
+    EQUAL(now(), 1);
+    EQUAL(bits, EPOLLOUT);
+    if (types[i] == SOCK_STREAM) {
+      take(s[1], 2);
+      EQUAL(now(), 0);
+      take(s[1], 1);
+    } else {
+      take(s[1], 3);
+    }
+    EQUAL(now(), 1);
+    char byte;
+    FAILS(read(s[1], &byte, 1), EAGAIN);
+    EQUAL(now(), 0);
+  }
 }
 
 TEST(oneshot, "EPOLLONESHOT disarms until it is set again") {

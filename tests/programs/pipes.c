@@ -223,6 +223,27 @@ TEST(fifo, "opening a FIFO waits for the other side") {
   join(pid);
 }
 
+TEST(sigio_writer, "O_ASYNC of a pipe's writing end sends a signal for each read that takes something") {
+  int p[2];
+  OK(pipe(p));
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGIO);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  OK(fcntl(p[1], F_SETOWN, getpid()));
+  OK(fcntl(p[1], F_SETFL, O_ASYNC));
+  struct timespec none = {0, 0};
+  char byte;
+  EQUAL(write(p[1], "xy", 2), 2);
+  FAILS(sigtimedwait(&set, NULL, &none), EAGAIN);
+  for (int i = 0; i < 2; i++) {
+    EQUAL(read(p[0], &byte, 1), 1);
+    EQUAL(sigtimedwait(&set, NULL, &none), SIGIO);
+    EQUAL(read(p[0], &byte, 0), 0);
+    FAILS(sigtimedwait(&set, NULL, &none), EAGAIN);
+  }
+}
+
 TEST(sigio, "O_ASYNC sends the owner a signal when data comes") {
   int p[2];
   OK(pipe(p));

@@ -384,6 +384,40 @@ TEST(options, "socket options are told and kept") {
   EQUAL(value, 3);
 }
 
+/* Bytes that went into `fd` in pieces of `size` until it was full, and how many the kernel counts for them. */
+static int fill(int fd, size_t size, int *counted) {
+  static char bytes[100000];
+  ssize_t n;
+  int total = 0;
+  while ((n = send(fd, bytes, size, MSG_DONTWAIT)) > 0) total += n;
+  EQUAL(errno, EAGAIN);
+  OK(ioctl(fd, TIOCOUTQ, counted));
+  return total;
+}
+
+TEST(room, "a socket is full by the memory that its messages take, and writable at a quarter of that") {
+  int types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+  for (int i = 0; i < 3; i++) {
+    int s[2], limit, counted, left;
+    socklen_t length = sizeof limit;
+    OK(socketpair(AF_UNIX, types[i], 0, s));
+    OK(getsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &limit, &length));
+    int small = fill(s[0], 1, &counted);
+    CHECK(small < limit / 100);
+    CHECK(counted >= limit && counted < limit + 2000);
+    char byte;
+    struct pollfd poll_it = {s[0], POLLOUT, 0};
+    while (poll(&poll_it, 1, 0) == 0) EQUAL(recv(s[1], &byte, 1, MSG_DONTWAIT), 1);
+    OK(ioctl(s[0], TIOCOUTQ, &left));
+    CHECK(left < limit / 4 && left > limit / 4 - 2000);
+    while (recv(s[1], &byte, 1, MSG_DONTWAIT) > 0) continue;
+    OK(ioctl(s[0], TIOCOUTQ, &left));
+    EQUAL(left, 0);
+    int large = fill(s[0], types[i] == SOCK_STREAM ? 100000 : 10000, &counted);
+    CHECK(large > limit / 3 && counted > large);
+  }
+}
+
 TEST(errors, "calls on what is not a socket, or not connected, are refused") {
   char byte;
   FAILS(socket(AF_UNIX, 99, 0), EINVAL);

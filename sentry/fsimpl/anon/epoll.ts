@@ -54,7 +54,7 @@ export class EpollItem implements WaitEntry {
 
   set(events: number, dataLo: number, dataHi: number): void {
     this.events = events;
-    this.mask = (events & ~MODE_BITS) | ALWAYS;
+    this.mask = ((events & ~MODE_BITS) | ALWAYS) & this.file.impl.notifiedEvents;
     this.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
     this.dataLo = dataLo;
     this.dataHi = dataHi;

@@ -14,7 +14,7 @@ import { touchAccess, touchFed } from "../../vfs/attributes.ts";
 import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { WaitQueue } from "../../wait/queue.ts";
-import { Pipe } from "./pipe.ts";
+import { HANG_UP, Pipe, READABLE, WRITABLE } from "./pipe.ts";
 
 export class PipeFile extends FileDescriptionImpl {
   /** A FIFO reader sees no hang-up until a writer has come after its open: Linux's f_pipe. */
@@ -32,6 +32,9 @@ export class PipeFile extends FileDescriptionImpl {
   }
   override get waitQueue(): WaitQueue {
     return this.pipe.queue;
+  }
+  override get notifiedEvents(): number {
+    return HANG_UP | (this.reads ? READABLE : 0) | (this.writes ? WRITABLE : 0);
   }
   /** Where open(2) of a FIFO waits for its peer. */
   override get openQueue(): WaitQueue {

@@ -18,9 +18,10 @@ import { KernelDst, KernelSrc } from "../../vfs/kernel_io.ts";
 import { WaitQueue } from "../../wait/queue.ts";
 import { PipeSlots } from "./slots.ts";
 
-const READABLE = EPOLLIN | EPOLLRDNORM;
-const WRITABLE = EPOLLOUT | EPOLLWRNORM;
-const EVERYTHING = READABLE | WRITABLE | EPOLLERR | EPOLLHUP;
+export const READABLE = EPOLLIN | EPOLLRDNORM;
+export const WRITABLE = EPOLLOUT | EPOLLWRNORM;
+export const HANG_UP = EPOLLERR | EPOLLHUP;
+const EVERYTHING = READABLE | WRITABLE | HANG_UP;
 
 export class Pipe {
   readonly queue = new WaitQueue();
@@ -46,15 +47,14 @@ export class Pipe {
     return this.#freeSlots <= 0;
   }
 
+  /** The first of a kind wakes who waits for it in open(2), which is among the readers, as on Linux. */
   addReader(): void {
     this.readerOpens++;
-    this.readers++;
-    this.queue.notify(WRITABLE, 0);
+    if (this.readers++ === 0) this.queue.notify(READABLE, 0);
   }
   addWriter(): void {
     this.writerOpens++;
-    this.writers++;
-    this.queue.notify(READABLE, 0);
+    if (this.writers++ === 0) this.queue.notify(READABLE, 0);
   }
   removeReader(): void {
     if (--this.readers === 0) this.queue.notify(EVERYTHING, READABLE | WRITABLE);
@@ -70,16 +70,23 @@ export class Pipe {
     const want = dst.remaining;
     if (want === 0) return 0;
     if (this.used === 0) return this.writers === 0 ? 0 : -EAGAIN;
-    if (this.#slots.packets > 0) return this.#readPackets(dst);
-    const n = want < this.used ? want : this.used;
-    const got = this.#ring.drain(dst, n, 0);
-    if (got > 0) this.consume(got);
+    const wasFull = this.full;
+    const got = this.#slots.packets > 0 ? this.#readPackets(dst) : this.#readBytes(dst, want);
+    if (wasFull && !this.full) this.queue.notify(WRITABLE, 0);
+    this.queue.signal(WRITABLE);
+    return got;
+  }
+
+  #readBytes(dst: IoDst, want: number): number {
+    const got = this.#ring.drain(dst, want < this.used ? want : this.used, 0);
+    if (got > 0) this.#drop(got);
     return got;
   }
 
   /**
    * Returns the count, which is short when more than a page does not fit; -EAGAIN or -EPIPE. What is left
    * beyond whole pages goes into the last page if it fits there: up to PIPE_BUF is whole or not at all.
+   * Edge-triggered readers are told of every write, also of one that found no room.
    */
   write(src: IoSrc, packet: boolean): number {
     const n = src.remaining;
@@ -88,8 +95,8 @@ export class Pipe {
     const merged = this.#mergeIntoLast(src, n % PAGE_SIZE);
     if (merged < 0) return merged;
     const added = merged === n ? 0 : this.#fillSlots(src, packet);
-    if (added < 0 && merged === 0) return added;
     this.queue.notify(READABLE);
+    if (added < 0 && merged === 0) return added;
     return merged + Math.max(0, added);
   }
 
@@ -114,12 +121,16 @@ export class Pipe {
     return n <= 0 ? 0 : this.#ring.drain(dst, n, skip);
   }
 
-  /** Drops `n` bytes that were peeked at, and wakes writers when that makes room. */
+  /** Drops `n` bytes that were peeked at; each slot that is empty by that is told to writers (splice(2)). */
   consume(n: number): void {
-    const wasFull = this.full;
+    const before = this.#slots.count;
+    this.#drop(n);
+    if (this.#slots.count < before) this.queue.notify(WRITABLE);
+  }
+
+  #drop(n: number): void {
     this.#ring.consume(n);
     this.#slots.consume(n);
-    if (wasFull && !this.full) this.queue.notify(WRITABLE);
   }
 
   /** Puts bytes back in front: a splice whose write came out short. May exceed the capacity for a while. */
@@ -178,9 +189,8 @@ export class Pipe {
     if (size > PIPE_MAX_SIZE && size > this.capacity && !privileged) return -EPERM;
     if (this.#slots.count * PAGE_SIZE > size) return -EBUSY;
     if (size > MAX_PRIVILEGED_SIZE) return -EPERM;
-    const wasFull = this.full;
     this.capacity = size;
-    if (wasFull && !this.full) this.queue.notify(WRITABLE);
+    this.queue.notify(WRITABLE, 0);
     return size;
   }
 
@@ -207,7 +217,7 @@ export class Pipe {
       const got = this.#ring.drain(dst, Math.min(length, dst.remaining), 0);
       if (got < 0) return total > 0 ? total : got;
       total += got;
-      this.consume(isPacket ? length : got);
+      this.#drop(isPacket ? length : got);
       if (isPacket) break;
     }
     return total;

@@ -41,7 +41,6 @@ export abstract class ConnectionSocket extends UnixSocket {
   protected get hasUnread(): boolean {
     return this.hasData;
   }
-  protected abstract get isWritable(): boolean;
   /** As heldRights and dropRights, without the connections that wait to be accepted. */
   protected abstract ownRights(): Iterable<Rights>;
   protected abstract dropOwnRights(): void;
@@ -175,20 +174,6 @@ export abstract class ConnectionSocket extends UnixSocket {
       this.queue.notify(EVERYTHING);
     }
     peer?.queue.notify(EVERYTHING, EPOLLHUP);
-  }
-
-  /** The peer has read: tells this side when it became writable by that. */
-  roomMade(wasWritable: boolean): void {
-    if (!wasWritable && this.isWritable) this.queue.notify(WRITABLE);
-  }
-
-  /** Whether this side was writable, to be asked before a read of its peer. */
-  get writableNow(): boolean {
-    return this.isWritable;
-  }
-
-  override sendBufferChanged(): void {
-    if (this.isWritable) this.queue.notify(WRITABLE);
   }
 }
 

@@ -30,7 +30,8 @@ import {
 } from "../socket.ts";
 import type { Rights } from "../rights.ts";
 import { type AbstractNames, nameAddress } from "./address.ts";
-import { type Charged, messageCost, MessageQueue, takeBytes } from "./messages.ts";
+import { messageCost } from "./charge.ts";
+import { MessageQueue, takeBytes } from "./messages.ts";
 import {
   EVERYTHING,
   READABLE,
@@ -44,10 +45,11 @@ import {
 /** net.unix.max_dgram_qlen: messages a socket holds from those it is not connected to. */
 const MAX_QUEUED = 10;
 
-export class UnixDgram extends UnixSocket implements Charged {
+export class UnixDgram extends UnixSocket {
   readonly isStream = false;
   readonly #messages = new MessageQueue();
-  #inFlight = 0;
+  /** The peer's queue was found full. */
+  #wantsPeerRoom = false;
   /** Sockets connected to this one. */
   readonly #clients = new Set<UnixDgram>();
   /** Senders that found the queue full (Linux: peer_wait). */
@@ -61,32 +63,15 @@ export class UnixDgram extends UnixSocket implements Charged {
   protected override get inQueue(): number {
     return this.#messages.firstLength;
   }
-  protected override get outQueue(): number {
-    return this.#inFlight;
-  }
   override get peerCreds(): Ucred {
     return this.#peerIdentity;
   }
   override get peerGroups(): readonly number[] | null {
     return this.#peerGroups;
   }
-  get #writable(): boolean {
-    return this.#inFlight * 4 <= this.options.sndbuf;
-  }
   /** Whether `sender` must wait for this queue: Linux's unix_recvq_full and its exception. */
   #isFullFor(sender: UnixDgram): boolean {
     return this !== sender && this.peer !== sender && this.#messages.length > MAX_QUEUED;
-  }
-  charge(bytes: number): void {
-    this.#inFlight += bytes;
-  }
-  uncharge(bytes: number): void {
-    const was = this.#writable;
-    this.#inFlight -= bytes;
-    if (!was && this.#writable) this.queue.notify(WRITABLE);
-  }
-  override sendBufferChanged(): void {
-    if (this.#writable) this.queue.notify(WRITABLE);
   }
 
   override readiness(): number {
@@ -95,11 +80,23 @@ export class UnixDgram extends UnixSocket implements Charged {
     if (this.shutdownMask === SHUTDOWN_BOTH) events |= EPOLLHUP;
     if ((this.shutdownMask & SHUTDOWN_RECV) !== 0) events |= EPOLLRDHUP | READABLE;
     if (this.#messages.length > 0) events |= READABLE;
-    const peer = this.peer as UnixDgram | null;
-    if (this.#writable && (peer === null || peer.dead || !peer.#isFullFor(this))) {
-      events |= WRITABLE;
-    }
+    if (this.isWritable && !this.#awaitsPeer()) events |= WRITABLE;
     return events;
+  }
+
+  /** Whether the peer's queue is full; then this side is told once when it no longer is. */
+  #awaitsPeer(): boolean {
+    const peer = this.peer as UnixDgram | null;
+    if (peer === null || peer.dead || !peer.#isFullFor(this)) return false;
+    this.#wantsPeerRoom = true;
+    return true;
+  }
+
+  /** The peer has room, or is no more (Linux: unix_dgram_peer_wake_relay). */
+  #tellOfPeer(): void {
+    if (!this.#wantsPeerRoom) return;
+    this.#wantsPeerRoom = false;
+    this.queue.notify(WRITABLE);
   }
 
   /** socketpair(2). */
@@ -152,7 +149,7 @@ export class UnixDgram extends UnixSocket implements Charged {
     if (how < 0 || how > 2) return -EINVAL;
     this.shutdownMask |= how + 1;
     this.queue.notify(EVERYTHING, 0);
-    for (const client of this.#clients) client.queue.notify(WRITABLE);
+    for (const client of this.#clients) client.#tellOfPeer();
     this.#roomQueue.notify(WRITABLE);
     return 0;
   }
@@ -185,10 +182,11 @@ export class UnixDgram extends UnixSocket implements Charged {
     if (!target.#accepts(this)) return -EPERM;
     if ((target.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
     if (target.#isFullFor(this)) {
+      if (target === this.peer) this.#wantsPeerRoom = true;
       this.blockedOn = target.#roomQueue;
       return -EAGAIN;
     }
-    if (this.#inFlight >= this.options.sndbuf) {
+    if (this.isFull()) {
       this.blockedOn = this.queue;
       return -EAGAIN;
     }
@@ -236,7 +234,7 @@ export class UnixDgram extends UnixSocket implements Charged {
 
   #announceRoom(): void {
     this.#roomQueue.notify(WRITABLE);
-    for (const client of this.#clients) client.queue.notify(WRITABLE);
+    for (const client of this.#clients) client.#tellOfPeer();
   }
 
   override heldRights(): Iterable<Rights> {
@@ -253,6 +251,6 @@ export class UnixDgram extends UnixSocket implements Charged {
     this.#setPeer(null);
     this.#messages.clear();
     this.#roomQueue.notify(EVERYTHING);
-    for (const client of this.#clients) client.queue.notify(WRITABLE);
+    for (const client of this.#clients) client.#tellOfPeer();
   }
 }

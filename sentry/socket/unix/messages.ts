@@ -23,11 +23,6 @@ export interface QueuedMessage {
   cost: number;
 }
 
-/** What Linux would charge for a message: the rounded data and the skb itself. */
-export function messageCost(length: number): number {
-  return 256 + Math.max(512, (length + 320 + 63) & ~63);
-}
-
 /** Takes a message's bytes; -EFAULT leaves nothing behind. */
 export function takeBytes(src: IoSrc): Uint8Array | number {
   const n = src.remaining;

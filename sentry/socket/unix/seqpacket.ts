@@ -5,15 +5,14 @@ import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type InMessage, NOBODY, type OutMessage, type Ucred } from "../socket.ts";
 import type { Rights } from "../rights.ts";
 import { type AbstractNames, nameAddress } from "./address.ts";
+import { messageCost } from "./charge.ts";
 import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";
-import { type Charged, messageCost, MessageQueue, takeBytes } from "./messages.ts";
-import { READABLE, SHUTDOWN_RECV, SHUTDOWN_SEND, WRITABLE } from "./unix.ts";
+import { MessageQueue, takeBytes } from "./messages.ts";
+import { READABLE, SHUTDOWN_RECV, SHUTDOWN_SEND } from "./unix.ts";
 
-export class UnixSeqpacket extends ConnectionSocket implements Charged {
+export class UnixSeqpacket extends ConnectionSocket {
   readonly isStream = false;
   readonly #messages = new MessageQueue();
-  /** Cost of what was sent and not yet read. */
-  #inFlight = 0;
 
   constructor(owner: Ucred, names: AbstractNames) {
     super(SOCK_SEQPACKET, owner, names);
@@ -27,20 +26,6 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
   protected override get inQueue(): number {
     return this.#messages.bytes;
   }
-  protected override get outQueue(): number {
-    return this.#inFlight;
-  }
-  protected override get isWritable(): boolean {
-    return this.#inFlight * 4 <= this.options.sndbuf;
-  }
-  charge(bytes: number): void {
-    this.#inFlight += bytes;
-  }
-  uncharge(bytes: number): void {
-    const was = this.isWritable;
-    this.#inFlight -= bytes;
-    if (!was && this.isWritable) this.queue.notify(WRITABLE);
-  }
 
   sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
     const peer = this.peer as UnixSeqpacket | null;
@@ -51,7 +36,7 @@ export class UnixSeqpacket extends ConnectionSocket implements Charged {
     if (this.error !== 0) return -this.takeError();
     if ((this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
     if (peer.dead || (peer.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
-    if (this.#inFlight >= this.options.sndbuf) return -EAGAIN;
+    if (this.isFull()) return -EAGAIN;
     const data = takeBytes(src);
     if (typeof data === "number") return data;
     const marked = msg.credsExplicit || this.options.wantsCreds || peer.options.wantsCreds ||

@@ -19,11 +19,9 @@ import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type InMessage, NOBODY, type OutMessage, sameUcred, type Ucred } from "../socket.ts";
 import type { Rights } from "../rights.ts";
 import { type AbstractNames, nameAddress } from "./address.ts";
+import { streamBufferMax, StreamBuffers, streamCost } from "./charge.ts";
 import { ConnectionSocket, STATE_CONNECTED } from "./connection.ts";
 import { READABLE, SHUTDOWN_RECV, SHUTDOWN_SEND } from "./unix.ts";
-
-/** Bytes that Linux copies from the guest at once, into one buffer: a fault loses them all. */
-const COPIED_AT_ONCE = 36544;
 
 /** A run's band: sent with others, sent out of band, or that and already received out of band. */
 const IN_BAND = 0;
@@ -42,6 +40,9 @@ interface Run {
 export class UnixStream extends ConnectionSocket {
   readonly isStream = true;
   readonly #ring = new ByteRing();
+  readonly #buffers = new StreamBuffers();
+  /** See `#consume`. */
+  #freed = 0;
   readonly #runs: Run[] = [];
   /** The mark: the run of the byte that was sent out of band last, until it is received or passed. */
   #urgent: Run | null = null;
@@ -62,12 +63,6 @@ export class UnixStream extends ConnectionSocket {
   }
   protected override get inQueue(): number {
     return this.#ring.used - this.#takenBytes;
-  }
-  protected override get outQueue(): number {
-    return this.peer === null ? 0 : (this.peer as UnixStream).#ring.used;
-  }
-  protected override get isWritable(): boolean {
-    return this.outQueue * 4 <= this.options.sndbuf;
   }
 
   override readiness(): number {
@@ -95,20 +90,55 @@ export class UnixStream extends ConnectionSocket {
     if (peer === null) return -ENOTCONN;
     if ((this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
     if (peer.dead || (peer.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
-    const room = this.options.sndbuf - peer.#ring.used;
     if (src.remaining === 0) return 0;
-    if (room <= 0) return -EAGAIN;
-    if (isUrgent) return this.#sendUrgent(src, msg, peer, room);
-    return this.#sendInBand(src, msg, peer, Math.min(room, src.remaining));
+    if (this.isFull()) return -EAGAIN;
+    if (isUrgent) return this.#sendUrgent(src, msg, peer);
+    return this.#sendInBand(src, msg, peer, src.remaining);
   }
 
+  /** As many of `count` bytes as there is room for; a fault loses the buffer that it comes in. */
   #sendInBand(src: IoSrc, msg: OutMessage, peer: UnixStream, count: number): number {
-    const n = peer.#ring.fillPieces(src, count, COPIED_AT_ONCE);
+    const most = streamBufferMax(this.options.sndbuf);
+    const n = peer.#ring.fillPieces(src, this.#fitting(count, most), most);
     if (n <= 0) return n;
+    for (let at = 0; at < n; at += most) this.#queued(peer, Math.min(most, n - at));
     peer.#addRun(n, this.#credsFor(peer, msg), msg.rights);
     msg.rights = null;
     peer.queue.notify(READABLE);
     return n;
+  }
+
+  /** Bytes that go, in buffers of `most`: one is begun while there is room at all. */
+  #fitting(count: number, most: number): number {
+    let room = this.roomLeft;
+    let n = 0;
+    while (n < count && room > 0) {
+      const length = Math.min(most, count - n);
+      room -= streamCost(length);
+      n += length;
+    }
+    if (n < count) this.lacksRoom = true;
+    return n;
+  }
+
+  /** A buffer of this side is in the peer's ring. */
+  #queued(peer: UnixStream, length: number): void {
+    const cost = streamCost(length);
+    peer.#buffers.push(length, cost);
+    this.charge(cost);
+  }
+
+  /** Drops bytes that were read; what is paid back for them is in `#freed` until `#payBack`. */
+  #consume(n: number): void {
+    this.#ring.consume(n);
+    this.#freed += this.#buffers.consume(n);
+  }
+
+  #payBack(): void {
+    const freed = this.#freed;
+    if (freed === 0) return;
+    this.#freed = 0;
+    this.peer!.uncharge(freed);
   }
 
   #credsFor(peer: UnixStream, msg: OutMessage): Ucred {
@@ -118,12 +148,13 @@ export class UnixStream extends ConnectionSocket {
   }
 
   /** MSG_OOB: the last byte out of band, once there is room for those before it. */
-  #sendUrgent(src: IoSrc, msg: OutMessage, peer: UnixStream, room: number): number {
+  #sendUrgent(src: IoSrc, msg: OutMessage, peer: UnixStream): number {
     const before = src.remaining - 1;
-    const n = before > 0 ? this.#sendInBand(src, msg, peer, Math.min(room, before)) : 0;
+    const n = before > 0 ? this.#sendInBand(src, msg, peer, before) : 0;
     if (n < before) return n;
     const err = peer.#ring.fill(src, 1);
     if (err < 0) return n > 0 ? n : err;
+    this.#queued(peer, 1);
     peer.#runs.push(
       peer.#urgent = {
         length: 1,
@@ -146,9 +177,8 @@ export class UnixStream extends ConnectionSocket {
     const peer = this.peer as UnixStream;
     if (msg.wantsAddress && peer.name !== null) msg.address = nameAddress(peer.name);
     if ((flags & MSG_PEEK) !== 0) return this.#peek(dst, msg);
-    const wasWritable = peer.writableNow;
     const n = this.#receive(dst, msg);
-    peer.roomMade(wasWritable);
+    this.#payBack();
     return n;
   }
 
@@ -211,7 +241,7 @@ export class UnixStream extends ConnectionSocket {
   #pass(i: number, peeks: boolean): number {
     if (peeks) return i + 1;
     const run = this.#runs.shift()!;
-    this.#ring.consume(run.length);
+    this.#consume(run.length);
     if (run.band === TAKEN) this.#takenBytes -= run.length;
     run.rights?.release();
     return i;
@@ -238,7 +268,7 @@ export class UnixStream extends ConnectionSocket {
         msg.rights = run.rights;
         run.rights = null;
       }
-      this.#ring.consume(got);
+      this.#consume(got);
       total += got;
       run.length -= got;
       if (run.length > 0) break;
@@ -311,7 +341,9 @@ export class UnixStream extends ConnectionSocket {
     }
   }
   protected override discard(): void {
+    this.#consume(this.#ring.used);
     this.#ring.clear();
+    this.#payBack();
     for (const run of this.#runs) run.rights?.release();
     this.#runs.length = 0;
     this.#urgent = null;

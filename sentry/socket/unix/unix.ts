@@ -32,6 +32,8 @@ import {
   parseName,
   refuseSecondName,
 } from "./address.ts";
+import { hasRoom } from "./charge.ts";
+import type { Charged } from "./messages.ts";
 
 export const SHUTDOWN_RECV = 1;
 export const SHUTDOWN_SEND = 2;
@@ -52,7 +54,7 @@ export function unixSocketsText(): string {
   return text;
 }
 
-export abstract class UnixSocket extends SocketImpl implements RightsHolder {
+export abstract class UnixSocket extends SocketImpl implements Charged, RightsHolder {
   /** Bound name: a path, or an abstract name with its zero byte; null when unbound. */
   name: string | null = null;
   peer: UnixSocket | null = null;
@@ -61,6 +63,10 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
   error = 0;
   /** Its file is closed. */
   dead = false;
+  /** What the peer has not read, see charge.ts. */
+  #charged = 0;
+  /** A send found no room (Linux: SOCKWQ_ASYNC_NOSPACE). */
+  protected lacksRoom = false;
   #file: FileDescription | null = null;
   /** Pins the inode it is bound to. */
   #path: PathRef | null = null;
@@ -74,9 +80,39 @@ export abstract class UnixSocket extends SocketImpl implements RightsHolder {
     return this.type === SOCK_STREAM ? "UNIX-STREAM" : "UNIX";
   }
 
-  /** Bytes a SIOCINQ shows, and bytes sent that the peer has not read. */
+  /** Bytes a SIOCINQ shows. */
   protected abstract get inQueue(): number;
-  protected abstract get outQueue(): number;
+
+  /** SIOCOUTQ: what was sent and is not read yet, as it is charged. */
+  protected get outQueue(): number {
+    return this.#charged;
+  }
+  /** Whether nothing more may be sent now; who is refused is signalled when there is room again. */
+  protected isFull(): boolean {
+    if (this.roomLeft > 0) return false;
+    this.lacksRoom = true;
+    return true;
+  }
+  /** Bytes that may be charged before the socket is full. */
+  protected get roomLeft(): number {
+    return this.options.sndbuf - this.#charged;
+  }
+  protected get isWritable(): boolean {
+    return hasRoom(this.#charged, this.options.sndbuf);
+  }
+  charge(bytes: number): void {
+    this.#charged += bytes;
+  }
+  /** Edge-triggered writers are told each time that something was read (Linux: unix_write_space). */
+  uncharge(bytes: number): void {
+    this.#charged -= bytes;
+    if (!this.isWritable) return;
+    this.queue.notify(WRITABLE, this.lacksRoom ? WRITABLE : 0);
+    this.lacksRoom = false;
+  }
+  override sendBufferChanged(): void {
+    if (this.isWritable) this.queue.notify(WRITABLE);
+  }
 
   bind(caller: SocketCaller, address: Uint8Array): number {
     if (address.length === 2 && (address[0] | address[1] << 8) === AF_UNIX) return this.autobind();
