@@ -24,19 +24,32 @@ import {
 } from "../../platform/abi/futex.ts";
 import { SYS_futex } from "../../platform/abi/amd64/syscalls.ts";
 import { BLOCK_TIMEOUT } from "./block.ts";
-import { futexPlace, futexWord } from "./futex.ts";
+import { type FutexPlace, futexPlace, futexWord } from "./futex.ts";
 import type { Task } from "./task.ts";
 
-interface PiWaiter {
-  task: Task;
-  acquired: boolean;
+/** A task that waits for a lock, or has been given it. */
+export class PiWaiter {
+  acquired = false;
+  /** The lock whose waiter it is. */
+  state: PiState | null = null;
+
+  /** `addr`: where the lock's word is in the task's memory. */
+  constructor(readonly task: Task, readonly addr: number) {}
+
+  /** Waits no longer: the time is over, or a signal has come. */
+  giveUp(): void {
+    const { state } = this;
+    if (state === null) return;
+    this.state = null;
+    state.waiters.splice(state.waiters.indexOf(this), 1);
+    if (state.waiters.length === 0) state.forget();
+  }
 }
 
 /** A lock that has waiters (Linux: futex_pi_state). */
 class PiState {
   readonly waiters: PiWaiter[] = [];
   constructor(
-    readonly addr: number,
     public owner: Task,
     private readonly map: Map<number | string, PiState>,
     private readonly key: number | string,
@@ -72,11 +85,29 @@ export function futexLockPi(
 ): number | Promise<number> {
   const place = futexPlace(t, addr, shared);
   if (typeof place === "number") return place;
+  const waiter = new PiWaiter(t, addr);
+  const r = acquirePi(t, addr, place, waiter, { tryOnly, marksWaiters: false });
+  if (r !== 0) return r < 0 ? r : 0;
+  return waitPi(t, waiter, deadlineMonoNs);
+}
+
+/**
+ * Takes the lock at `place` for the task of `waiter`, or makes it one of the lock's waiters (Linux:
+ * futex_lock_pi_atomic). `t`, in whose memory the word is at `addr`, asks for that. Returns 1 when taken,
+ * 0 when it has to wait, -EAGAIN instead with `tryOnly`, or another -errno.
+ */
+export function acquirePi(
+  t: Task,
+  addr: number,
+  place: FutexPlace,
+  waiter: PiWaiter,
+  how: { tryOnly: boolean; marksWaiters: boolean },
+): number {
   let map = states.get(place.buckets);
   if (map === undefined) states.set(place.buckets, map = new Map());
   let word = futexWord(t, addr);
   if (word < 0) return word;
-  if ((word & FUTEX_TID_MASK) === t.tid) return -EDEADLK;
+  if ((word & FUTEX_TID_MASK) === waiter.task.tid) return -EDEADLK;
   if ((word & FUTEX_TID_MASK) !== 0) {
     // From here on the owner's unlock comes to us.
     const err = setWaiters(t, addr, word);
@@ -87,31 +118,26 @@ export function futexLockPi(
   const state = map.get(place.key);
   if ((word & FUTEX_TID_MASK) === 0) {
     if (state !== undefined && state.waiters.length > 0) return -EAGAIN;
-    return take(t, addr, (word & FUTEX_OWNER_DIED) >>> 0);
+    const bits = (word & FUTEX_OWNER_DIED) | (how.marksWaiters ? FUTEX_WAITERS : 0);
+    const err = t.storeU32(addr, (waiter.task.tid | bits) >>> 0);
+    if (err < 0) return err;
+    waiter.acquired = true;
+    return 1;
   }
-  if (tryOnly) return -EAGAIN;
+  if (how.tryOnly) return -EAGAIN;
   const owner = t.kernel.tasks.get(word & FUTEX_TID_MASK);
   if (owner === undefined || owner.exiting) return -ESRCH;
   if (state !== undefined && state.owner !== owner) return -EINVAL;
-  const joined = state ?? new PiState(addr, owner, map, place.key);
-  const waiter = { task: t, acquired: false };
-  joined.waiters.push(waiter);
-  return waitPi(t, joined, waiter, deadlineMonoNs);
+  waiter.state = state ?? new PiState(owner, map, place.key);
+  waiter.state.waiters.push(waiter);
+  return 0;
 }
 
-async function waitPi(
-  t: Task,
-  state: PiState,
-  waiter: PiWaiter,
-  deadlineMonoNs: number,
-): Promise<number> {
+async function waitPi(t: Task, waiter: PiWaiter, deadlineMonoNs: number): Promise<number> {
   const why = await t.blocking.waitWakeUp(deadlineMonoNs);
   if (waiter.acquired) return 0;
-  const i = state.waiters.indexOf(waiter);
-  if (i >= 0) state.waiters.splice(i, 1);
-  if (state.waiters.length === 0) state.forget();
-  if (why === BLOCK_TIMEOUT) return -ETIMEDOUT;
-  return -ERESTARTNOINTR;
+  waiter.giveUp();
+  return why === BLOCK_TIMEOUT ? -ETIMEDOUT : -ERESTARTNOINTR;
 }
 
 /** FUTEX_UNLOCK_PI. */
@@ -126,19 +152,18 @@ export function futexUnlockPi(t: Task, addr: number, shared: boolean): number {
     return t.storeU32(addr, 0);
   }
   if (state.owner !== t) return -EINVAL;
-  return handOver(t, state, 0);
+  return handOver(state, 0);
 }
 
-/** Gives the lock to the first waiter. */
-function handOver(t: Task, state: PiState, died: number): number {
-  const next = state.waiters.shift()!;
-  const more = state.waiters.length > 0;
-  const value = (next.task.tid | died | (more ? FUTEX_WAITERS : 0)) >>> 0;
-  const err = t.storeU32(state.addr, value);
-  if (err < 0) {
-    state.waiters.unshift(next);
-    return err;
-  }
+/** Gives the lock to the first waiter, in whose memory its word surely is; its unlock comes to us, too. */
+function handOver(state: PiState, died: number): number {
+  const next = state.waiters[0];
+  const more = state.waiters.length > 1;
+  const value = (next.task.tid | died | FUTEX_WAITERS) >>> 0;
+  const err = next.task.storeU32(next.addr, value);
+  if (err < 0) return err;
+  state.waiters.shift();
+  next.state = null;
   if (!more) state.forget();
   ownedBy(state.owner).delete(state);
   state.owner = next.task;
@@ -153,13 +178,9 @@ export function exitPiStates(t: Task): void {
   const set = owned.get(t);
   if (set === undefined) return;
   for (const state of [...set]) {
-    if (state.waiters.length > 0) handOver(t, state, FUTEX_OWNER_DIED);
+    if (state.waiters.length > 0) handOver(state, FUTEX_OWNER_DIED);
   }
   owned.delete(t);
-}
-
-function take(t: Task, addr: number, keep: number): number {
-  return t.storeU32(addr, (t.tid | keep) >>> 0);
 }
 
 /** OR with 1 << 31; the comparison (word == 0) is of no matter. */

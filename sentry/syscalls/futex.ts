@@ -14,6 +14,7 @@ import {
   FUTEX_CLOCK_REALTIME,
   FUTEX_CMD_MASK,
   FUTEX_CMP_REQUEUE,
+  FUTEX_CMP_REQUEUE_PI,
   FUTEX_LOCK_PI,
   FUTEX_LOCK_PI2,
   FUTEX_OP_ADD,
@@ -34,6 +35,7 @@ import {
   FUTEX_UNLOCK_PI,
   FUTEX_WAIT,
   FUTEX_WAIT_BITSET,
+  FUTEX_WAIT_REQUEUE_PI,
   FUTEX_WAKE,
   FUTEX_WAKE_BITSET,
   FUTEX_WAKE_OP,
@@ -42,6 +44,7 @@ import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { MONOTONIC, REALTIME } from "../kernel/clock_source.ts";
 import { futexRequeue, futexWait, futexWake, futexWakeOp, futexWord } from "../kernel/futex.ts";
 import { futexLockPi, futexUnlockPi } from "../kernel/futex_pi.ts";
+import { futexRequeuePi, futexWaitRequeuePi } from "../kernel/futex_requeue_pi.ts";
 import {
   PARTIAL,
   type SyscallArguments,
@@ -90,8 +93,14 @@ export function futex(t: Task, args: SyscallArguments): SyscallReturn {
       return futexLockPi(t, addr, shared, -1, true);
     case FUTEX_UNLOCK_PI:
       return futexUnlockPi(t, addr, shared);
+    case FUTEX_WAIT_REQUEUE_PI: {
+      const deadline = deadlineOf(t, args.addr(3), false, onRealtime);
+      if (deadline < -1) return deadline;
+      return futexWaitRequeuePi(t, addr, args.addr(4), shared, value, deadline);
+    }
+    case FUTEX_CMP_REQUEUE_PI:
+      return futexRequeuePi(t, addr, args.addr(4), shared, value | 0, args.i32(3), args.u32(5));
     default:
-      t.kernel.stub(t, `futex operation ${command}`);
       return -ENOSYS;
   }
 }
@@ -108,7 +117,8 @@ export function endedHostWait(t: Task, timed: boolean): number {
 }
 
 function mayUseRealtime(command: number): boolean {
-  return command === FUTEX_WAIT_BITSET || command === FUTEX_LOCK_PI2;
+  return command === FUTEX_WAIT_BITSET || command === FUTEX_WAIT_REQUEUE_PI ||
+    command === FUTEX_LOCK_PI2;
 }
 
 /** A waker that asks for none or fewer wakes one (futex_wake tests after the first). */
@@ -201,7 +211,7 @@ function compare(cmp: number, old: number, arg: number): boolean | number {
   }
 }
 
-const NOTE = "no FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI; PI without priorities";
+const NOTE = "priority inheritance without priorities";
 export const rows: SyscallRow[] = [
   [SYS_futex, "futex", futex, PARTIAL, NOTE],
 ];

@@ -13,6 +13,8 @@ static long futex(uint32_t *at, int op, uint32_t value, const struct timespec *l
   return syscall(SYS_futex, at, op, value, limit, at2, value3);
 }
 
+static void do_nothing(int signo) { (void)signo; }
+
 static void share_word(void) {
   word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(word != MAP_FAILED);
@@ -214,6 +216,125 @@ TEST(priority_inheritance, "FUTEX_LOCK_PI takes a free lock, refuses a second ti
   OK(futex(word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
   join(pid);
   EQUAL(*word, 0);
+}
+
+/* Two words in one page of shared memory: a condition and its mutex. */
+static uint32_t *condition, *mutex;
+static void share_condition(void) {
+  share_word();
+  condition = word;
+  mutex = word + 1;
+}
+
+static long wait_condition(const struct timespec *until) {
+  return futex(condition, FUTEX_WAIT_REQUEUE_PI, 0, until, mutex, 0);
+}
+
+static long requeue_pi(long count, uint32_t *to, uint32_t expected) {
+  return futex(condition, FUTEX_CMP_REQUEUE_PI, 1, (void *)count, to, expected);
+}
+
+static void lock_pi(uint32_t *at) { OK(futex(at, FUTEX_LOCK_PI, 0, NULL, NULL, 0)); }
+static void unlock_pi(uint32_t *at) { OK(futex(at, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0)); }
+
+TEST(handed_over, "a FUTEX_LOCK_PI mutex is handed over to who maps it elsewhere, also by its owner's end") {
+  int fd = OK(memfd_create("lock", 0));
+  OK(ftruncate(fd, 4096));
+  uint32_t *here = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  uint32_t *there = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  lock_pi(here);
+  IN_CHILD(first, {
+    OK(munmap(here, 4096));
+    lock_pi(there);
+    EQUAL(*there & FUTEX_TID_MASK, gettid());
+    until_asleep(getppid());
+  });
+  until_asleep(first);
+  OK(munmap(there, 4096));
+  unlock_pi(here);
+  EQUAL(*here & FUTEX_TID_MASK, first);
+  lock_pi(here);
+  EQUAL(*here & FUTEX_TID_MASK, gettid());
+  CHECK(*here & FUTEX_OWNER_DIED);
+  join(first);
+}
+
+TEST(requeue_pi_, "who waits for a condition comes back with its FUTEX_LOCK_PI mutex, one after the other") {
+  share_condition();
+  lock_pi(mutex);
+  pid_t pids[3];
+  for (int i = 0; i < 3; i++) {
+    pids[i] = OK(fork());
+    if (pids[i] == 0) {
+      OK(wait_condition(NULL));
+      EQUAL(*mutex & FUTEX_TID_MASK, gettid());
+      condition[2]++;
+      unlock_pi(mutex);
+      _exit(0);
+    }
+    until_asleep(pids[i]);
+  }
+  FAILS(requeue_pi(5, mutex, 1), EAGAIN);
+  EQUAL(requeue_pi(1, mutex, 0), 2);
+  EQUAL(condition[2], 0);
+  unlock_pi(mutex);
+  join(pids[0]);
+  join(pids[1]);
+  EQUAL(*mutex, 0);
+  EQUAL(requeue_pi(5, mutex, 0), 1);
+  join(pids[2]);
+  EQUAL(condition[2], 3);
+  EQUAL(requeue_pi(5, mutex, 0), 0);
+}
+
+TEST(requeue_pi_limits, "a wait for a condition and its mutex ends with its time, or with a signal once it was moved") {
+  share_condition();
+  struct timespec past = {1, 0}, soon;
+  FAILS(wait_condition(&past), ETIMEDOUT);
+  FAILS(futex(condition, FUTEX_WAIT_REQUEUE_PI | FUTEX_CLOCK_REALTIME, 0, &past, mutex, 0), ETIMEDOUT);
+  lock_pi(mutex);
+  IN_CHILD(late, {
+    clock_gettime(CLOCK_MONOTONIC, &soon);
+    soon.tv_nsec += 300000000;
+    soon.tv_sec += soon.tv_nsec / 1000000000;
+    soon.tv_nsec %= 1000000000;
+    FAILS(wait_condition(&soon), ETIMEDOUT);
+  });
+  IN_CHILD(signalled, {
+    signal(SIGUSR1, do_nothing);
+    FAILS(wait_condition(NULL), EAGAIN);
+  });
+  until_asleep(late);
+  until_asleep(signalled);
+  OK(kill(signalled, SIGUSR1));
+  usleep(1000);
+  until_asleep(signalled);
+  int moved = requeue_pi(5, mutex, 0);
+  CHECK(moved >= 1);
+  OK(kill(signalled, SIGUSR1));
+  join(signalled);
+  join(late);
+  unlock_pi(mutex);
+}
+
+TEST(requeue_pi_errors, "a condition is moved to the mutex that its waiters expect") {
+  share_condition();
+  FAILS(futex(condition, FUTEX_WAIT_REQUEUE_PI, 0, NULL, condition, 0), EINVAL);
+  FAILS(futex(condition, FUTEX_WAIT_REQUEUE_PI, 1, NULL, mutex, 0), EAGAIN);
+  FAILS(futex(condition, FUTEX_WAIT_REQUEUE_PI, 0, NULL, nowhere, 0), EFAULT);
+  FAILS(futex(condition, FUTEX_CMP_REQUEUE_PI, 2, (void *)1, mutex, 0), EINVAL);
+  FAILS(requeue_pi(-1, mutex, 0), EINVAL);
+  FAILS(requeue_pi(1, condition, 0), EINVAL);
+  lock_pi(mutex);
+  IN_CHILD(pid, {
+    OK(wait_condition(NULL));
+    unlock_pi(mutex);
+  });
+  until_asleep(pid);
+  FAILS(requeue_pi(1, mutex + 1, 0), EINVAL);
+  EQUAL(requeue_pi(0, mutex, 0), 1);
+  unlock_pi(mutex);
+  join(pid);
 }
 
 TEST(beyond_memory, "a wait at an address beyond all memory faults") {
