@@ -46,6 +46,8 @@ export interface PidFiles {
   open(target: Task, thread: boolean, nonblocking: boolean): FileDescription;
   /** The task that a pidfd names, null for another file. */
   target(file: FileDescription): Task | null;
+  /** Whether it is a pidfd of a thread. */
+  isThread(file: FileDescription): boolean;
 }
 
 /** More than the deepest chain of async functions between a handler and the Gofer's port. */

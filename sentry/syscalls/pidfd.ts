@@ -64,10 +64,11 @@ const SCOPES = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PR
 export function pidfdSendSignal(t: Task, args: SyscallArguments): number {
   const signo = args.i32(1);
   const infoAddr = args.addr(2);
-  const scope = args.u32(3);
-  if ((scope & ~SCOPES) !== 0 || (scope & (scope - 1)) !== 0) return -EINVAL;
+  const flags = args.u32(3);
+  if ((flags & ~SCOPES) !== 0 || (flags & (flags - 1)) !== 0) return -EINVAL;
   const target = signalTarget(t, args.i32(0));
   if (typeof target === "number") return target;
+  const scope = flags === 0 ? scopeOf(t, args.i32(0)) : flags;
   if (signo < 0 || signo > _NSIG) return -EINVAL;
   const info = infoAddr === 0
     ? userSignal(signo, scope === PIDFD_SIGNAL_THREAD ? SI_TKILL : SI_USER, t.tg.pid, t.creds.ruid)
@@ -78,6 +79,13 @@ export function pidfdSendSignal(t: Task, args: SyscallArguments): number {
   const err = maySignal(t, target, signo);
   if (err < 0 || signo === 0) return err;
   return sendSignal(scope === PIDFD_SIGNAL_THREAD ? target : target.tg, info);
+}
+
+/** Whom a pidfd means that nothing else is said of. */
+function scopeOf(t: Task, fd: number): number {
+  const file = t.fdTable.get(fd);
+  const isThread = file === null ? fd === PIDFD_SELF_THREAD : t.kernel.pidFiles!.isThread(file);
+  return isThread ? PIDFD_SIGNAL_THREAD : PIDFD_SIGNAL_THREAD_GROUP;
 }
 
 function copyInInfo(t: Task, addr: number, signo: number, target: Task): SigInfo | number {

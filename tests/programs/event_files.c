@@ -166,6 +166,32 @@ TEST(pidfd_ready, "a pidfd becomes readable when its process ends, and takes sig
   FAILS(syscall(SYS_pidfd_open, getpid(), 1), EINVAL);
 }
 
+enum { SELF_THREAD = -10000, SELF_PROCESS = -10001 };
+
+TEST(pidfd_scopes, "a signal through a pidfd is for the process or the thread that it was opened for") {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  int process = OK(syscall(SYS_pidfd_open, getpid(), 0));
+  int thread = syscall(SYS_pidfd_open, getpid(), O_EXCL);
+  if (thread < 0) skip_test("the kernel is older than 6.9");
+  int has_self = syscall(SYS_pidfd_send_signal, SELF_PROCESS, 0, NULL, 0) == 0;
+  struct {
+    int fd, flags, code;
+  } rows[] = {
+      {process, 0, SI_USER}, {thread, 0, SI_TKILL},      {process, 1, SI_TKILL},
+      {thread, 2, SI_USER},  {SELF_PROCESS, 0, SI_USER}, {SELF_THREAD, 0, SI_TKILL},
+  };
+  for (int i = 0; i < (has_self ? 6 : 4); i++) {
+    siginfo_t info;
+    OK(syscall(SYS_pidfd_send_signal, rows[i].fd, SIGUSR1, NULL, rows[i].flags));
+    /* Not sigwaitinfo(3), for which a thread's signals are like others. */
+    EQUAL(syscall(SYS_rt_sigtimedwait, &set, &info, NULL, 8), SIGUSR1);
+    EQUAL(info.si_code, rows[i].code);
+  }
+}
+
 TEST(pidfd_getfd_, "pidfd_getfd takes a descriptor of another process") {
   int p[2], q[2];
   OK(pipe(p));

@@ -101,5 +101,6 @@ export function installPidFiles(kernel: Kernel): void {
   kernel.pidFiles = {
     open,
     target: (file) => file.impl instanceof PidFd ? file.impl.target : null,
+    isThread: (file) => file.impl instanceof PidFd && file.impl.isThread,
   };
 }
