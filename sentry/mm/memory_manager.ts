@@ -40,6 +40,7 @@ import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { isData, mayExpand, mayHaveMoreData, type MemoryLimits } from "./limits.ts";
 import { lockedBytes, populate } from "./locking.ts";
+import { seenString } from "./seen_strings.ts";
 import { type ImageCache, type TextImage, TRAMPOLINE_SPACE } from "./text_image.ts";
 import { MARK_DONTFORK, MARK_LOCKED_ON_FAULT, MARK_SEALED } from "./vma.ts";
 import { MAX_MAP_COUNT, Vma, VmaList } from "./vma.ts";
@@ -288,7 +289,10 @@ export class MemoryManager {
 
   copyInString(ctx: Context, addr: number, limit: number): string | number {
     if (ctx.prefetchedFrom(addr, found)) {
-      const s = this.#stringIn(ctx.arena!, found[0], Math.min(found[1], limit));
+      const [at, available] = found;
+      const size = Math.min(available, limit);
+      const seen = (at & 3) === 0 ? seenString(ctx.arenaWords!, at >> 2, size) : null;
+      const s = seen ?? this.#stringIn(ctx.arena!, at, size);
       if (s !== null) return s;
     }
     if (ctx.queued) ctx.flush();
