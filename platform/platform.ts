@@ -263,6 +263,8 @@ export abstract class Context {
   cpuTimeNs(): number {
     return -1;
   }
+  /** Has the queued commands find out what the next cpuTimeNs, after them, then says at once. */
+  queueCpuTime(): void {}
 
   /** Gives the thread back to the guest. */
   abstract resume(): void;

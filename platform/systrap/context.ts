@@ -532,7 +532,8 @@ export class SystrapContext extends Context {
   }
 
   override cpuTimeNs(): number {
-    const known = this.prefetchedAt(CPU_TIME_ADDR, TIMESPEC_SIZE);
+    const known = this.#isCpuTimeKnown ? ARENA_IN : this.prefetchedAt(CPU_TIME_ADDR, TIMESPEC_SIZE);
+    this.#isCpuTimeKnown = false;
     const at = known >= 0
       ? known
       : this.#callFilling(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, TIMESPEC_SIZE);
@@ -540,6 +541,14 @@ export class SystrapContext extends Context {
     this.slot.cpuTimeNs = this.#wordAt(at) * NSEC_PER_SEC + this.#wordAt(at + 8);
     return this.slot.cpuTimeNs - this.#cpuTimeBefore;
   }
+
+  /** Where a call's operands would lie; there is no call while commands are queued for a new program. */
+  override queueCpuTime(): void {
+    const addr = this.#stubAddr + ARENA_IN;
+    this.queueCall(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, addr, 0, 0, 0);
+    this.#isCpuTimeKnown = true;
+  }
+  #isCpuTimeKnown = false;
 
   /** A host call whose second argument is filled. Returns where that is in the slot, or -errno. */
   #callFilling(nr: number, a0: number, size: number): number {

@@ -11,7 +11,7 @@ const buffer = (arg: number, lengthArg: number) => 2 | arg << 3 | lengthArg << 6
 const FIXED = [4, 8, 16, 24, 32, 48, 56, 64, 88, 128, 144, 12, 20, 112, 152, 40];
 const fixed = (arg: number, size: number) => 3 | arg << 3 | FIXED.indexOf(size) << 6;
 const iovec = (arg: number, countArg: number) => 4 | arg << 3 | countArg << 6;
-/** What the process has used, which ends; the CPU time of the thread, which ends. */
+/** What the process has used; the CPU time of the thread. */
 const USAGE = 5;
 const CPU_TIME = 6;
 /** The head of the thread's robust list. */
@@ -75,6 +75,7 @@ const ROWS: [number, number][] = [
   [nr.SYS_sendmsg, fixed(1, 56)],
   [nr.SYS_recvmsg, fixed(1, 56)],
   [nr.SYS_prlimit64, fixed(2, 16)],
+  [nr.SYS_getrusage, USAGE],
   [nr.SYS_exit_group, both(USAGE, ROBUST)],
   [nr.SYS_exit, both(CPU_TIME, ROBUST)],
 ];

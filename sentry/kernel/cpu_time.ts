@@ -46,12 +46,16 @@ let sentrySeen = -1;
 /** Stub processes with more than one thread, now or once. */
 const threaded = new WeakSet<AddressSpace>();
 
-/** What the stub of `ctx`, its only thread, has used so far is no guest's. */
+/** What the stub of `ctx`, its only thread, has used so far is no guest's. `startThreadTime` follows its first commands. */
 export function startCpuTime(ctx: Context): void {
   const space = ctx.addressSpace;
   const ns = stubCpuNs(space);
   if (ns > 0) seen.set(space, ns);
-  if (threaded.has(space)) seenOfThread.set(ctx, Math.max(0, ctx.cpuTimeNs()));
+  if (threaded.has(space)) ctx.queueCpuTime();
+}
+
+export function startThreadTime(ctx: Context): void {
+  if (threaded.has(ctx.addressSpace)) seenOfThread.set(ctx, Math.max(0, ctx.cpuTimeNs()));
 }
 
 function stubCpuNs(space: AddressSpace): number {

@@ -50,7 +50,7 @@ import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
 import { type Credentials, trustOf } from "../auth/credentials.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { allowWrites } from "../vfs/open.ts";
-import { addUsageWords, sampleCpuTime, startCpuTime } from "./cpu_time.ts";
+import { addUsageWords, sampleCpuTime, startCpuTime, startThreadTime } from "./cpu_time.ts";
 import { killOtherThreads } from "./de_thread.ts";
 import { credentialsForExec } from "./exec_credentials.ts";
 import { releaseOldMemory, resetForExec } from "./exec_state.ts";
@@ -165,6 +165,7 @@ export async function execProgram(
   const err = ctx.flushed();
   if (err < 0) dieUnloaded(t, err);
   else {
+    startThreadTime(ctx);
     const { sp, bytes } = start.stack;
     ctx.queueCopyOut(sp, bytes, 0, bytes.length);
   }
