@@ -76,7 +76,7 @@ const ROWS: [number, number][] = [
   [nr.SYS_recvmsg, fixed(1, 56)],
   [nr.SYS_prlimit64, fixed(2, 16)],
   [nr.SYS_getrusage, USAGE],
-  [nr.SYS_exit_group, both(USAGE, ROBUST)],
+  [nr.SYS_exit_group, both(USAGE, ROBUST, CPU_TIME)],
   [nr.SYS_exit, both(CPU_TIME, ROBUST)],
 ];
 
