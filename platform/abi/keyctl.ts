@@ -1,5 +1,5 @@
 /**
- * keyctl(2), the least that programs probe for (linux/keyctl.h).
+ * Keyrings (linux/keyctl.h): keyctl(2), add_key(2), request_key(2).
  */
 
 export const KEY_SPEC_THREAD_KEYRING = -1;
@@ -39,3 +39,21 @@ export const KEYCTL_MOVE = 30;
 export const KEYCTL_CAPABILITIES = 31;
 export const KEYCTL_WATCH_KEY = 32;
 export const KEYCTL_MOVE_EXCL = 1;
+
+// KEYCTL_SET_REQKEY_KEYRING
+export const KEY_REQKEY_DEFL_NO_CHANGE = -1;
+export const KEY_REQKEY_DEFL_DEFAULT = 0;
+export const KEY_REQKEY_DEFL_THREAD_KEYRING = 1;
+export const KEY_REQKEY_DEFL_PROCESS_KEYRING = 2;
+export const KEY_REQKEY_DEFL_SESSION_KEYRING = 3;
+export const KEY_REQKEY_DEFL_USER_KEYRING = 4;
+export const KEY_REQKEY_DEFL_USER_SESSION_KEYRING = 5;
+export const KEY_REQKEY_DEFL_GROUP_KEYRING = 6;
+export const KEY_REQKEY_DEFL_REQUESTOR_KEYRING = 7;
+
+// KEYCTL_CAPABILITIES: of the first byte, and of the second
+export const KEYCTL_CAPS0_CAPABILITIES = 0x01;
+export const KEYCTL_CAPS0_INVALIDATE = 0x20;
+export const KEYCTL_CAPS0_RESTRICT_KEYRING = 0x40;
+export const KEYCTL_CAPS0_MOVE = 0x80;
+export const KEYCTL_CAPS1_NS_KEYRING_NAME = 0x01;

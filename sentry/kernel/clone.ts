@@ -42,6 +42,7 @@ import { sampleCpuTime } from "./cpu_time.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import { Namespace, type NamespaceProxy, type NamespaceSet } from "./namespaces.ts";
+import { exitKeyrings, inheritKeyrings } from "./keys/task_keyrings.ts";
 import { installPidfd } from "./pidfd.ts";
 import { joinGroup, leaveGroup } from "./session.ts";
 import { RESUMED, type SyscallReturn } from "./syscall.ts";
@@ -273,6 +274,7 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
     child.rseqSignature = t.rseqSignature;
   }
   inheritScheduling(t, child);
+  inheritKeyrings(t, child, (flags & CLONE_THREAD) !== 0);
   child.machineCheckPolicy = t.machineCheckPolicy;
   child.timerSlackNs = child.defaultTimerSlackNs = t.timerSlackNs;
   child.startBootNs = t.kernel.nowMonoNs() - t.kernel.bootMonoNs;
@@ -307,6 +309,7 @@ function abandon(child: Task): void {
   child.fdTable.release();
   child.fs.release();
   child.ns.release();
+  exitKeyrings(child);
   child.mm.release();
   child.takeContext()!.release();
 }

@@ -6,6 +6,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import { commitCredentials } from "./credentials_change.ts";
 import { leaveMemory } from "./exit.ts";
 import { exitPiStates } from "./futex_pi.ts";
+import { execKeyrings } from "./keys/task_keyrings.ts";
 import { exitRobustList } from "./robust_list.ts";
 import { setMask } from "./signal.ts";
 import type { Task } from "./task.ts";
@@ -40,6 +41,7 @@ export function resetForExec(t: Task, creds: Credentials, secure: boolean): void
     tg.personality &= ~CLEARED_PERSONALITY;
   }
   commitCredentials(t, creds);
+  execKeyrings(t);
   tg.dumpable = creds.euid === creds.ruid && creds.egid === creds.rgid ? 1 : 0;
   if (t.fdTable.refs > 1) {
     const shared = t.fdTable;

@@ -21,6 +21,7 @@ import { answerTimeLookers } from "./cpu_timer.ts";
 import { kernelWake } from "./futex.ts";
 import { exitPiStates } from "./futex_pi.ts";
 import { hangUpOrphaned, leaveStop } from "./job_control.ts";
+import { exitKeyrings } from "./keys/task_keyrings.ts";
 import { exitRobustList } from "./robust_list.ts";
 import { forgetStragglers } from "./stragglers.ts";
 import { clearTty, leaveGroup, type Session } from "./session.ts";
@@ -99,6 +100,7 @@ function releaseResources(t: Task): void {
   t.fdTable.release();
   t.fs.release();
   t.ns.release();
+  exitKeyrings(t);
   t.mm.release();
   t.takeContext()?.release({ trust: trustOf(t.creds) });
 }

@@ -6,6 +6,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { Timespec } from "../../platform/abi/time.ts";
 import { FutexTable } from "./futex.ts";
+import { Keys } from "./keys/key.ts";
 import { PID_MAX_DEFAULT, PidAllocator } from "./pid.ts";
 import type { ProcessGroup, Session } from "./session.ts";
 import type { Strace } from "./strace.ts";
@@ -73,6 +74,7 @@ export class Kernel {
   readonly pids: PidAllocator;
   readonly timers = new TimerHeap();
   readonly futexes = new FutexTable();
+  readonly keys = new Keys();
   readonly fsTypes = new Map<string, FilesystemType>();
   readonly stubs = new Map<string, number>();
   /** Tasks whose handler was woken and has not come to rest: the run loop spins microtasks. */

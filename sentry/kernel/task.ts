@@ -21,6 +21,7 @@ import type { TimeLooker } from "./cpu_timer.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
 import type { Kernel } from "./kernel.ts";
+import type { TaskKeyrings } from "./keys/task_keyrings.ts";
 import { SyscallArguments } from "./syscall.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 import { BlockState } from "./block.ts";
@@ -93,6 +94,8 @@ export class Task {
   machineCheckPolicy = PR_MCE_KILL_DEFAULT;
   /** set_mempolicy(2); null: the default. */
   memoryPolicy: MemoryPolicy | null = null;
+  /** Null while it has none. */
+  keyrings: TaskKeyrings | null = null;
   rseqAddr = 0;
   rseqLength = 0;
   rseqSignature = 0;

@@ -3,6 +3,7 @@ import * as capability from "../../platform/abi/capability.ts";
 import * as fcntl from "../../platform/abi/fcntl.ts";
 import * as fs from "../../platform/abi/fs.ts";
 import * as ioprio from "../../platform/abi/ioprio.ts";
+import * as keyctl from "../../platform/abi/keyctl.ts";
 import * as mempolicy from "../../platform/abi/mempolicy.ts";
 import * as personality from "../../platform/abi/personality.ts";
 import * as ptrace from "../../platform/abi/ptrace.ts";
@@ -131,6 +132,13 @@ export const nodesIn = given(showNodes);
 export const nodesOut = filled(showNodes);
 export const policyQuery = named(flagsOf(namesOf(mempolicy, /^MPOL_F_(NODE|ADDR|MEMS_ALLOWED)$/)));
 export const bindFlags = named(flagsOf(namesOf(mempolicy, /^MPOL_MF_(STRICT|MOVE|MOVE_ALL)$/)));
+
+// --- Keys -------------------------------------------------------------------------------------------
+
+export const keyring = named(choiceOf(namesOf(keyctl, /^KEY_SPEC_/), String));
+export const keyOperation = named(
+  choiceOf(namesOf(keyctl, /^KEYCTL_(?!CAPS[01]_|MOVE_EXCL$)/), String),
+);
 
 // --- Modes ------------------------------------------------------------------------------------------
 

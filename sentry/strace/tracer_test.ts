@@ -358,8 +358,8 @@ Deno.test("requests of ioctl by name", () => {
 Deno.test("a call without a decoder shows its six registers", () => {
   const g = new Guest();
   assertEquals(
-    g.call("keyctl", [1, -2, 3, 4, 5, 6], -38),
-    "keyctl(0x1, 0xfffffffffffffffe, 0x3, 0x4, 0x5, 0x6) = -1 ENOSYS",
+    g.call("perf_event_open", [1, -2, 3, 4, 5, 6], -38),
+    "perf_event_open(0x1, 0xfffffffffffffffe, 0x3, 0x4, 0x5, 0x6) = -1 ENOSYS",
   );
 });
 
@@ -474,6 +474,18 @@ Deno.test("what a task may do is shown by name: capabilities, policies, prioriti
   assertEquals(
     g.call("mbind", [0x1000, 4096, 0x8002, nodes, 64, 3], 0),
     "mbind(0x1000, 4096, MPOL_BIND|MPOL_F_STATIC_NODES, [0x5], 64, MPOL_MF_STRICT|MPOL_MF_MOVE) = 0",
+  );
+  assertEquals(
+    g.call(
+      "add_key",
+      [g.put(96, "user"), g.put(104, "m"), g.put(112, "x"), 1, -3],
+      77,
+    ),
+    'add_key("user", "m", "x", 1, KEY_SPEC_SESSION_KEYRING) = 77',
+  );
+  assertEquals(
+    g.call("keyctl", [11, 77, 0, 0, 0], 1),
+    "keyctl(KEYCTL_READ, 0x4d, 0, 0, 0) = 1",
   );
   assertEquals(
     g.call("set_mempolicy", [0, 0, 0], 0),

@@ -20,6 +20,8 @@ import { rows as handleRows } from "./handle.ts";
 import { rows as idsRows } from "./ids.ts";
 import { rows as ioctlRows } from "./ioctl.ts";
 import { rows as itimerRows } from "./itimer.ts";
+import { rows as keyctlRows } from "./keyctl.ts";
+import { rows as keyRows } from "./keys.ts";
 import { rows as ldtRows } from "./ldt.ts";
 import { rows as limitsRows } from "./limits.ts";
 import { rows as lockRows } from "./lock.ts";
@@ -82,6 +84,8 @@ export const table: readonly SyscallRow[] = [
   ...idsRows,
   ...ioctlRows,
   ...itimerRows,
+  ...keyRows,
+  ...keyctlRows,
   ...ldtRows,
   ...limitsRows,
   ...lockRows,

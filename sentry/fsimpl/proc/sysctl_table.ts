@@ -1,6 +1,7 @@
 /** The rows of /proc/sys, with Linux's defaults. */
 import { EINVAL } from "../../../platform/abi/errno.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { Keys } from "../../kernel/keys/key.ts";
 import { NR_OPEN_MAX } from "../../kernel/fd_table.ts";
 import { PID_MAX_LIMIT } from "../../kernel/pid.ts";
 import { leaseSettings } from "../../vfs/leases.ts";
@@ -58,6 +59,17 @@ function uuid(): string {
   return crypto.randomUUID();
 }
 
+function keyRows({ limits }: Keys): Row[] {
+  const limit = (name: string, field: keyof typeof limits): Row =>
+    variable(`kernel/keys/${name}`, INT_MAX, () => limits[field], (n) => limits[field] = n);
+  return [
+    limit("maxkeys", "maxKeys"),
+    limit("maxbytes", "maxBytes"),
+    limit("root_maxkeys", "rootMaxKeys"),
+    limit("root_maxbytes", "rootMaxBytes"),
+  ];
+}
+
 function kernelRows(kernel: Kernel): Row[] {
   const uts = (field: "hostname" | "domainname", fallback: string): Row => ({
     path: `kernel/${field}`,
@@ -85,6 +97,7 @@ function kernelRows(kernel: Kernel): Row[] {
       },
     },
     int("kernel/threads-max", kernel.maxTasks),
+    ...keyRows(kernel.keys),
     fixed("kernel/cap_last_cap", 40),
     fixed("kernel/ngroups_max", 65536),
     { path: "kernel/shmmax", value: "18446744073692774399" },

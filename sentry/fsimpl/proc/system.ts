@@ -5,6 +5,7 @@ import type { KernDir } from "../kernfs/dir.ts";
 import type { KernFilesystem } from "../kernfs/inode.ts";
 import { KernText } from "../kernfs/text.ts";
 import { loadavgText, statText, uptimeText } from "./cpu.ts";
+import { keysText, keyUsersText } from "./keys.ts";
 import { cpuinfoText } from "./host_info.ts";
 import { meminfoText, usedBytes } from "./memory.ts";
 
@@ -122,8 +123,8 @@ export function addSystemFiles(fs: KernFilesystem, root: KernDir): void {
   file("zoneinfo", empty);
   file("slabinfo", () => "slabinfo - version: 2.1\n", 0o400);
   file("kallsyms", empty);
-  file("key-users", empty);
-  file("keys", empty);
+  file("key-users", () => keyUsersText(kernel));
+  file("keys", () => keysText(kernel));
   file("timer_list", empty, 0o400);
   file(
     "sysvipc/msg",
