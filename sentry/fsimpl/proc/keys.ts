@@ -1,8 +1,7 @@
 /** /proc/keys and /proc/key-users (Linux: security/keys/proc.c): keys that the reader may see, and quotas. */
 import type { Kernel } from "../../kernel/kernel.ts";
 import { type Key, keyPermission, NEED_VIEW, NO_GROUP } from "../../kernel/keys/key.ts";
-import { searchTask } from "../../kernel/keys/task_keyrings.ts";
-import type { Task } from "../../kernel/task.ts";
+import { possessedKeys } from "../../kernel/keys/task_keyrings.ts";
 import { currentTask } from "../kernfs/caller.ts";
 
 const OVERFLOW_GID = 65534;
@@ -13,17 +12,14 @@ export function keysText(kernel: Kernel): string {
   const reader = currentTask();
   if (reader === null) return "";
   const nowSec = kernel.nowRealtime().sec;
+  const possessed = possessedKeys(reader);
+  const maySee = (key: Key): boolean =>
+    keyPermission({ key, isPossessed: possessed.has(key) }, reader.creds, NEED_VIEW) === 0;
   return [...kernel.keys.bySerial.values()]
-    .filter((key) => maySee(reader, key))
+    .filter(maySee)
     .sort((a, b) => a.serial - b.serial)
     .map((key) => lineOf(key, nowSec))
     .join("");
-}
-
-function maySee(t: Task, key: Key): boolean {
-  const possessed = searchTask(t, key.type, key.description, key);
-  const ref = typeof possessed === "number" ? { key, isPossessed: false } : possessed;
-  return keyPermission(ref, t.creds, NEED_VIEW) === 0;
 }
 
 function lineOf(key: Key, nowSec: number): string {

@@ -33,7 +33,7 @@ const GROUP_ALL = 0x3f00;
 /** No group: of the keyrings that a user has. */
 export const NO_GROUP = 0xffffffff;
 /** Keys of the whole sandbox, and the bytes that they may be charged for, whatever its users' quotas are. */
-const SANDBOX_KEYS = 100_000;
+const SANDBOX_KEYS = 20_000;
 const SANDBOX_BYTES = 64 * 2 ** 20;
 /** What a link counts against its keyring's owner. */
 const LINK_BYTES = 4;
@@ -63,6 +63,8 @@ export class Key {
   chargedBytes = 0;
   /** Of a keyring: what it links to, by `indexOf`. */
   readonly links: Map<string, Key> | null;
+  /** Of a keyring: the keyrings among its links. */
+  readonly keyrings = new Set<Key>();
 
   constructor(
     readonly serial: number,

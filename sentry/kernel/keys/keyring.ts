@@ -31,7 +31,11 @@ export function linkKey(keys: Keys, keyring: Key, key: Key): number {
   if (err < 0) return err;
   key.refs++;
   links.set(index, key);
-  if (old !== undefined) keys.release(old);
+  if (old !== undefined) {
+    keyring.keyrings.delete(old);
+    keys.release(old);
+  }
+  if (key.links !== null) keyring.keyrings.add(key);
   return 0;
 }
 
@@ -42,6 +46,7 @@ export function unlinkKey(keys: Keys, keyring: Key, key: Key): number {
   const index = indexOf(key.type, key.description);
   if (links.get(index) !== key) return -ENOENT;
   links.delete(index);
+  keyring.keyrings.delete(key);
   keys.reserveLink(keyring, -1);
   keys.release(key);
   return 0;
@@ -70,6 +75,7 @@ export function clearKeyring(keys: Keys, keyring: Key): number {
   if (links === null) return -ENOTDIR;
   const linked = [...links.values()];
   links.clear();
+  keyring.keyrings.clear();
   keys.reserve(keyring, 0);
   for (const key of linked) keys.release(key);
   return 0;
@@ -89,12 +95,27 @@ function checkCycle(keyring: Key, key: Key): number {
     if (level.has(keyring)) return -EDEADLK;
     if (depth > MAX_DEPTH) return -ELOOP;
     const below = new Set<Key>();
-    for (const each of level) {
-      for (const linked of each.links!.values()) if (linked.links !== null) below.add(linked);
-    }
+    for (const each of level) for (const linked of each.keyrings) below.add(linked);
     level = below;
   }
   return 0;
+}
+
+/** All keys that a search of `keyring`, which `creds` possess, could find in whatever state they are. */
+export function addSearchable(keyring: Key, creds: Credentials, found: Set<Key>): void {
+  const maySearch = (key: Key): boolean =>
+    keyPermission({ key, isPossessed: true }, creds, NEED_SEARCH) === 0;
+  let level = new Set([keyring].filter(maySearch));
+  for (let depth = 0; depth <= MAX_DEPTH && level.size > 0; depth++) {
+    const below = new Set<Key>();
+    for (const each of level) {
+      found.add(each);
+      if (each.isRevoked || each.isInvalidated) continue;
+      for (const linked of each.links!.values()) if (maySearch(linked)) found.add(linked);
+      for (const linked of each.keyrings) if (maySearch(linked)) below.add(linked);
+    }
+    level = below;
+  }
 }
 
 export interface KeyQuery {
@@ -148,8 +169,8 @@ class Search {
     const direct = keyring.links!.get(this.#index);
     if (direct !== undefined && this.#accepts(direct)) return direct;
     if (depth >= MAX_DEPTH) return null;
-    for (const linked of keyring.links!.values()) {
-      if (linked.links === null || !this.#maySearch(linked)) continue;
+    for (const linked of keyring.keyrings) {
+      if (!this.#maySearch(linked)) continue;
       const found = this.#below(linked, depth + 1);
       if (found !== null) return found;
     }

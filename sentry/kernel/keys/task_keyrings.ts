@@ -31,7 +31,7 @@ import {
   POSSESSOR_ALL,
   validateKey,
 } from "./key.ts";
-import { type KeyQuery, linkKey, searchKeyring } from "./keyring.ts";
+import { addSearchable, type KeyQuery, linkKey, searchKeyring } from "./keyring.ts";
 
 const THREAD_PERMISSIONS = POSSESSOR_ALL | NEED_VIEW << OWNER_SHIFT;
 const SESSION_PERMISSIONS = THREAD_PERMISSIONS | NEED_READ << OWNER_SHIFT;
@@ -175,6 +175,20 @@ function sessionKeyring(t: Task, creates: boolean): Key | number {
   return own.session!;
 }
 
+/** The task's own keyrings, in the order in which they are searched. */
+function ownKeyrings(t: Task): Key[] {
+  const own = keyringsOf(t);
+  const session = own.session ?? t.kernel.keys.userKeyrings.get(t.creds.ruid)?.session ?? null;
+  return [own.thread, own.process, session].filter((key) => key !== null);
+}
+
+/** All keys that the task possesses. */
+export function possessedKeys(t: Task): Set<Key> {
+  const found = new Set<Key>();
+  for (const keyring of ownKeyrings(t)) addSearchable(keyring, t.creds, found);
+  return found;
+}
+
 /**
  * A key in the task's keyrings (Linux: search_cred_keyrings). -EAGAIN if one of them has none that fits, else why
  * the last was passed over.
@@ -186,12 +200,9 @@ export function searchTask(
   exact: Key | null = null,
 ): KeyRef | number {
   const query = { ...queryOf(t, type, description, true), exact, skipsExpired: true };
-  const own = keyringsOf(t);
-  const session = own.session ?? t.kernel.keys.userKeyrings.get(t.creds.ruid)?.session ?? null;
   let absent = 0;
   let error = -EAGAIN;
-  for (const keyring of [own.thread, own.process, session]) {
-    if (keyring === null) continue;
+  for (const keyring of ownKeyrings(t)) {
     const found = searchKeyring(keyring, query);
     if (typeof found !== "number") return found;
     if (found === -ENOKEY || (found === -EAGAIN && absent === 0)) absent = found;
