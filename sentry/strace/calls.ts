@@ -104,6 +104,7 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   sync: [],
   sync_file_range: [fd, offset, offset, file.syncRangeFlags],
   fallocate: [fd, file.fallocateMode, offset, offset],
+  cachestat: [fd, ptr, ptr, hex],
   fadvise64: [fd, offset, length, file.advice],
   readahead: [fd, offset, length],
   truncate: [path, offset],

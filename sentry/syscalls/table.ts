@@ -2,6 +2,7 @@
 import type { SyscallRow } from "../kernel/syscall.ts";
 import { rows as aioRows } from "./aio.ts";
 import { rows as attrRows } from "./attr.ts";
+import { rows as cachestatRows } from "./cachestat.ts";
 import { rows as capabilityRows } from "./capability.ts";
 import { rows as credRows } from "./cred.ts";
 import { rows as dirRows } from "./dir.ts";
@@ -66,6 +67,7 @@ import { rows as xattrRows } from "./xattr.ts";
 export const table: readonly SyscallRow[] = [
   ...aioRows,
   ...attrRows,
+  ...cachestatRows,
   ...capabilityRows,
   ...credRows,
   ...dirRows,

@@ -121,6 +121,8 @@ export abstract class FileDescriptionImpl {
   /** Pipes: capacity in bytes, for F_GETPIPE_SZ and F_SETPIPE_SZ (returns the new size or -errno). */
   pipeSize?(): number;
   setPipeSize?(size: number, privileged: boolean): number;
+  /** How many pages of [first, last] are in memory, for cachestat(2); absent where no file's ever are. */
+  cachedPages?(first: number, last: number): number;
   /** Lines of /proc/PID/fdinfo/N after the usual ones. */
   fdinfo?(f: FileDescription): string;
   /** open(2) succeeded for the task `caller` with all its flags: a tty may become the controlling one. */

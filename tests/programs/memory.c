@@ -510,3 +510,65 @@ TEST(advice_to_others, "process_madvise gives others hints, if it may look at th
   OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
   FAILS(advise(child, &range, 1, COLD), ESRCH);
 }
+
+struct range {
+  uint64_t offset, length;
+};
+struct cached {
+  uint64_t pages, dirty, writeback, evicted, recently;
+};
+
+static long cachestat(int fd, struct range *range, struct cached *cached, unsigned flags) {
+  return syscall(451, fd, range, cached, flags);
+}
+
+/* The pages in memory of `length` bytes from `offset` on. */
+static uint64_t cached_pages(int fd, uint64_t offset, uint64_t length) {
+  struct cached cached;
+  memset(&cached, 7, sizeof cached);
+  OK(cachestat(fd, &(struct range){offset, length}, &cached, 0));
+  EQUAL(cached.dirty + cached.writeback, 0);
+  return cached.pages;
+}
+
+TEST(cached, "cachestat counts the pages of a file in memory") {
+  static char pages[32 * PAGE];
+  int fd = OK(memfd_create("cached", 0));
+  if (cachestat(fd, &(struct range){0, 0}, &(struct cached){0}, 0) != 0) skip_test("a kernel without cachestat");
+  EQUAL(cached_pages(fd, 0, 0), 0);
+  for (int i = 0; i < 2; i++) {
+    size_t size = i == 0 ? 4 * PAGE : sizeof pages;
+    EQUAL(pwrite(fd, pages, size, 0), size);
+    EQUAL(cached_pages(fd, 0, 0), size / PAGE);
+    EQUAL(cached_pages(fd, PAGE + 100, 1), 1);
+    EQUAL(cached_pages(fd, PAGE, 2 * PAGE), 2);
+    EQUAL(cached_pages(fd, 1 << 20, 0), 0);
+  }
+  OK(ftruncate(fd, 1 << 20));
+  EQUAL(cached_pages(fd, 0, 0), 32);
+  EQUAL(cached_pages(fd, -1, 5), 0);
+  EQUAL(cached_pages(fd, PAGE, -1), 0);
+  EQUAL(cached_pages(fd, -1, 0), 0);
+  char *at = map(256, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  at[100 * PAGE] = 1;
+  EQUAL(cached_pages(fd, 0, 0), 33);
+  EQUAL(cached_pages(fd, 90 * PAGE, 20 * PAGE), 1);
+  EQUAL(cached_pages(fd, 31 * PAGE, 2 * PAGE), 1);
+}
+
+TEST(cached_errors, "cachestat is for who could write the file") {
+  struct range all = {0, 0};
+  struct cached cached;
+  int p[2], fd = OK(open("/etc/passwd", O_RDONLY));
+  OK(pipe(p));
+  if (cachestat(p[0], &all, &cached, 0) != 0) skip_test("a kernel without cachestat");
+  EQUAL(cached.pages, 0);
+  FAILS(cachestat(-1, &all, &cached, 0), EBADF);
+  FAILS(cachestat(OK(open("/", O_PATH)), &all, &cached, 0), EBADF);
+  FAILS(cachestat(p[0], nowhere, &cached, 0), EFAULT);
+  FAILS(cachestat(p[0], &all, nowhere, 0), EFAULT);
+  FAILS(cachestat(p[0], &all, &cached, 1), EINVAL);
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  OK(setresuid(1000, 1000, 1000));
+  FAILS(cachestat(fd, &all, &cached, 0), EPERM);
+}

@@ -136,6 +136,11 @@ export class GoferFile extends FileDescriptionImpl {
     return base + offset;
   }
 
+  /** They are in the host's memory, or not: that is not told. */
+  override cachedPages(): number {
+    return -EOPNOTSUPP;
+  }
+
   override truncate(_f: FileDescription, size: number): number {
     return this.inode.truncate(size);
   }

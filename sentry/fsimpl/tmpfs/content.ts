@@ -37,6 +37,14 @@ export class Content {
     return (this.#host === null ? popCount(this.#pages) : this.#host.pageCount()) * 8;
   }
 
+  /** Pages of [first, last] that have data; `last` may be Infinity. */
+  countPages(first: number, last: number): number {
+    if (this.#host !== null) return this.#host.countPages(first, last);
+    let n = 0;
+    for (let page = first; page <= last && page < 32; page++) n += this.#pages >>> page & 1;
+    return n;
+  }
+
   /** Copies [offset, offset + n), which lies within the file. Returns the count or -EFAULT. */
   read(dst: IoDst, offset: number, n: number): number {
     if (this.#host !== null) return this.#host.read(dst, offset, n);

@@ -83,6 +83,26 @@ export class HostContent {
     return Math.ceil(statxWords[STATX_BUF_OFF_BLOCKS / 4] / 8);
   }
 
+  /** Pages of [first, last] that have data; `last` may be Infinity. */
+  countPages(first: number, last: number): number {
+    return this.#sharedWritable
+      ? this.#countInHost(first, last)
+      : this.#pages.countPresent(first, last);
+  }
+
+  /** Guests store through mappings: only the host knows. */
+  #countInHost(first: number, last: number): number {
+    let n = 0;
+    for (let page = first; page <= last;) {
+      const data = hostSyscall(SYS_lseek, this.fd, page * PAGE_SIZE, SEEK_DATA);
+      if (data < 0) break;
+      const from = Math.floor(data / PAGE_SIZE);
+      page = Math.ceil(hostSyscall(SYS_lseek, this.fd, data, SEEK_HOLE) / PAGE_SIZE);
+      n += Math.max(0, Math.min(page, last + 1) - from);
+    }
+    return n;
+  }
+
   /**
    * The memfd's time of modification if it is another than at the last call. Guests' stores through
    * writable shared mappings set it, at the first one to each page; null where there is no such mapping.

@@ -9,6 +9,18 @@ export class PageSet {
   count = 0;
   readonly #leaves = new Map<number, Int32Array>();
 
+  /** Pages of [first, last] that are in the set; `last` may be Infinity. */
+  countPresent(first: number, last: number): number {
+    let n = 0;
+    for (const [leafIndex, leaf] of this.#leaves) {
+      const base = leafIndex * LEAF_PAGES;
+      const from = Math.max(first, base) - base;
+      const to = Math.min(last, base + LEAF_PAGES - 1) - base;
+      if (from <= to) n += countIn(leaf, from, to);
+    }
+    return n;
+  }
+
   /** Pages of [first, last] that are not in the set. */
   countMissing(first: number, last: number): number {
     let missing = 0;

@@ -165,6 +165,10 @@ class TmpfsFileImpl extends FileDescriptionImpl {
     }
   }
 
+  override cachedPages(first: number, last: number): number {
+    return this.inode.content.countPages(first, last);
+  }
+
   override truncate(_f: FileDescription, size: number): number {
     return this.inode.resize(size);
   }
