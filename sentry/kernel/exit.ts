@@ -2,7 +2,7 @@
 import { SYS_futex, SYS_rseq } from "../../platform/abi/amd64/syscalls.ts";
 import { FUTEX_WAKE } from "../../platform/abi/futex.ts";
 import { RSEQ_FLAG_UNREGISTER } from "../../platform/abi/rseq.ts";
-import { EPOLLIN } from "../../platform/abi/epoll.ts";
+import { EPOLLHUP, EPOLLIN } from "../../platform/abi/epoll.ts";
 import {
   CLD_DUMPED,
   CLD_EXITED,
@@ -243,10 +243,11 @@ export function reap(tg: ThreadGroup, waitedFor: boolean): void {
   leaveGroup(kernel, tg);
 }
 
-/** Forgets one task (release_task). */
+/** Forgets one task (release_task), of which its pidfds tell. */
 export function releaseTask(t: Task): void {
   t.tg.removeThread(t);
   t.kernel.removeTask(t);
+  t.tg.exitQueue.notify(EPOLLIN | EPOLLHUP);
 }
 
 /** Without init there is no sandbox (zap_pid_ns_processes). */

@@ -63,6 +63,11 @@ export class WaitQueue {
     }
   }
 
+  /** As `notify`, but wakes every exclusive entry, too (Linux: wake_up_all). */
+  notifyAll(events: number): void {
+    for (const entry of [...this.#entries]) if ((entry.mask & events) !== 0) entry.wake(events, 0);
+  }
+
   /** Tells owners of O_ASYNC files alone (Linux: kill_fasync without a wake-up). */
   signal(events: number): void {
     for (const entry of this.#entries) if (entry.isOwner === true) entry.wake(0, events);

@@ -6,6 +6,8 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
 
 static int p[2], ep;
 
@@ -178,6 +180,73 @@ TEST(edge_socket, "an edge-triggered writer of a socket is told whenever its pee
     FAILS(read(s[1], &byte, 1), EAGAIN);
     EQUAL(now(), 0);
   }
+}
+
+TEST(edge_connections, "edges of listening and connecting sockets, and of both ends of a shutdown") {
+  struct sockaddr_un a = {.sun_family = AF_UNIX};
+  snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "edges of %d", getpid());
+  ep = OK(epoll_create1(0));
+  uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  int listener = OK(socket(AF_UNIX, SOCK_STREAM, 0)), client = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  OK(bind(listener, (struct sockaddr *)&a, sizeof a));
+  OK(listen(listener, 5));
+  watch(listener, events, 1);
+  watch(client, events, 2);
+  EQUAL(now(), 1);
+  EQUAL(bits, EPOLLOUT | EPOLLHUP);
+  OK(connect(client, (struct sockaddr *)&a, sizeof a));
+  EQUAL(now(), 1);
+  EQUAL(data, 1);
+  int accepted = OK(accept(listener, NULL, NULL));
+  EQUAL(now(), 0);
+  watch(accepted, events, 3);
+  EQUAL(now(), 1);
+  OK(shutdown(client, SHUT_WR));
+  EQUAL(now(), 2);
+  EQUAL(data, 2);
+  EQUAL(bits, EPOLLOUT);
+}
+
+TEST(edge_terminal, "an edge-triggered end of a terminal is told of its own writes, and of reads that leave little") {
+  int master = OK(posix_openpt(O_RDWR | O_NOCTTY));
+  OK(grantpt(master));
+  OK(unlockpt(master));
+  int slave = OK(open(ptsname(master), O_RDWR | O_NOCTTY));
+  struct termios raw;
+  OK(tcgetattr(slave, &raw));
+  cfmakeraw(&raw);
+  OK(tcsetattr(slave, TCSANOW, &raw));
+  ep = OK(epoll_create1(0));
+  watch(master, EPOLLOUT | EPOLLET, 1);
+  watch(slave, EPOLLOUT | EPOLLET, 2);
+  EQUAL(now(), 2);
+  EQUAL(now(), 0);
+  EQUAL(write(master, "abc", 3), 3);
+  EQUAL(now(), 1);
+  EQUAL(data, 1);
+  take(slave, 3);
+  EQUAL(now(), 1);
+  EQUAL(data, 1);
+  EQUAL(write(slave, "abc", 3), 3);
+  EQUAL(now(), 1);
+  EQUAL(data, 2);
+}
+
+TEST(edge_pidfd, "a pidfd is told of the end of its process, and of its being waited for") {
+  IN_CHILD(pid, pause());
+  int fd = syscall(SYS_pidfd_open, pid, 0);
+  ep = OK(epoll_create1(0));
+  watch(fd, EPOLLIN | EPOLLET, 1);
+  EQUAL(now(), 0);
+  OK(kill(pid, SIGKILL));
+  siginfo_t info;
+  OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+  EQUAL(now(), 1);
+  EQUAL(now(), 0);
+  OK(waitid(P_PID, pid, &info, WEXITED));
+  int more = now();
+  SKIP_UNLESS(more == 1, "the kernel is older than 6.9");
+  EQUAL(bits, EPOLLIN | EPOLLHUP);
 }
 
 TEST(oneshot, "EPOLLONESHOT disarms until it is set again") {

@@ -394,3 +394,22 @@ TEST(memory_gone, "a joined thread's stack and thread area may be unmapped at on
     }
   }
 }
+
+static pid_t waited_for, waiting;
+static void *end_when_waited_for(void *unused) {
+  (void)unused;
+  waited_for = gettid();
+  until_asleep(waiting);
+  return NULL;
+}
+
+TEST(thread_pidfd, "who polls the pidfd of a thread wakes up when that ends") {
+  waiting = gettid();
+  pthread_t thread = start(end_when_waited_for, NULL);
+  while (__atomic_load_n(&waited_for, __ATOMIC_SEQ_CST) == 0) sched_yield();
+  struct pollfd watched = {syscall(SYS_pidfd_open, waited_for, O_EXCL), POLLIN, 0};
+  if (watched.fd < 0) skip_test("the kernel is older than 6.9");
+  EQUAL(poll(&watched, 1, 10000), 1);
+  CHECK(watched.revents & POLLIN);
+  pthread_join(thread, NULL);
+}

@@ -418,6 +418,32 @@ TEST(room, "a socket is full by the memory that its messages take, and writable 
   }
 }
 
+TEST(waiting_connects, "who waits to connect goes on when there is room, and all are refused when the listener closes") {
+  struct sockaddr_un a;
+  socklen_t length = address(&a, "listener");
+  int listener = OK(socket(AF_UNIX, SOCK_STREAM, 0)), first = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  OK(bind(listener, (struct sockaddr *)&a, length));
+  OK(listen(listener, 0));
+  OK(connect(first, (struct sockaddr *)&a, length));
+  pid_t pids[3];
+  for (int i = 0; i < 3; i++) {
+    pids[i] = OK(fork());
+    if (pids[i] == 0) {
+      close(listener);
+      int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+      if (i == 0) OK(connect(fd, (struct sockaddr *)&a, length));
+      else FAILS(connect(fd, (struct sockaddr *)&a, length), ECONNREFUSED);
+      _exit(0);
+    }
+    until_asleep(pids[i]);
+  }
+  OK(accept(listener, NULL, NULL));
+  join(pids[0]);
+  close(listener);
+  join(pids[1]);
+  join(pids[2]);
+}
+
 TEST(errors, "calls on what is not a socket, or not connected, are refused") {
   char byte;
   FAILS(socket(AF_UNIX, 99, 0), EINVAL);

@@ -107,7 +107,7 @@ export class SlaveFile extends FileDescriptionImpl {
       return n;
     }
     this.#endWait();
-    if (n > 0) tty.pump();
+    if (n > 0) tty.inputTaken();
     return n;
   }
 

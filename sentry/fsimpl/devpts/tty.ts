@@ -50,6 +50,8 @@ const BACKLOG_LIMIT = 8192;
 
 const READABLE = EPOLLIN | EPOLLRDNORM;
 const WRITABLE = EPOLLOUT | EPOLLWRNORM;
+/** Bytes of input (Linux: TTY_THRESHOLD_UNTHROTTLE). */
+const UNTHROTTLE_BELOW = 128;
 
 export class Tty implements LineDevice, ControllingTty {
   session: Session | null = null;
@@ -127,8 +129,9 @@ export class Tty implements LineDevice, ControllingTty {
 
   // Master side
 
-  /** Input from the master. Returns the bytes taken, or -EAGAIN. */
+  /** Input from the master, whose edge-triggered writers hear of every write. Returns the bytes taken, or -EAGAIN. */
   receive(src: IoSrc): number {
+    this.masterQueue.notify(WRITABLE, 0);
     let total = 0;
     const chunk = new Uint8Array(Math.min(src.remaining, BACKLOG_LIMIT));
     while (src.remaining > 0) {
@@ -176,10 +179,17 @@ export class Tty implements LineDevice, ControllingTty {
     return n;
   }
 
+  /** The slave has read: what waited comes in, and while little is left the master hears that it may write. */
+  inputTaken(): void {
+    this.pump();
+    if (this.discipline.buffered <= UNTHROTTLE_BELOW) this.masterQueue.notify(WRITABLE, 0);
+  }
+
   // Slave side
 
   /** Output of the slave. Returns the bytes taken, or -EAGAIN. */
   write(src: IoSrc): number {
+    this.slaveQueue.notify(WRITABLE, 0);
     const discipline = this.discipline;
     discipline.echo.flush();
     let total = 0;

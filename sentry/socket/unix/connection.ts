@@ -2,6 +2,7 @@
 import { EPOLLERR, EPOLLHUP, EPOLLRDHUP } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, EISCONN } from "../../../platform/abi/errno.ts";
 import { SOMAXCONN } from "../../../platform/abi/socket.ts";
+import { WaitQueue } from "../../wait/queue.ts";
 import { NO_PEER, type SocketCaller, type Ucred, ucredOf } from "../socket.ts";
 import type { Rights } from "../rights.ts";
 import type { AbstractNames } from "./address.ts";
@@ -23,6 +24,8 @@ export abstract class ConnectionSocket extends UnixSocket {
   state = STATE_CLOSED;
   /** Connections not accepted yet. */
   readonly #pending: ConnectionSocket[] = [];
+  /** Who found the backlog full (Linux: peer_wait). */
+  readonly #connectors = new WaitQueue();
   #backlog = 0;
   /** True until accepted. */
   isEmbryo = false;
@@ -88,7 +91,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     // Those who connect see who listened: listen(2) renews it.
     this.peerIdentity = identityOf(caller);
     this.#listenGroups = caller.creds.groups;
-    this.queue.notify(WRITABLE);
+    this.#connectors.notifyAll(WRITABLE);
     return 0;
   }
 
@@ -103,7 +106,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (this.state === STATE_CONNECTED) return -EISCONN;
     if (this.state !== STATE_CLOSED) return -EINVAL;
     if (other.#pending.length > other.#backlog) {
-      this.blockedOn = other.queue;
+      this.blockedOn = other.#connectors;
       return -EAGAIN;
     }
     const embryo = this.sibling(other.owner);
@@ -112,7 +115,6 @@ export abstract class ConnectionSocket extends UnixSocket {
     embryo.#establish(this, identityOf(caller), caller.creds.groups);
     this.#establish(embryo, other.peerIdentity, other.#listenGroups);
     other.#pending.push(embryo);
-    this.queue.notify(WRITABLE);
     other.queue.notify(READABLE);
     return 0;
   }
@@ -126,7 +128,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     embryo.isEmbryo = false;
     embryo.options.passCred = this.options.passCred;
     embryo.options.passPidfd = this.options.passPidfd;
-    this.queue.notify(WRITABLE); // Who waits to connect.
+    this.#connectors.notify(WRITABLE);
     return embryo;
   }
 
@@ -142,9 +144,9 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (peer !== null) {
       if ((mask & SHUTDOWN_RECV) !== 0) peer.shutdownMask |= SHUTDOWN_SEND;
       if ((mask & SHUTDOWN_SEND) !== 0) peer.shutdownMask |= SHUTDOWN_RECV;
-      peer.queue.notify(EVERYTHING, signalOfShutdown(mask));
     }
     this.queue.notify(EVERYTHING, 0);
+    peer?.queue.notify(EVERYTHING, signalOfShutdown(mask));
     return 0;
   }
 
@@ -172,6 +174,7 @@ export abstract class ConnectionSocket extends UnixSocket {
       for (const embryo of this.#pending) embryo.release();
       this.#pending.length = 0;
       this.queue.notify(EVERYTHING);
+      this.#connectors.notifyAll(EVERYTHING);
     }
     peer?.queue.notify(EVERYTHING, EPOLLHUP);
   }
