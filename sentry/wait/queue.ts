@@ -63,9 +63,11 @@ export class WaitQueue {
     }
   }
 
-  /** As `notify`, but wakes every exclusive entry, too (Linux: wake_up_all). */
-  notifyAll(events: number): void {
-    for (const entry of [...this.#entries]) if ((entry.mask & events) !== 0) entry.wake(events, 0);
+  /** As `notify`, but wakes every exclusive entry, too (Linux: wake_up_all): what is over is so for all. */
+  notifyAll(events: number, signalled = events): void {
+    for (const entry of [...this.#entries]) {
+      if ((entry.mask & events) !== 0) entry.wake(events, signalled);
+    }
   }
 
   /** Tells owners of O_ASYNC files alone (Linux: kill_fasync without a wake-up). */

@@ -249,6 +249,22 @@ TEST(edge_pidfd, "a pidfd is told of the end of its process, and of its being wa
   EQUAL(bits, EPOLLIN | EPOLLHUP);
 }
 
+TEST(exclusive_end, "nobody who watches with EPOLLEXCLUSIVE misses the end") {
+  OK(pipe(p));
+  int instances[3], with_event = 0;
+  for (int i = 0; i < 3; i++) {
+    ep = instances[i] = OK(epoll_create1(0));
+    watch(p[0], EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, i);
+  }
+  close(p[1]);
+  for (int i = 0; i < 3; i++) {
+    ep = instances[i];
+    with_event += now();
+    EQUAL(bits, EPOLLHUP);
+  }
+  EQUAL(with_event, 3);
+}
+
 TEST(oneshot, "EPOLLONESHOT disarms until it is set again") {
   set_up();
   watch(p[0], EPOLLIN | EPOLLONESHOT, 1);

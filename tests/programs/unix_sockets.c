@@ -444,6 +444,25 @@ TEST(waiting_connects, "who waits to connect goes on when there is room, and all
   join(pids[2]);
 }
 
+TEST(shut_down_listener, "all who wait in accept hear that the listener is shut down") {
+  struct sockaddr_un a;
+  socklen_t length = address(&a, "listener");
+  int listener = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  OK(bind(listener, (struct sockaddr *)&a, length));
+  OK(listen(listener, 5));
+  pid_t pids[3];
+  for (int i = 0; i < 3; i++) {
+    pids[i] = OK(fork());
+    if (pids[i] == 0) {
+      FAILS(accept(listener, NULL, NULL), EINVAL);
+      _exit(0);
+    }
+    until_asleep(pids[i]);
+  }
+  OK(shutdown(listener, SHUT_RDWR));
+  for (int i = 0; i < 3; i++) join(pids[i]);
+}
+
 TEST(errors, "calls on what is not a socket, or not connected, are refused") {
   char byte;
   FAILS(socket(AF_UNIX, 99, 0), EINVAL);

@@ -57,11 +57,11 @@ export class Pipe {
     if (this.writers++ === 0) this.queue.notify(READABLE, 0);
   }
   removeReader(): void {
-    if (--this.readers === 0) this.queue.notify(EVERYTHING, READABLE | WRITABLE);
+    if (--this.readers === 0) this.queue.notifyAll(EVERYTHING, READABLE | WRITABLE);
     if (this.readers + this.writers === 0) this.#discardAll();
   }
   removeWriter(): void {
-    if (--this.writers === 0) this.queue.notify(EVERYTHING, READABLE | WRITABLE);
+    if (--this.writers === 0) this.queue.notifyAll(EVERYTHING, READABLE | WRITABLE);
     if (this.readers + this.writers === 0) this.#discardAll();
   }
 

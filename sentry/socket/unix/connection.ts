@@ -145,8 +145,8 @@ export abstract class ConnectionSocket extends UnixSocket {
       if ((mask & SHUTDOWN_RECV) !== 0) peer.shutdownMask |= SHUTDOWN_SEND;
       if ((mask & SHUTDOWN_SEND) !== 0) peer.shutdownMask |= SHUTDOWN_RECV;
     }
-    this.queue.notify(EVERYTHING, 0);
-    peer?.queue.notify(EVERYTHING, signalOfShutdown(mask));
+    this.queue.notifyAll(EVERYTHING, 0);
+    peer?.queue.notifyAll(EVERYTHING, signalOfShutdown(mask));
     return 0;
   }
 
@@ -173,10 +173,10 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (this.state === STATE_LISTENING) {
       for (const embryo of this.#pending) embryo.release();
       this.#pending.length = 0;
-      this.queue.notify(EVERYTHING);
+      this.queue.notifyAll(EVERYTHING);
       this.#connectors.notifyAll(EVERYTHING);
     }
-    peer?.queue.notify(EVERYTHING, EPOLLHUP);
+    peer?.queue.notifyAll(EVERYTHING, EPOLLHUP);
   }
 }
 

@@ -148,7 +148,7 @@ export class UnixDgram extends UnixSocket {
   shutdown(how: number): number {
     if (how < 0 || how > 2) return -EINVAL;
     this.shutdownMask |= how + 1;
-    this.queue.notify(EVERYTHING, 0);
+    this.queue.notifyAll(EVERYTHING, 0);
     for (const client of this.#clients) client.#tellOfPeer();
     this.#roomQueue.notify(WRITABLE);
     return 0;
@@ -250,7 +250,7 @@ export class UnixDgram extends UnixSocket {
     this.shutdownMask = SHUTDOWN_BOTH;
     this.#setPeer(null);
     this.#messages.clear();
-    this.#roomQueue.notify(EVERYTHING);
+    this.#roomQueue.notifyAll(EVERYTHING);
     for (const client of this.#clients) client.#tellOfPeer();
   }
 }
