@@ -45,7 +45,7 @@ const rarelyCalled = {
   dv_wait: { parameters: ["f64"], result: "i32" },
   dv_reap: { parameters: ["buffer"], result: "i32" },
   dv_interrupt: { parameters: ["i32", "i32"], result: "i32" },
-  dv_active_count: { parameters: [], result: "i32" },
+  dv_nobody_at: { parameters: ["i32"], result: "i32" },
   dv_patch: { parameters: ["f64", "buffer"], result: "i32" },
   dv_kill: { parameters: ["i32"], result: "i32" },
   // poller.c

@@ -13,6 +13,7 @@ import {
   F_SEAL_GROW,
   F_SEAL_SHRINK,
 } from "../../platform/abi/fcntl.ts";
+import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import { SYS_fcntl } from "../../platform/abi/amd64/syscalls.ts";
 import { patchSite, TRAMPOLINE_SIZE } from "../../platform/arch/amd64/patch.ts";
 import { native } from "../../platform/host/ffi.ts";
@@ -70,7 +71,7 @@ export class TextImage {
       return;
     }
     // The instruction behind the call goes, too: no thread may just be about to run it.
-    if (patch.tail >= 0 && native.dv_active_count() > 0) return;
+    if (patch.tail >= 0 && native.dv_nobody_at((site + 2) % PAGE_SIZE) === 0) return;
     this.bytes.set(patch.trampoline, this.textSize + index * TRAMPOLINE_SIZE);
     if (native.dv_patch(this.addr + patch.at, patch.jump as Uint8Array<ArrayBuffer>) < 0) {
       this.#hopeless.add(site);

@@ -3,28 +3,35 @@
  * stub without a host signal. Pure functions over bytes; sentry/mm/text_image.ts applies them.
  *
  * Two kinds of sites are known:
- *  - `mov $n, %eax; syscall` (or `mov $n, %rax`, as C libraries return from signal handlers): only the
- *    mov is replaced, so that a jump to the syscall itself still works;
- *  - `syscall; cmp $imm, %rax`: both are replaced. Code that was inside the call returns to the cmp,
+ *  - `mov $n, %eax; …; syscall` (or `mov $n, %rax; syscall`, as C libraries return from signal handlers): only the
+ *    mov is replaced, so that a jump to what follows it still works. What lies between (instructions.ts) is in the
+ *    trampoline once more;
+ *  - `syscall; cmp $imm, %rax` (or %eax): both are replaced. Code that was inside the call returns to the cmp,
  *    which is no instruction any more: such returns go to the trampoline's copy of it (`tail`).
  *
  * A trampoline finds the stub through GS. Where programs can write its base without a system call
  * (wrgsbase), it looks first whether GS is still the stub's, and makes the call as it was if not.
  */
 
+import { copyInstructions } from "./instructions.ts";
+
 /** Offset in the slot at which the stub keeps its entry address (slot.h, SLOT_ENTRY). */
 const SLOT_ENTRY = 0xf8;
-export const TRAMPOLINE_SIZE = 48;
+export const TRAMPOLINE_SIZE = 64;
 /** The upper 31 bits of every slot's address (slot.h, CONTROL_BASE), and of nothing that is a guest's. */
 const SLOTS_SHIFT = 33;
 const SLOTS_BITS = 0x3fff;
 const JUMP_SIZE = 5;
 /** `mov $imm32, %rax`. */
 const LONG_MOV_SIZE = 7;
+const CACHE_LINE = 64;
+const NOTHING = new Uint8Array(0);
 /** Of leaRcx and enterStub. */
 const JUMP_TO_STUB_SIZE = 8;
 const ENTRY_SIZE = 7 + JUMP_TO_STUB_SIZE;
 const CHECKED_ENTRY_SIZE = ENTRY_SIZE + 5 + 4 + 7 + 2 + 2;
+/** What fits in a trampoline with the mov before it and the jump back behind it. */
+const BETWEEN_MAX = TRAMPOLINE_SIZE - CHECKED_ENTRY_SIZE - 2 * JUMP_SIZE;
 
 export interface SitePatch {
   /** Where the five bytes of `jump` go, relative to the same base as `site`. */
@@ -36,7 +43,7 @@ export interface SitePatch {
 }
 
 /**
- * The patch for the `syscall` instruction at `site` in `text`, whose trampoline will be at
+ * The patch for the `syscall` instruction at `site` in `text`, which begins with a page, whose trampoline will be at
  * `trampolineAt` (relative to the same base). `number` is the call that was just made there. Null for
  * a site of no known kind. `checksGs`: programs can write the base of GS.
  */
@@ -48,29 +55,42 @@ export function patchSite(
   checksGs: boolean,
 ): SitePatch | null {
   if (site < 0 || text[site] !== 0x0f || text[site + 1] !== 0x05) return null;
-  if (site >= JUMP_SIZE && text[site - 5] === 0xb8 && readI32(text, site - 4) === number) {
-    return patchMov(site, trampolineAt, number, site - 5, checksGs);
-  }
   if (
     site >= LONG_MOV_SIZE && text[site - 7] === 0x48 && text[site - 6] === 0xc7 &&
     text[site - 5] === 0xc0 && readI32(text, site - 4) === number
-  ) return patchMov(site, trampolineAt, number, site - LONG_MOV_SIZE, checksGs);
-  if (text[site + 2] === 0x48 && text[site + 3] === 0x3d && site + 8 <= text.length) {
-    return patchCmp(site, trampolineAt, readI32(text, site + 4), checksGs);
+  ) return patchMov(site, trampolineAt, number, site - LONG_MOV_SIZE, NOTHING, checksGs);
+  for (let between = 0; between <= BETWEEN_MAX; between++) {
+    const at = site - between - JUMP_SIZE;
+    if (at < 0) break;
+    if (text[at] !== 0xb8 || readI32(text, at + 1) !== number || !isStorable(at)) continue;
+    const copy = copyInstructions(text, at + JUMP_SIZE, site, trampolineAt + JUMP_SIZE);
+    if (copy !== null) return patchMov(site, trampolineAt, number, at, copy, checksGs);
   }
-  return null;
+  const cmpSize = text[site + 2] === 0x48 && text[site + 3] === 0x3d
+    ? 6
+    : text[site + 2] === 0x3d
+    ? 5
+    : 0;
+  if (cmpSize === 0 || site + 2 + cmpSize > text.length) return null;
+  return patchCmp(site, trampolineAt, text.subarray(site + 2, site + 2 + cmpSize), checksGs);
 }
 
-/** `at`: where the mov begins. */
+/** Whether the jump can be stored while others may execute what is there: see dv_patch (platform.c). */
+function isStorable(at: number): boolean {
+  return at % CACHE_LINE !== CACHE_LINE - 1;
+}
+
+/** `at`: where the mov begins; `between`: what runs after it, as it must be in the trampoline. */
 function patchMov(
   site: number,
   trampolineAt: number,
   number: number,
   at: number,
+  between: Uint8Array,
   checksGs: boolean,
 ): SitePatch {
   const w = new Writer(trampolineAt);
-  w.byte(0xb8).i32(number).leaRcx(site + 2).enterStub(checksGs);
+  w.byte(0xb8).i32(number).put(...between).leaRcx(site + 2).enterStub(checksGs);
   if (checksGs) w.byte(0xe9).relative(site + 2);
   return { at, jump: jump(at, trampolineAt), trampoline: w.bytes, tail: -1 };
 }
@@ -78,14 +98,14 @@ function patchMov(
 function patchCmp(
   site: number,
   trampolineAt: number,
-  immediate: number,
+  cmp: Uint8Array,
   checksGs: boolean,
 ): SitePatch {
   const w = new Writer(trampolineAt);
   const tail = trampolineAt + (checksGs ? CHECKED_ENTRY_SIZE : ENTRY_SIZE);
   w.leaRcx(tail).enterStub(checksGs);
-  w.byte(0x48).byte(0x3d).i32(immediate);
-  w.byte(0xe9).relative(site + 8);
+  w.put(...cmp);
+  w.byte(0xe9).relative(site + 2 + cmp.length);
   return { at: site, jump: jump(site, trampolineAt), trampoline: w.bytes, tail };
 }
 

@@ -799,7 +799,13 @@ int dv_interrupt(int pid, int tid) { return syscall(SYS_tgkill, pid, tid, 34) < 
 
 int dv_kill(int pid) { return kill(pid, SIGKILL) < 0 ? -errno : 0; }
 
-int dv_active_count(void) { return nactive; }
+// Whether no guest thread that runs can be about to run the instruction at this offset in a page. Only the Sentry, or its
+// own stub behind a call of its own, sends it behind a call that was no trampoline's, and then the slot says where to.
+int dv_nobody_at(int page_offset) {
+  for (int i = 0; i < nactive; i++)
+    if (!is_chore[active[i]] && (int)(slots[active[i]]->regs[14] & 4095) == page_offset) return 0;
+  return 1;
+}
 
 // Replaces five bytes of code that other processors may be executing. Whoever fetches sees the old
 // instruction, the new one, or (across a cache line) a jump to itself meanwhile. Returns 0, or
