@@ -35,6 +35,8 @@ export const IDENTITY_CALLS: readonly number[] = [
   108, // getegid
 ];
 
+/** Of gettid(2) among them. */
+export const IDENTITY_TID = 1;
 /** What `Context.setIdentity` takes behind them: positions of single words, and of the first of two halves. */
 export const IDENTITY_VIEW = 6;
 export const IDENTITY_PLACE = 7;
@@ -43,6 +45,14 @@ export const IDENTITY_SOLE = 10;
 
 /** Of a host call that takes at most five. */
 export type CallArguments = readonly [number, number, number, number, number];
+
+/** As rseq(2) was given it; an address of 0: none. */
+export interface RseqArea {
+  readonly addr: number;
+  readonly lengthBytes: number;
+  readonly signature: number;
+}
+export const NO_RSEQ: RseqArea = { addr: 0, lengthBytes: 0, signature: 0 };
 
 /** In place of a call number. No system call has it. */
 export const NO_CALL = -1;
@@ -102,11 +112,13 @@ export abstract class Context {
    */
   setIdentity(_words: Int32Array): void {}
 
-  // What the thread may change by itself while it runs, with sigprocmask(2) and set_robust_list(2), where a platform
-  // lets it. It is the guest's word.
+  // What the thread may change by itself while it runs, with sigprocmask(2), set_robust_list(2), set_tid_address(2) and
+  // rseq(2), where a platform lets it. It is the guest's word.
   #blockedLo = 0;
   #blockedHi = 0;
   #robustListAddr = 0;
+  #clearTidAddr = 0;
+  #rseq: RseqArea = NO_RSEQ;
   /** The signals that it blocks, as two halves of a set. */
   get blockedLo(): number {
     return this.#blockedLo;
@@ -126,6 +138,20 @@ export abstract class Context {
   }
   set robustListAddr(addr: number) {
     this.#robustListAddr = addr;
+  }
+  /** The guest address of the word that is cleared when it ends, 0 for none. */
+  get clearTidAddr(): number {
+    return this.#clearTidAddr;
+  }
+  set clearTidAddr(addr: number) {
+    this.#clearTidAddr = addr;
+  }
+  /** The rseq area that the host writes for it. */
+  get rseq(): RseqArea {
+    return this.#rseq;
+  }
+  set rseq(area: RseqArea) {
+    this.#rseq = area;
   }
   /**
    * Whether a signal may be pending for it: then it does not change its mask by itself. Who sets it and finds a
@@ -309,6 +335,8 @@ export abstract class AddressSpace {
   abstract readonly hostPid: number;
   /** Kills every thread of it at once. */
   abstract kill(): void;
+  /** From now on a platform whose threads call madvise(2) by themselves lets the Sentry see each: it has refusals of its own. */
+  watchAdvice(): void {}
 }
 
 /** How a platform is started. */

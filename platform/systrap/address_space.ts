@@ -238,6 +238,10 @@ export class SystrapAddressSpace extends AddressSpace {
     const pid = this.hostPid;
     if (pid > 0) native.dv_kill(pid);
   }
+
+  override watchAdvice(): void {
+    this.platform.watchAdvice();
+  }
 }
 
 /** The stub of a new thread takes GS for itself; a guest that has set it gets it back. */

@@ -37,6 +37,7 @@ import {
   EVENT_LOST,
   EVENT_SYSCALL,
   type Reuse,
+  type RseqArea,
 } from "../platform.ts";
 import type { SystrapAddressSpace } from "./address_space.ts";
 import type { Slot } from "./region.ts";
@@ -60,6 +61,7 @@ import {
   CPU_TIME_ADDR,
   I_ALIVE,
   I_BLOCKED,
+  I_CLEAR_TID,
   I_COMMANDS,
   I_DEFAULTED,
   I_EVENT,
@@ -83,6 +85,9 @@ import {
   I_RESTORER,
   I_RESULT,
   I_ROBUST,
+  I_RSEQ,
+  I_RSEQ_LENGTH,
+  I_RSEQ_SIGNATURE,
   I_SELF,
   I_SIGNAL_PATH,
   I_STATE,
@@ -241,6 +246,26 @@ export class SystrapContext extends Context {
   }
   override set robustListAddr(addr: number) {
     this.#word(I_ROBUST, addr);
+  }
+
+  override get clearTidAddr(): number {
+    return this.#wordAt(4 * I_CLEAR_TID);
+  }
+  override set clearTidAddr(addr: number) {
+    this.#word(I_CLEAR_TID, addr);
+  }
+  override get rseq(): RseqArea {
+    const { i32 } = this;
+    return {
+      addr: this.#wordAt(4 * I_RSEQ),
+      lengthBytes: i32[I_RSEQ_LENGTH] >>> 0,
+      signature: i32[I_RSEQ_SIGNATURE] >>> 0,
+    };
+  }
+  override set rseq({ addr, lengthBytes, signature }: RseqArea) {
+    this.#word(I_RSEQ, addr);
+    this.i32[I_RSEQ_LENGTH] = lengthBytes;
+    this.i32[I_RSEQ_SIGNATURE] = signature;
   }
 
   override setPending(isPending: boolean): void {

@@ -22,7 +22,6 @@ import {
   I_FD_READY,
   I_INTERRUPTED,
   I_NPREFETCHED,
-  I_PENDING,
   I_REGS,
   I_REPLY,
   I_SIGNAL_PATH,
@@ -145,7 +144,7 @@ export class ControlRegion {
     i32[I_NPREFETCHED] = 0;
     i32[I_INTERRUPTED] = 0;
     i32[I_SIGNAL_PATH] = 1;
-    i32.fill(0, I_DEFAULTED, I_PENDING + 1); // and what lies between: the mask, the robust list
+    i32.fill(0, I_DEFAULTED, I_COMMANDS); // and what lies between: what the thread changes by itself
     i32.fill(-1, I_WORDS, I_WORDS + 16);
   }
 

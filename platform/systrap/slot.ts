@@ -4,6 +4,7 @@ export {
   ANSWER_NOFOLLOW,
   IDENTITY_PLACE as WORD_PLACE,
   IDENTITY_SOLE as WORD_SOLE,
+  IDENTITY_TID as WORD_TID,
   IDENTITY_UNTOUCHED as WORD_UNTOUCHED,
   IDENTITY_VIEW as WORD_VIEW,
 } from "../platform.ts";
@@ -81,7 +82,11 @@ export const I_RESTORER = 136;
 export const I_BLOCKED = 138;
 export const I_ROBUST = 140;
 export const I_PENDING = 142;
-export const I_COMMANDS = 144;
+export const I_CLEAR_TID = 144;
+export const I_RSEQ = 146;
+export const I_RSEQ_LENGTH = 148;
+export const I_RSEQ_SIGNATURE = 149;
+export const I_COMMANDS = 160;
 
 export const COMMAND_WORDS = 16;
 export const COMMAND_MAX = 48;
@@ -105,6 +110,9 @@ export const LOCAL_ACTION = 5;
 export const LOCAL_FUTEX2 = 6;
 export const LOCAL_MASK = 7;
 export const LOCAL_ROBUST = 8;
+export const LOCAL_RSEQ = 9;
+export const LOCAL_CLEAR_TID = 10;
+export const LOCAL_ADVICE = 11;
 export const LOCAL_WORD = 16;
 
 // Answers, in bytes from ANSWERS_BASE on.

@@ -8,13 +8,16 @@ import {
   SYS_futex_waitv,
   SYS_futex_wake,
   SYS_lstat,
+  SYS_madvise,
   SYS_newfstatat,
   SYS_readlink,
   SYS_readlinkat,
+  SYS_rseq,
   SYS_rt_sigaction,
   SYS_rt_sigprocmask,
   SYS_sched_yield,
   SYS_set_robust_list,
+  SYS_set_tid_address,
   SYS_stat,
 } from "../abi/amd64/syscalls.ts";
 import { EAGAIN } from "../abi/errno.ts";
@@ -37,12 +40,15 @@ import {
   I_VDSO,
   I_XSAVE_SIZE,
   LOCAL_ACTION,
+  LOCAL_ADVICE,
   LOCAL_CALL,
+  LOCAL_CLEAR_TID,
   LOCAL_FUTEX,
   LOCAL_FUTEX2,
   LOCAL_MASK,
   LOCAL_PATH,
   LOCAL_ROBUST,
+  LOCAL_RSEQ,
   LOCAL_WAIT,
   LOCAL_WORD,
   SHARED_LOCAL,
@@ -157,8 +163,16 @@ export class SystrapPlatform implements Platform {
     local[SYS_rt_sigaction] = on ? LOCAL_ACTION : 0;
     local[SYS_rt_sigprocmask] = on ? LOCAL_MASK : 0;
     local[SYS_set_robust_list] = on ? LOCAL_ROBUST : 0;
+    local[SYS_set_tid_address] = on ? LOCAL_CLEAR_TID : 0;
+    local[SYS_rseq] = on ? LOCAL_RSEQ : 0;
+    local[SYS_madvise] = on ? LOCAL_ADVICE : 0;
     for (const nr of PATH_CALLS) local[nr] = on ? LOCAL_PATH : 0;
     return on;
+  }
+
+  /** From now on each madvise comes to the Sentry. */
+  watchAdvice(): void {
+    this.#local[SYS_madvise] = 0;
   }
 
   prepareFork(): void {

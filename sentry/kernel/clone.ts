@@ -269,16 +269,14 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
     child.signals.altStackFlags = t.signals.altStackFlags;
   } else child.signals.altStackFlags = SS_DISABLE;
   if ((flags & CLONE_VM) === 0) {
-    child.rseqAddr = t.rseqAddr;
-    child.rseqLength = t.rseqLength;
-    child.rseqSignature = t.rseqSignature;
+    child.ctx!.rseq = t.ctx!.rseq;
   }
   inheritScheduling(t, child);
   inheritKeyrings(t, child, (flags & CLONE_THREAD) !== 0);
   child.machineCheckPolicy = t.machineCheckPolicy;
   child.timerSlackNs = child.defaultTimerSlackNs = t.timerSlackNs;
   child.startBootNs = t.kernel.nowMonoNs() - t.kernel.bootMonoNs;
-  if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTidAddr = args.childTidAddr;
+  if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.ctx!.clearTidAddr = args.childTidAddr;
 }
 
 function inheritScheduling(t: Task, child: Task): void {

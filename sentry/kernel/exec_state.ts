@@ -34,7 +34,6 @@ export function resetForExec(t: Task, creds: Credentials, secure: boolean): void
   tg.posixTimers?.deleteAll();
   tg.exitSignal = SIGCHLD;
   tg.hasExecuted = true;
-  t.rseqAddr = 0;
   t.restartBlock = null;
   if (secure) {
     t.parentDeathSignal = 0;

@@ -15,6 +15,7 @@ import {
   SIGKILL,
 } from "../../platform/abi/signal.ts";
 import { waitStatusExited } from "../../platform/abi/wait.ts";
+import { NO_RSEQ } from "../../platform/platform.ts";
 import { trustOf } from "../auth/credentials.ts";
 import { bookMemoryUse, nsToTicks } from "./cpu_time.ts";
 import { answerTimeLookers } from "./cpu_timer.ts";
@@ -110,23 +111,25 @@ function releaseResources(t: Task): void {
  * host thread lives on; the word of CLONE_CHILD_CLEARTID is cleared, and who waits for it in pthread_join(3) is woken.
  */
 export function leaveMemory(t: Task): void {
-  const { ctx, rseqAddr, clearChildTidAddr } = t;
-  t.rseqAddr = t.clearChildTidAddr = 0;
+  const { ctx } = t;
   if (ctx === null) return;
+  const { rseq, clearTidAddr } = ctx;
+  ctx.rseq = NO_RSEQ;
+  ctx.clearTidAddr = 0;
   const isShared = t.mm.refs > 1;
-  const clears = isShared && clearChildTidAddr !== 0;
+  const clears = isShared && clearTidAddr !== 0;
   // Nobody waits here for a futex where the host has them: the host thread itself can wake, after all else.
   const isLeftToHost = clears && t.kernel.hostFutexes && t !== t.tg.leader;
-  if (rseqAddr !== 0) {
-    const area = [rseqAddr, t.rseqLength, RSEQ_FLAG_UNREGISTER, t.rseqSignature, 0] as const;
+  if (rseq.addr !== 0) {
+    const area = [rseq.addr, rseq.lengthBytes, RSEQ_FLAG_UNREGISTER, rseq.signature, 0] as const;
     // Whoever learns of the end may unmap the area, and the host kills a process whose area it cannot write.
     if (isShared && !isLeftToHost) ctx.callNow(SYS_rseq, ...area);
     else ctx.queueAttempt(SYS_rseq, ...area);
   }
   if (isLeftToHost) {
-    ctx.queueZero(clearChildTidAddr, 4);
-    ctx.queueAttempt(SYS_futex, clearChildTidAddr, FUTEX_WAKE, 1, 0, 0);
-  } else if (clears && t.storeU32(clearChildTidAddr, 0) === 0) kernelWake(t, clearChildTidAddr, 1);
+    ctx.queueZero(clearTidAddr, 4);
+    ctx.queueAttempt(SYS_futex, clearTidAddr, FUTEX_WAKE, 1, 0, 0);
+  } else if (clears && t.storeU32(clearTidAddr, 0) === 0) kernelWake(t, clearTidAddr, 1);
 }
 
 /** Children get another thread as parent, or the nearest subreaper, or init. */

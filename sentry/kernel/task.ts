@@ -65,7 +65,6 @@ export class Task {
   readonly signals: TaskSignals;
   readonly blocking: BlockState;
   /** Where to clear and futex-wake at exit (set_tid_address), 0 for none. */
-  clearChildTidAddr = 0;
   /** Set in a vfork child: called when it execs or exits. */
   vforkDone: (() => void) | null = null;
   exitSignal = 0;
@@ -96,9 +95,6 @@ export class Task {
   memoryPolicy: MemoryPolicy | null = null;
   /** Null while it has none. */
   keyrings: TaskKeyrings | null = null;
-  rseqAddr = 0;
-  rseqLength = 0;
-  rseqSignature = 0;
   /** Number of the system call being served, -1 outside; for strace, /proc/pid/syscall, reports. */
   sysno = -1;
   /** Restart of a call that keeps state (nanosleep, poll, futex): see ERESTART_RESTARTBLOCK. */

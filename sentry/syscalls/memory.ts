@@ -175,6 +175,7 @@ function mseal(t: Task, args: SyscallArguments): SyscallReturn {
   if (end >= 2 ** 64) return -EINVAL;
   if (end === addr) return 0;
   if (!t.mm.accessible(addr, end - addr, 0)) return -ENOMEM;
+  t.ctx!.addressSpace.watchAdvice();
   t.mm.seal(addr, end);
   return 0;
 }

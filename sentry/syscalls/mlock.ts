@@ -29,6 +29,7 @@ export function lockLimit(t: Task): number {
 
 /** Whether a new mapping of `length` bytes may be locked: mmap(2)'s errors. */
 export function mayLockMore(t: Task, length: number): number {
+  t.ctx!.addressSpace.watchAdvice();
   const limit = lockLimit(t);
   if (limit === 0) return -EPERM;
   return lockedBytes(t.mm) + length > limit ? -EAGAIN : 0;
@@ -53,6 +54,7 @@ function lockEnd(addr: number, length: number): number {
 
 function lock(t: Task, addr: number, length: number, onFault: boolean): number {
   const { mm } = t;
+  t.ctx!.addressSpace.watchAdvice();
   const limit = lockLimit(t);
   if (limit === 0) return -EPERM;
   const start = pageDown(addr);
@@ -82,6 +84,7 @@ function mlockall(t: Task, args: SyscallArguments): SyscallReturn {
   if (flags === 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;
   if (flags === MCL_ONFAULT) return -EINVAL;
   const { mm } = t;
+  t.ctx!.addressSpace.watchAdvice();
   const limit = lockLimit(t);
   if (limit === 0) return -EPERM;
   if ((flags & MCL_CURRENT) !== 0 && mm.totalBytes > limit) return -ENOMEM;

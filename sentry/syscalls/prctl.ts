@@ -137,7 +137,7 @@ function ofThread(t: Task, option: number, args: SyscallArguments): number {
       return t.copyOut(args.addr(1), t.scratch, 0, COMM_SIZE);
     }
     case PR_GET_TID_ADDRESS:
-      return t.copyOutI64(args.addr(1), t.clearChildTidAddr);
+      return t.copyOutI64(args.addr(1), t.ctx!.clearTidAddr);
     case PR_SET_TIMERSLACK: {
       const ns = args.i64(1);
       t.timerSlackNs = ns <= 0 ? t.defaultTimerSlackNs : ns;

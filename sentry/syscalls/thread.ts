@@ -26,13 +26,14 @@ import {
 } from "../../platform/abi/prctl.ts";
 import { RSEQ_FLAG_UNREGISTER, RSEQ_SIZE } from "../../platform/abi/rseq.ts";
 import { REG_FS_BASE, REG_GS_BASE, setReg } from "../../platform/arch/amd64/registers.ts";
+import { NO_RSEQ } from "../../platform/platform.ts";
 import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { mayAccess } from "./access.ts";
 
 /** set_tid_address(2). */
 export function setTidAddress(t: Task, args: SyscallArguments): number {
-  t.clearChildTidAddr = args.addr(0);
+  t.ctx!.clearTidAddr = args.addr(0);
   return t.tid;
 }
 
@@ -55,30 +56,30 @@ export function getRobustList(t: Task, args: SyscallArguments): number {
 
 /** rseq(2): the host kernel keeps the area up to date, so it is registered there. */
 export function rseq(t: Task, args: SyscallArguments): number {
+  const ctx = t.ctx!;
   const addr = args.addr(0);
   const length = args.u32(1);
   const flags = args.i32(2);
   const signature = args.u32(3);
+  const known = ctx.rseq;
   if ((flags & ~RSEQ_FLAG_UNREGISTER) !== 0) return -EINVAL;
   if (flags === RSEQ_FLAG_UNREGISTER) {
-    if (t.rseqAddr !== addr || t.rseqAddr === 0 || t.rseqLength !== length) return -EINVAL;
-    if (t.rseqSignature !== signature) return -EPERM;
-    const err = t.ctx!.callNow(SYS_rseq, addr, length, flags, signature, 0);
-    if (err === 0) t.rseqAddr = 0;
+    if (known.addr !== addr || addr === 0 || known.lengthBytes !== length) return -EINVAL;
+    if (known.signature !== signature) return -EPERM;
+    const err = ctx.callNow(SYS_rseq, addr, length, flags, signature, 0);
+    if (err === 0) ctx.rseq = NO_RSEQ;
     return err;
   }
-  if (t.rseqAddr !== 0) {
-    if (t.rseqAddr !== addr || t.rseqLength !== length) return -EINVAL;
-    return t.rseqSignature !== signature ? -EPERM : -EBUSY;
+  if (known.addr !== 0) {
+    if (known.addr !== addr || known.lengthBytes !== length) return -EINVAL;
+    return known.signature !== signature ? -EPERM : -EBUSY;
   }
   if (length < RSEQ_SIZE || addr % 32 !== 0) return -EINVAL;
   if (addr + length > t.kernel.platform.taskSize) return -EFAULT;
   if (!t.mm.accessible(addr, length, PROT_READ | PROT_WRITE)) return -EFAULT;
   // Should the host refuse after all, its error becomes the result of this call.
-  t.ctx!.queueCall(SYS_rseq, addr, length, 0, signature, 0);
-  t.rseqAddr = addr;
-  t.rseqLength = length;
-  t.rseqSignature = signature;
+  ctx.queueCall(SYS_rseq, addr, length, 0, signature, 0);
+  ctx.rseq = { addr, lengthBytes: length, signature };
   return 0;
 }
 

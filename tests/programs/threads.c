@@ -7,6 +7,8 @@
 #include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
+#include <sys/wait.h>
 
 #define THREADS 8
 
@@ -412,4 +414,86 @@ TEST(thread_pidfd, "who polls the pidfd of a thread wakes up when that ends") {
   EQUAL(poll(&watched, 1, 10000), 1);
   CHECK(watched.revents & POLLIN);
   pthread_join(thread, NULL);
+}
+
+static long register_area(struct rseq *area, unsigned length, int flags, unsigned signature) {
+  return syscall(SYS_rseq, area, length, flags, signature);
+}
+
+static struct rseq *libc_area(void) {
+  return (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+}
+
+/* Twice at the same sites: the first calls find them as the linker left them. */
+static void *exchange_areas(void *argument) {
+  struct rseq *old = libc_area();
+  static __thread struct rseq own __attribute__((aligned(32)));
+  for (int i = 0; i < 2; i++) {
+    FAILS(register_area(old, 32, 0, RSEQ_SIG), EBUSY);
+    FAILS(register_area(&own, 32, 0, RSEQ_SIG), EINVAL);
+    FAILS(register_area(old, 32, 0, RSEQ_SIG + 1), EPERM);
+    FAILS(register_area(old, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG + 1), EPERM);
+    FAILS(register_area(&own, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG), EINVAL);
+    OK(register_area(old, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG));
+    FAILS(register_area(old, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG), EINVAL);
+    FAILS(register_area((void *)((char *)&own + 8), 32, 0, RSEQ_SIG), EINVAL);
+    FAILS(register_area(&own, 16, 0, RSEQ_SIG), EINVAL);
+    FAILS(register_area(&own, 32, 2, RSEQ_SIG), EINVAL);
+    own.cpu_id = RSEQ_CPU_ID_UNINITIALIZED;
+    OK(register_area(&own, 32, 0, RSEQ_SIG));
+    CHECK((int)own.cpu_id >= 0);
+    pid_t child = fork();
+    if (child == 0) _exit(register_area(&own, 32, 0, RSEQ_SIG) == -1 && errno == EBUSY ? 0 : 1);
+    int status;
+    EQUAL(waitpid(child, &status, 0), child);
+    EQUAL(status, 0);
+    OK(register_area(&own, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG));
+    OK(register_area(old, 32, 0, RSEQ_SIG));
+  }
+  return argument;
+}
+
+TEST(rseq, "a thread has one rseq area, which it may exchange, and a child of fork keeps it") {
+  SKIP_UNLESS(__rseq_size != 0, "the kernel has no rseq");
+  exchange_areas(NULL);
+  for (int i = 0; i < 3; i++) EQUAL(pthread_join(start(exchange_areas, NULL), NULL), 0);
+}
+
+static int clear_tid;
+
+static void *change_clear_tid(void *argument) {
+  EQUAL(syscall(SYS_set_tid_address, &clear_tid), gettid());
+  __atomic_store_n((int *)argument, 1, __ATOMIC_SEQ_CST);
+  syscall(SYS_exit, 0);
+  return NULL;
+}
+
+TEST(set_tid_address, "the word of set_tid_address is cleared, and who waits for it woken, as the thread ends") {
+  for (int i = 0; i < 3; i++) {
+    int began = 0;
+    clear_tid = 5;
+    start(change_clear_tid, &began);
+    while (__atomic_load_n(&clear_tid, __ATOMIC_SEQ_CST) == 5) syscall(SYS_futex, &clear_tid, FUTEX_WAIT, 5, NULL, NULL, 0);
+    EQUAL(clear_tid, 0);
+    EQUAL(began, 1);
+  }
+}
+
+TEST(advice, "MADV_DONTNEED follows mlock and munlock of the same pages, call after call from one site") {
+  char *at = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(at != MAP_FAILED);
+  for (int i = 0; i < 4; i++) {
+    memset(at, 7, 3 * 4096);
+    if (i == 2) OK(mlock(at + 4096, 4096));
+    if (i == 3) OK(munlock(at + 4096, 4096));
+    int err = madvise(at, 3 * 4096, MADV_DONTNEED) == 0 ? 0 : errno;
+    EQUAL(err, i == 2 ? EINVAL : 0);
+    EQUAL(at[4096], i == 2 ? 7 : 0);
+  }
+  OK(munmap(at + 4096, 4096));
+  at[2 * 4096] = 7;
+  FAILS(madvise(at, 3 * 4096, MADV_DONTNEED), ENOMEM);
+  EQUAL(at[2 * 4096], 0);
+  FAILS(madvise(at + 1, 4096, MADV_DONTNEED), EINVAL);
+  OK(madvise(at, 0, MADV_DONTNEED));
 }

@@ -61,7 +61,7 @@
 #define SLOT_MXCSR 0xe8
 #define SLOT_FCW 0xec
 #define SLOT_FP 0xf0
-#define SLOT_COMMANDS 0x240
+#define SLOT_COMMANDS 0x280
 #define SLOT_COMMAND_MAX 48
 #define SLOT_ALTSTACK 0x1000
 #define SLOT_STACK_TOP 0x6000
@@ -99,6 +99,7 @@
 #define ANSWER_HASH_STEP 0x01000193u
 #define ANSWER_FOLLOW 1         // for calls that follow a symbolic link in the last component
 #define ANSWER_NOFOLLOW 2       // for the others
+#define WORD_TID 1              // words[]: what gettid(2) answers
 #define WORD_VIEW 6             // words[]: 1 when the answers are this thread's
 #define WORD_PLACE 7            // words[]: the number of its current directory, 0 none
 #define WORD_UNTOUCHED 8        // words[] and the next: the signals whose action is all zeros
@@ -117,6 +118,9 @@
 #define LOCAL_FUTEX2 6 // the futex calls of Linux 6.7: as operations of futex, which every host has
 #define LOCAL_MASK 7   // sigprocmask(2)
 #define LOCAL_ROBUST 8 // set_robust_list(2)
+#define LOCAL_RSEQ 9    // rseq(2) of a thread that has no area yet
+#define LOCAL_CLEAR_TID 10  // set_tid_address(2)
+#define LOCAL_ADVICE 11 // madvise(2): MADV_DONTNEED of what is mapped
 #define LOCAL_WORD 16
 
 #ifndef __ASSEMBLER__
@@ -183,6 +187,10 @@ struct slot {
   uint64_t blocked;                         // 0x228 the thread's signal mask, which either side changes while it has the slot
   uint64_t robust;                          // 0x230 the address of its robust list, 0 none; likewise
   uint32_t pending, pad6;                   // 0x238 1: a signal may be pending, so the Sentry must see each change of the mask
+  // Likewise, each 0 for none: the word to clear when the thread ends, its rseq area.
+  uint64_t clear_tid, rseq;                 // 0x240
+  uint32_t rseq_length, rseq_signature;     // 0x250
+  uint64_t pad7[5];
   struct command commands[SLOT_COMMAND_MAX];
 };
 #endif

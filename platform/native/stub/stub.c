@@ -56,7 +56,7 @@ enum {
 #define EINVAL_RESULT -22
 #define EFAULT_RESULT -14
 enum { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_NO_AUTOMOUNT = 0x800, ANSWER_STAT_MODE = 24 };
-enum { PR_SET_PDEATHSIG = 1, ROBUST_LIST_HEAD_SIZE = 24, SIGSET_SIZE = 8 };
+enum { PR_SET_PDEATHSIG = 1, ROBUST_LIST_HEAD_SIZE = 24, SIGSET_SIZE = 8, RSEQ_SIZE = 32, MADV_DONTNEED = 4 };
 // Long: what it is for hardly ever happens, and a timer can cost the host 10 us and more.
 enum { UNHEARD_NAP_NS = 2000000 };
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, INTERRUPT_SIGNAL = 34 };
@@ -659,6 +659,38 @@ static int serve_robust(struct slot *s) {
   return 1;
 }
 
+// The kernel writes the area when this thread goes on, and would kill it if that failed: so it is written here before.
+static int serve_rseq(struct slot *s) {
+  u64 area = s->regs[1], copy[RSEQ_SIZE / 8];
+  u32 length = s->regs[2], signature = s->regs[4];
+  if (s->rseq || (u32)s->regs[3] != 0 || length < RSEQ_SIZE || area == 0 || area % RSEQ_SIZE != 0) return 0;
+  if (area >= TASK_SIZE_GUEST || length > TASK_SIZE_GUEST - area) return 0;
+  if (guest_copy(copy, (const void *)area, RSEQ_SIZE) || guest_copy((void *)area, copy, RSEQ_SIZE)) return 0;
+  if (stub_call(SYS_rseq, area, length, 0, signature, 0, 0)) return 0;
+  s->rseq = area;
+  s->rseq_length = length;
+  s->rseq_signature = signature;
+  s->regs[0] = 0;
+  return 1;
+}
+
+static int serve_clear_tid(struct slot *s) {
+  u32 tid = s->words[WORD_TID];
+  if (tid == ~0u) return 0;
+  s->clear_tid = s->regs[1];
+  s->regs[0] = tid;
+  return 1;
+}
+
+// What the host refuses is asked again, by the Sentry, who knows why.
+static int serve_advice(struct slot *s) {
+  u64 addr = s->regs[1], length = s->regs[2];
+  if ((u32)s->regs[3] != MADV_DONTNEED || addr % 4096 || addr >= TASK_SIZE_GUEST || length > TASK_SIZE_GUEST - addr) return 0;
+  if (stub_call(SYS_madvise, addr, length, MADV_DONTNEED, 0, 0, 0)) return 0;
+  s->regs[0] = 0;
+  return 1;
+}
+
 // Nonzero when the call is done, its result in regs[0]. A wait that a signal ended goes to the Sentry,
 // which decides whether it starts again.
 static int serve_locally(struct slot *s, u64 nr) {
@@ -670,6 +702,9 @@ static int serve_locally(struct slot *s, u64 nr) {
   if (kind == LOCAL_ACTION) return serve_action(s);
   if (kind == LOCAL_MASK) return serve_mask(s);
   if (kind == LOCAL_ROBUST) return serve_robust(s);
+  if (kind == LOCAL_RSEQ) return serve_rseq(s);
+  if (kind == LOCAL_CLEAR_TID) return serve_clear_tid(s);
+  if (kind == LOCAL_ADVICE) return serve_advice(s);
   if (kind == LOCAL_FUTEX2) return serve_futex2(s, nr);
   i64 r;
   if (kind >= LOCAL_WORD) {
