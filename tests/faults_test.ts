@@ -80,6 +80,18 @@ for _ in range(8): threading.Thread(target=lambda: sum(range(10**9))).start()' 2
   assertEquals(await ended(await start([], script)), { output: "started\nstanding\n", code: 0 });
 });
 
+// A thread that may run on one processor alone, on which little of its sandbox ran, waited for seconds there.
+fault("sandboxes that compute on every processor let each other go on", async (_, __, command) => {
+  const burst = "a thread that waits for a processor takes all signals of a burst when it gets one";
+  const one = () => run([...command, programPath("threads"), burst]);
+  const results = await Promise.all([one(), one(), one()]);
+  assertEquals(results.map(({ stdout }) => stdout), [
+    `ok ${burst}\n`,
+    `ok ${burst}\n`,
+    `ok ${burst}\n`,
+  ]);
+});
+
 fault("a limit on a user's processes stops its fork bomb", async (start) => {
   const script = `echo started
     prlimit --nproc=60:60 setpriv --reuid 12345 --clear-groups "$0" forks; /bin/echo standing`;

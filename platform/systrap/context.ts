@@ -113,8 +113,11 @@ const LOWEST_PAGE = 0x1000;
 const KEPT_MAXRSS_KIB = 8192;
 const PRIVATE_ZEROS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 const HIGH = 0x1_0000_0000;
-/** A parked stub answers in microseconds; one that does not is lost to its guest's own doing. */
-const FLUSH_TIMEOUT_NS = 5e9;
+/**
+ * A stub answers in microseconds; one that does not is lost to its guest's own doing. But the host's scheduler has been
+ * seen to keep one of several sandboxes that compute on every processor from running for seconds (sched_autogroup).
+ */
+const FLUSH_TIMEOUT_NS = 10e9;
 const LONGEST_YIELD_NS = 2e6;
 /** Messages in flight on one stub's socket: an execve's, and far below what the send buffer of a pair holds. */
 const SOCKET_QUEUE = 24;

@@ -388,6 +388,7 @@ void dv_background(int handle) {
 }
 
 static int busy_threads(int limit);
+static int is_computed_everywhere(void) { return busy_threads(cpus + 1) > cpus; }
 // May use `home`: 0 no, 1 yes, 2 perhaps (as its maker may). Quick calls in a row.
 static uint8_t wide[ACTIVE_MAX], quick[ACTIVE_MAX];
 static int8_t policy[ACTIVE_MAX];                   // SCHED_*, -1: not known
@@ -438,7 +439,7 @@ static void came_back(int handle) {
   idle_since = 0;
   if (home < 0 || !wide[handle]) return;
   if (__builtin_ia32_rdtsc() - resumed[handle] > QUICK_TSC) quick[handle] = 0;
-  else if (++quick[handle] >= QUICK_CALLS) allow(handle, 0);
+  else if (++quick[handle] >= QUICK_CALLS && !is_computed_everywhere()) allow(handle, 0);
 }
 
 // A process is taken for a new program, which begins with call after call; where others are busy, the scheduler
@@ -546,9 +547,13 @@ static int is_up(void) {
 }
 
 // Where guests compute on every processor, a thread that slept for its answer preempts one of them, or each of
-// its calls would cost a time slice. Else it preempts nobody (see zygote_child).
+// its calls would cost a time slice, and runs on any: to a processor on which little of a sandbox runs, Linux gives a
+// share of next to nothing (sched_autogroup), so one that may run there alone can wait for seconds. Else it preempts
+// nobody (see zygote_child).
 static void choose_policy(int handle) {
-  int8_t wanted = busy_threads(cpus + 1) > cpus ? SCHED_OTHER : SCHED_BATCH;
+  int crowded = is_computed_everywhere();
+  if (crowded && home >= 0 && wide[handle] != 1) allow(handle, 1);
+  int8_t wanted = crowded ? SCHED_OTHER : SCHED_BATCH;
   if (policy[handle] == wanted) return;
   policy[handle] = wanted;
   struct sched_param none = {0};
