@@ -43,9 +43,29 @@ export function openRarelyCalled<const S extends Deno.ForeignLibraryInterface>(
   }
   const opened = openLibrary(declared) as Record<string, Callable>;
   for (const [name, call] of Object.entries(opened)) {
-    if (!declared[name].nonblocking) opened[name] = (...args) => call(...args, NOTHING.value);
+    const { nonblocking, parameters } = declared[name];
+    if (!nonblocking) opened[name] = withNothing(call, parameters.length - 1);
   }
   return opened as Deno.DynamicLibrary<S>["symbols"];
+}
+
+/** A function of `n` arguments: where V8 has not optimized, one of any number costs more than the call. */
+function withNothing(call: Callable, n: number): Callable {
+  const { value } = NOTHING;
+  switch (n) {
+    case 0:
+      return () => call(value);
+    case 1:
+      return (a) => call(a, value);
+    case 2:
+      return (a, b) => call(a, b, value);
+    case 3:
+      return (a, b, c) => call(a, b, c, value);
+    case 4:
+      return (a, b, c, d) => call(a, b, c, d, value);
+    default:
+      return (...args) => call(...args, value);
+  }
 }
 
 function libraryPath(): string | URL {
