@@ -317,11 +317,12 @@ const CAPABILITIES = Uint8Array.of(
 
 /** Fills the buffer of arguments 1 and 2, with zeros where there are no more. */
 function capabilities(t: Task, args: SyscallArguments): number {
+  const addr = args.addr(1);
   const length = args.addr(2);
-  const bytes = new Uint8Array(Math.max(length, CAPABILITIES.length));
-  bytes.set(CAPABILITIES);
-  if (length > 0 && t.copyOut(args.addr(1), bytes, 0, length) < 0) return -EFAULT;
-  return CAPABILITIES.length;
+  const known = Math.min(length, CAPABILITIES.length);
+  const dst = t.userDst(addr, length);
+  if (dst.put(CAPABILITIES, 0, known) < known || addr + length > t.mm.taskSize) return -EFAULT;
+  return dst.zero(length - known) < length - known ? -EFAULT : CAPABILITIES.length;
 }
 
 const OPERATIONS = new Map<number, Operation>([
