@@ -5,7 +5,6 @@ import {
   EBADF,
   EBUSY,
   EINVAL,
-  ENAMETOOLONG,
   ENODATA,
   ENODEV,
   EOPNOTSUPP,
@@ -40,7 +39,7 @@ import type { Filesystem, FilesystemType } from "../vfs/inode.ts";
 import { isUsed, newMount, unuseFilesystem, useFilesystem } from "../vfs/mount.ts";
 import { openDetached, WALK_EMPTY, WALK_NOFOLLOW } from "../vfs/namei.ts";
 import { flagsOfAttributes, installNew } from "./mount_api.ts";
-import { copyInPath, walkArg } from "./path_args.ts";
+import { copyInPath, copyInText, walkArg } from "./path_args.ts";
 
 const NAME_MAX = 256;
 /** Longest FSCONFIG_SET_BINARY. */
@@ -161,10 +160,10 @@ function checkShape(command: number, hasKey: boolean, hasValue: boolean, aux: nu
 /** FSCONFIG_SET_*. */
 function configure(t: Task, context: FsContextFile, args: SyscallArguments): number {
   const command = args.u32(1), valueAddr = args.addr(3), aux = args.i32(4);
-  const key = copyInName(t, args.addr(2));
+  const key = copyInText(t, args.addr(2), NAME_MAX);
   if (typeof key === "number") return key;
   let value: string | null | number = null;
-  if (command === FSCONFIG_SET_STRING) value = copyInName(t, valueAddr);
+  if (command === FSCONFIG_SET_STRING) value = copyInText(t, valueAddr, NAME_MAX);
   else if (command === FSCONFIG_SET_BINARY) {
     value = t.copyIn(valueAddr, new Uint8Array(aux), 0, aux);
   } else if (command === FSCONFIG_SET_FD) value = t.fdTable.get(aux) === null ? -EBADF : 0;
@@ -174,12 +173,6 @@ function configure(t: Task, context: FsContextFile, args: SyscallArguments): num
   // Binary values, paths and descriptors: no file system of ours takes one.
   if (command !== FSCONFIG_SET_FLAG && command !== FSCONFIG_SET_STRING) return -EINVAL;
   return setOption(context, key, value as string | null);
-}
-
-/** A name or value; -EFAULT, -EINVAL when it is too long. */
-function copyInName(t: Task, addr: number): string | number {
-  const text = t.copyInString(addr, NAME_MAX);
-  return text === -ENAMETOOLONG ? -EINVAL : text;
 }
 
 /** `value` null: a flag. */

@@ -14,6 +14,7 @@ import {
   EPERM,
 } from "../../platform/abi/errno.ts";
 import * as abi from "../../platform/abi/keyctl.ts";
+import { latin1Bytes } from "../../platform/abi/latin1.ts";
 import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import { hasCapability, inGroup } from "../auth/credentials.ts";
 import {
@@ -57,11 +58,12 @@ import {
   copyInDescription,
   copyInPayload,
   copyInType,
+  INTO,
   isKeyType,
   linkFound,
+  PAYLOAD_MAX,
 } from "./keys.ts";
 
-const PAYLOAD_MAX = 1024 * 1024 - 1;
 /** What stat(2) says of an id that is none. */
 const OVERFLOW_GID = 65534;
 const MAX_ERRNO = 4095;
@@ -81,7 +83,6 @@ function onKey(
 
 const SETATTR: Lookup = { creates: true, takesNegative: true, need: NEED_SETATTR };
 const VIEW: Lookup = { takesNegative: true, need: NEED_VIEW };
-const INTO: Lookup = { creates: true, need: NEED_WRITE };
 
 function getKeyringId(t: Task, args: SyscallArguments): number {
   const ref = lookupKey(t, args.i32(1), { creates: args.i32(2) !== 0, need: NEED_SEARCH });
@@ -146,9 +147,7 @@ const describe = onKey(VIEW, (t, { key }, args) => {
 
 /** A string into the buffer of arguments 2 and 3, if it fits there. Returns what it takes with its end. */
 function putText(t: Task, args: SyscallArguments, text: string): number {
-  const bytes = new Uint8Array(text.length + 1);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return putIfFits(t, args, bytes);
+  return putIfFits(t, args, latin1Bytes(text + "\0"));
 }
 
 function putIfFits(t: Task, args: SyscallArguments, bytes: Uint8Array): number {

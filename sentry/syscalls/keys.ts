@@ -27,35 +27,36 @@ import {
   USER,
 } from "../kernel/keys/key.ts";
 import { linkKey } from "../kernel/keys/keyring.ts";
-import { lookupKey, requestDestination, searchTask } from "../kernel/keys/task_keyrings.ts";
+import {
+  type Lookup,
+  lookupKey,
+  requestDestination,
+  searchTask,
+} from "../kernel/keys/task_keyrings.ts";
 import { PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import { copyInText } from "./path_args.ts";
 
-const PAYLOAD_MAX = 1024 * 1024 - 1;
+export const PAYLOAD_MAX = 1024 * 1024 - 1;
 /** Of a `user` or `logon` key. */
 const USER_PAYLOAD_MAX = 32767;
 const TYPE_NAME_MAX = 32;
 const DESCRIPTION_MAX = 4096;
+/** A keyring that gets a link. */
+export const INTO: Lookup = { creates: true, need: NEED_WRITE };
 /** How long it is remembered that there is no such key. */
 const NEGATIVE_SEC = 60;
 
-/** A string of the guest's, which may take `limit` bytes with its end; -EFAULT, -EINVAL. */
-export function copyInName(t: Task, addr: number, limit: number): string | number {
-  const name = t.copyInString(addr, limit);
-  if (typeof name === "string") return name;
-  return name === -EFAULT ? -EFAULT : -EINVAL;
-}
-
 /** A type's name, which need not be one that there is; -EFAULT, -EINVAL, -EPERM for the kernel's own. */
 export function copyInType(t: Task, addr: number): string | number {
-  const name = copyInName(t, addr, TYPE_NAME_MAX);
+  const name = copyInText(t, addr, TYPE_NAME_MAX);
   if (typeof name === "number") return name;
   if (name === "") return -EINVAL;
   return name.startsWith(".") ? -EPERM : name;
 }
 
 export function copyInDescription(t: Task, addr: number): string | number {
-  return copyInName(t, addr, DESCRIPTION_MAX);
+  return copyInText(t, addr, DESCRIPTION_MAX);
 }
 
 /** Bytes of the guest's, or -EFAULT. */
@@ -81,6 +82,12 @@ function permissionsOf(type: KeyType): number {
   return possessor | NEED_VIEW << OWNER_SHIFT;
 }
 
+/** The caller's, without a payload, linked nowhere. */
+function newKey(t: Task, type: KeyType, description: string): Key | number {
+  const owner = { uid: t.creds.fsuid, gid: t.creds.fsgid };
+  return t.kernel.keys.create(type, description, owner, permissionsOf(type));
+}
+
 /** add_key(2). */
 export function addKey(t: Task, args: SyscallArguments): number {
   const length = args.addr(3);
@@ -92,7 +99,7 @@ export function addKey(t: Task, args: SyscallArguments): number {
   if (description.startsWith(".") && type.startsWith(KEYRING)) return -EPERM;
   const payload = copyInPayload(t, args.addr(2), length);
   if (typeof payload === "number") return payload;
-  const keyring = lookupKey(t, args.i32(4), { creates: true, need: NEED_WRITE });
+  const keyring = lookupKey(t, args.i32(4), INTO);
   if (typeof keyring === "number") return keyring;
   if (!isKeyType(type)) return -ENODEV;
   const key = createOrUpdate(t, keyring, type, description, payload);
@@ -135,8 +142,7 @@ function create(
   payload: Uint8Array,
 ): Key | number {
   const { keys } = t.kernel;
-  const owner = { uid: t.creds.fsuid, gid: t.creds.fsgid };
-  const key = keys.create(type, description, owner, permissionsOf(type));
+  const key = newKey(t, type, description);
   if (typeof key === "number") return key;
   let err = keys.setPayload(key, payload);
   if (err === 0) err = linkKey(keys, keyring, key);
@@ -151,11 +157,9 @@ export function requestKey(t: Task, args: SyscallArguments): number {
   if (typeof type === "number") return type;
   const description = copyInDescription(t, args.addr(1));
   if (typeof description === "number") return description;
-  const callout = args.addr(2) === 0 ? null : copyInName(t, args.addr(2), PAGE_SIZE);
+  const callout = args.addr(2) === 0 ? null : copyInText(t, args.addr(2), PAGE_SIZE);
   if (typeof callout === "number") return callout;
-  const destination = args.i32(3) === 0
-    ? null
-    : lookupKey(t, args.i32(3), { creates: true, need: NEED_WRITE });
+  const destination = args.i32(3) === 0 ? null : lookupKey(t, args.i32(3), INTO);
   if (typeof destination === "number") return destination;
   if (!isKeyType(type)) return -ENOKEY;
   const found = searchTask(t, type, description);
@@ -178,8 +182,7 @@ function remember(
   const destination = asked ?? requestDestination(t);
   if (typeof destination === "number") return destination;
   const { keys } = t.kernel;
-  const owner = { uid: t.creds.fsuid, gid: t.creds.fsgid };
-  const key = keys.create(type, description, owner, permissionsOf(type));
+  const key = newKey(t, type, description);
   if (typeof key === "number") return key;
   key.isNegative = true;
   key.expirySec = t.kernel.nowRealtime().sec + NEGATIVE_SEC;

@@ -1,16 +1,7 @@
 /** mount(2), umount2(2), pivot_root(2). */
 import { SYS_mount, SYS_pivot_root, SYS_umount2 } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_ADMIN } from "../../platform/abi/capability.ts";
-import {
-  EAGAIN,
-  EBUSY,
-  EINVAL,
-  ENAMETOOLONG,
-  ENODEV,
-  ENOENT,
-  ENOTDIR,
-  EPERM,
-} from "../../platform/abi/errno.ts";
+import { EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM } from "../../platform/abi/errno.ts";
 import { AT_FDCWD } from "../../platform/abi/fcntl.ts";
 import { PAGE_SIZE, PATH_MAX } from "../../platform/abi/limits.ts";
 import { MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_BIND } from "../../platform/abi/mount.ts";
@@ -48,7 +39,7 @@ import {
   WALK_NOFOLLOW,
 } from "../vfs/namei.ts";
 import { stopPathAnswers } from "../vfs/path_answers.ts";
-import { walkArg } from "./path_args.ts";
+import { copyInText, walkArg } from "./path_args.ts";
 
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
@@ -73,8 +64,7 @@ export function mount(t: Task, args: SyscallArguments): SyscallReturn {
 
 /** A string that may be null. -EFAULT, -EINVAL when it is too long. */
 function copyInOptional(t: Task, addr: number): string | null | number {
-  const text = addr === 0 ? null : t.copyInString(addr, Math.max(PATH_MAX, PAGE_SIZE));
-  return text === -ENAMETOOLONG ? -EINVAL : text;
+  return addr === 0 ? null : copyInText(t, addr, Math.max(PATH_MAX, PAGE_SIZE));
 }
 
 function doMount(

@@ -1,5 +1,5 @@
 /** Paths and descriptors as arguments: what *at(2) calls have in common. */
-import { EBADF, ENOENT } from "../../platform/abi/errno.ts";
+import { EBADF, EINVAL, ENAMETOOLONG, ENOENT } from "../../platform/abi/errno.ts";
 import { AT_FDCWD, O_PATH } from "../../platform/abi/fcntl.ts";
 import { PATH_MAX } from "../../platform/abi/limits.ts";
 import type { Task } from "../kernel/task.ts";
@@ -12,6 +12,12 @@ const SLASH = 47;
 /** A path; it may be empty only where AT_EMPTY_PATH or the walk says so. -EFAULT, -ENAMETOOLONG. */
 export function copyInPath(t: Task, addr: number): string | number {
   return t.copyInString(addr, PATH_MAX);
+}
+
+/** Any string that takes at most `limit` bytes with its end (Linux: strndup_user); -EFAULT, -EINVAL for a longer one. */
+export function copyInText(t: Task, addr: number, limit: number): string | number {
+  const text = t.copyInString(addr, limit);
+  return text === -ENAMETOOLONG ? -EINVAL : text;
 }
 
 /** Where `path` starts when it is relative: the working directory or `dirFd`. -EBADF. */

@@ -223,13 +223,19 @@ TEST(fifo, "opening a FIFO waits for the other side") {
   join(pid);
 }
 
-TEST(sigio_writer, "O_ASYNC of a pipe's writing end sends a signal for each read that takes something") {
-  int p[2];
-  OK(pipe(p));
+/* SIGIO is blocked from now on, and what sigtimedwait asks for. */
+static sigset_t block_sigio(void) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGIO);
   OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  return set;
+}
+
+TEST(sigio_writer, "O_ASYNC of a pipe's writing end sends a signal for each read that takes something") {
+  int p[2];
+  OK(pipe(p));
+  sigset_t set = block_sigio();
   OK(fcntl(p[1], F_SETOWN, getpid()));
   OK(fcntl(p[1], F_SETFL, O_ASYNC));
   struct timespec none = {0, 0};
@@ -247,10 +253,7 @@ TEST(sigio_writer, "O_ASYNC of a pipe's writing end sends a signal for each read
 TEST(sigio, "O_ASYNC sends the owner a signal when data comes") {
   int p[2];
   OK(pipe(p));
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGIO);
-  OK(sigprocmask(SIG_BLOCK, &set, NULL));
+  sigset_t set = block_sigio();
   OK(fcntl(p[0], F_SETOWN, getpid()));
   EQUAL(fcntl(p[0], F_GETOWN), getpid());
   OK(fcntl(p[0], F_SETFL, O_ASYNC | O_NONBLOCK));
