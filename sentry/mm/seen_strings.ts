@@ -22,17 +22,15 @@ export function seenString(memory: Int32Array, at: number, size: number): string
   let hash = 0;
   for (let n = 0; n < end; n++) {
     const word = memory[at + n];
+    // The upper bit of the first byte that is zero, and perhaps of later ones.
     const zeros = (word - 0x0101_0101) & ~word & 0x8080_8080;
-    if (zeros === 0) {
-      wanted[n] = word;
-      hash = (hash << 5) - hash + word | 0;
-      continue;
-    }
-    const before = ((zeros & -zeros) >>> 7) - 1;
-    wanted[n] = word & before;
-    const length = 4 * n + (before === 0 ? 0 : before === 0xff ? 1 : before === 0xffff ? 2 : 3);
+    const inString = zeros === 0 ? 4 : 3 - (Math.clz32(zeros & -zeros) >>> 3);
+    const kept = zeros === 0 ? word : word & (1 << 8 * inString) - 1;
+    wanted[n] = kept;
+    hash = (hash << 5) - hash + kept | 0;
+    if (zeros === 0) continue;
+    const length = 4 * n + inString;
     if (length >= size) return null;
-    hash = (hash << 5) - hash + (word & before) | 0;
     return stringAt((hash ^ hash >>> 10 ^ hash >>> 20) & PLACES - 1, n + 1, length);
   }
   return null;

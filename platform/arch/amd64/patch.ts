@@ -66,13 +66,11 @@ export function patchSite(
     const copy = copyInstructions(text, at + JUMP_SIZE, site, trampolineAt + JUMP_SIZE);
     if (copy !== null) return patchMov(site, trampolineAt, number, at, copy, checksGs);
   }
-  const cmpSize = text[site + 2] === 0x48 && text[site + 3] === 0x3d
-    ? 6
-    : text[site + 2] === 0x3d
-    ? 5
-    : 0;
-  if (cmpSize === 0 || site + 2 + cmpSize > text.length) return null;
-  return patchCmp(site, trampolineAt, text.subarray(site + 2, site + 2 + cmpSize), checksGs);
+  const isWide = text[site + 2] === 0x48;
+  if (text[site + (isWide ? 3 : 2)] !== 0x3d) return null;
+  const end = site + (isWide ? 8 : 7);
+  if (end > text.length) return null;
+  return patchCmp(site, trampolineAt, text.subarray(site + 2, end), checksGs);
 }
 
 /** Whether the jump can be stored while others may execute what is there: see dv_patch (platform.c). */
