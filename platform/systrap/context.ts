@@ -107,6 +107,8 @@ import {
 /** Of rusage, as 64-bit words. */
 const WORD_MAXRSS = RUSAGE_OFF_MAXRSS_KB / 8;
 const FAULT_WORDS = [RUSAGE_OFF_MINFLT / 8, RUSAGE_OFF_MAJFLT / 8];
+/** For isEmpty. */
+const usageWords = new Float64Array(RUSAGE_WORDS);
 /** Guests and stubs map nothing below. */
 const LOWEST_PAGE = 0x1000;
 /** The peak stays with a process: one that had more would give a small program after it away. */
@@ -729,12 +731,13 @@ export class SystrapContext extends Context {
     if (at < 0) return !this.lost;
     this.#usageAt = -1;
     if (this.lost || this.flushed() < 0) return false;
-    const words = new Float64Array(RUSAGE_WORDS);
-    this.#readUsage(at, words);
-    this.#reportUsage?.(words);
+    this.#readUsage(at, usageWords);
+    this.#reportUsage?.(usageWords);
     this.#reportUsage = null;
-    for (let i = 0; i < FAULT_WORDS.length; i++) this.#faultsBefore[i] += words[FAULT_WORDS[i]];
-    return words[WORD_MAXRSS] <= KEPT_MAXRSS_KIB;
+    for (let i = 0; i < FAULT_WORDS.length; i++) {
+      this.#faultsBefore[i] += usageWords[FAULT_WORDS[i]];
+    }
+    return usageWords[WORD_MAXRSS] <= KEPT_MAXRSS_KIB;
   }
 
   /** Another program is about to be loaded into the emptied process. */

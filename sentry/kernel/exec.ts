@@ -90,12 +90,13 @@ function randomPages(limit: number): number {
   return (randomWord() % limit) * PAGE_SIZE;
 }
 
-/** What AT_RANDOM points to. */
+/** What AT_RANDOM points to; valid until the next call. */
 function randomBytes(): Uint8Array {
-  const words = new Uint32Array(4);
-  for (let i = 0; i < words.length; i++) words[i] = randomWord();
-  return new Uint8Array(words.buffer);
+  for (let i = 0; i < atRandomWords.length; i++) atRandomWords[i] = randomWord();
+  return atRandomBytes;
 }
+const atRandomWords = new Uint32Array(4);
+const atRandomBytes = new Uint8Array(atRandomWords.buffer);
 
 /** What the machine tells programs: read once at boot from the host's own auxiliary vector. */
 export interface MachineInfo {

@@ -115,7 +115,7 @@ export class VmaList {
    * For every size class, no hole of its size or more ends above this and below #high: the search need not
    * pass all mappings each time.
    */
-  readonly #holesBelow = new Float64Array(SIZE_CLASSES);
+  readonly #holesBelow: number[] = new Array(SIZE_CLASSES).fill(0);
 
   /** The index of the first mapping that ends above `addr`; the length when there is none. */
   indexAbove(addr: number): number {

@@ -19,6 +19,8 @@ import type { PathRef } from "../vfs/mount.ts";
 
 const ARG_STRING_MAX = 131072;
 const ARGS_MAX = 6 << 20;
+/** A larger buffer is not kept for the next exec. */
+const OUT_KEPT = 64 << 10;
 
 function execve(t: Task, args: SyscallArguments): SyscallReturn {
   return doExec(t, AT_FDCWD, args.addr(0), args.addr(1), args.addr(2), 0);
@@ -46,7 +48,7 @@ function doExec(
   const ctx = t.fs.walkContext(t.creds);
   const file = openForExec(ctx, start, path, (flags & AT_SYMLINK_NOFOLLOW) !== 0, empty);
   if (typeof file === "number") return file;
-  const strings = readStrings(t, argvAddr, envpAddr);
+  const strings = reader.read(t, argvAddr, envpAddr);
   if (typeof strings === "number") {
     file.release();
     return strings;
@@ -58,36 +60,41 @@ function doExec(
   return execProgram(t, file, name, strings.argv, strings.envp, open, scriptPath);
 }
 
-function readStrings(
-  t: Task,
-  argvAddr: number,
-  envpAddr: number,
-): { argv: StringBlock; envp: StringBlock } | number {
-  const reader = new StringReader(t);
-  let argv = reader.vector(argvAddr);
-  if (typeof argv === "number") return argv;
-  const envp = reader.vector(envpAddr);
-  if (typeof envp === "number") return envp;
-  // Linux gives a program without arguments an empty first one.
-  if (argv.count === 0) argv = StringBlock.of([""]);
-  return { argv, envp };
-}
-
 function startOf(t: Task, dirFd: number, path: string): PathRef | number {
   if (dirFd === AT_FDCWD || path.startsWith("/")) return t.fs.cwd;
   const file = t.fdTable.get(dirFd);
   return file === null ? -EBADF : { mount: file.mount, dentry: file.dentry };
 }
 
-/** Reads NULL-terminated vectors of strings; they mostly lie together, so pages are kept. */
+/**
+ * Reads NULL-terminated vectors of strings; they mostly lie together, so pages are kept. There is one for all tasks:
+ * nothing else is done while it reads.
+ */
 class StringReader {
+  #t: Task | null = null;
   #page = -1;
   #length = 0;
   readonly #bytes = new Uint8Array(PAGE_SIZE);
   readonly #view = new DataView(this.#bytes.buffer);
   #total = 0;
 
-  constructor(readonly t: Task) {}
+  read(
+    t: Task,
+    argvAddr: number,
+    envpAddr: number,
+  ): { argv: StringBlock; envp: StringBlock } | number {
+    this.#t = t;
+    this.#page = -1;
+    this.#length = this.#total = 0;
+    const argv = this.#vector(argvAddr);
+    const envp = typeof argv === "number" ? argv : this.#vector(envpAddr);
+    this.#t = null;
+    if (this.#out.length > OUT_KEPT) this.#out = new Uint8Array(PAGE_SIZE);
+    if (typeof argv === "number") return argv;
+    if (typeof envp === "number") return envp;
+    // Linux gives a program without arguments an empty first one.
+    return { argv: argv.count > 0 ? argv : StringBlock.of([""]), envp };
+  }
 
   #isInPage(addr: number): boolean {
     return addr >= this.#page && addr - this.#page < this.#length;
@@ -97,7 +104,7 @@ class StringReader {
   #at(addr: number): number {
     const page = addr - addr % PAGE_SIZE;
     if (!this.#isInPage(addr)) {
-      const { mm, ctx } = this.t;
+      const { mm, ctx } = this.#t!;
       const n = addr < mm.taskSize ? mm.copyInSome(ctx!, page, this.#bytes, 0, PAGE_SIZE) : -EFAULT;
       this.#page = page;
       this.#length = Math.max(n, 0);
@@ -120,8 +127,12 @@ class StringReader {
   }
 
   /** The strings that the vector at `addr` points to, or -errno. */
-  vector(addr: number): StringBlock | number {
-    this.#used = 0;
+  #vector(addr: number): StringBlock | number {
+    this.#used =
+      this.#run =
+      this.#runEnd =
+      this.#pointers.length =
+        0;
     const starts: number[] = [];
     for (; addr !== 0; addr += 8) {
       const pointer = this.#pointer(addr);
@@ -136,7 +147,6 @@ class StringReader {
       const err = this.#string(pointer);
       if (err < 0) return err;
     }
-    this.#pointers.length = 0;
     this.#endRun();
     return new StringBlock(this.#out.slice(0, this.#used), starts);
   }
@@ -183,6 +193,8 @@ class StringReader {
     }
   }
 }
+
+const reader = new StringReader();
 
 export const rows: SyscallRow[] = [
   [SYS_execve, "execve", execve, FULL],
