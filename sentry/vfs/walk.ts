@@ -164,6 +164,15 @@ export function isLink(inode: Inode): boolean {
   return (inode.mode & S_IFMT) === S_IFLNK;
 }
 
+/** The first `cut` characters of a path: the same string as last time, where it can be, which V8 has hashed. */
+function directoryOf(path: string, cut: number): string {
+  if (lastDirectory.length !== cut || !path.startsWith(lastDirectory)) {
+    lastDirectory = path.substring(0, cut);
+  }
+  return lastDirectory;
+}
+let lastDirectory = "";
+
 /** State of one walk. open.ts drives it by hand; all others use the functions above. */
 export class Walker {
   /** Where the walk is. */
@@ -267,7 +276,7 @@ export class Walker {
     if (cut <= 0 || cut === path.length - 1 || (this.#flags & WALK_RESOLVE_MASK) !== 0) {
       return this.#components(path, 0, follow, parentOnly, false);
     }
-    const dirPath = path.substring(0, cut);
+    const dirPath = directoryOf(path, cut);
     const known = lookupPath(dirPath, this.#ctx.root, this.#start, this.#ctx.creds, true);
     if (known !== null) {
       const { ref } = known;

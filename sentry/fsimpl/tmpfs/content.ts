@@ -23,6 +23,23 @@ export interface PageBudget {
 
 const EMPTY = new Uint8Array(0);
 
+/**
+ * Zeros for a new content. Small ones share buffers, since each costs V8 as much as the rest of a file; one that
+ * outlives the others keeps BUFFER_SIZE bytes.
+ */
+function zeroedBytes(length: number): Uint8Array {
+  if (length > PAGE_SIZE) return new Uint8Array(length);
+  if (bufferUsed + length > BUFFER_SIZE) {
+    buffer = new ArrayBuffer(BUFFER_SIZE);
+    bufferUsed = 0;
+  }
+  bufferUsed += length;
+  return new Uint8Array(buffer, bufferUsed - length, length);
+}
+const BUFFER_SIZE = 16384;
+let buffer = new ArrayBuffer(0);
+let bufferUsed = BUFFER_SIZE;
+
 export class Content {
   /** Valid without `#host`. Bytes from the file's end on are zero. */
   #bytes = EMPTY;
@@ -114,7 +131,7 @@ export class Content {
   #grow(needed: number): void {
     let capacity = Math.max(SMALLEST, this.#bytes.length);
     while (capacity < needed) capacity *= 2;
-    const bigger = new Uint8Array(capacity);
+    const bigger = zeroedBytes(capacity);
     bigger.set(this.#bytes);
     this.#bytes = bigger;
   }
