@@ -26,7 +26,7 @@ export function buildStack(
   execfn: string,
 ): InitialStack {
   let size = 64 + execfn.length + 1 + 16 * (aux.length + 2) + 8 * 3 + argv.size + envp.size;
-  for (const [, value] of aux) if (typeof value !== "number") size += value.length + 17;
+  for (const entry of aux) if (typeof entry[1] !== "number") size += entry[1].length + 17;
   size = (size + 127) & ~15;
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
@@ -52,7 +52,9 @@ export function buildStack(
   const envStart = putAll(envp);
   const argStart = putAll(argv);
   const auxWords: number[] = [];
-  for (const [type, value] of aux) {
+  for (const entry of aux) {
+    const type = entry[0]; // Taken apart at once, V8 would make iterators until it compiles this.
+    const value = entry[1];
     if (typeof value === "number") auxWords.push(type, value);
     else if (typeof value === "string") auxWords.push(type, put(latin1Bytes(value)));
     else auxWords.push(type, putAligned(value));

@@ -289,8 +289,8 @@ export class MemoryManager {
 
   copyInString(ctx: Context, addr: number, limit: number): string | number {
     if (ctx.prefetchedFrom(addr, found)) {
-      const [at, available] = found;
-      const size = Math.min(available, limit);
+      const at = found[0];
+      const size = Math.min(found[1], limit);
       const seen = (at & 3) === 0 ? seenString(ctx.arenaWords!, at >> 2, size) : null;
       const s = seen ?? this.#stringIn(ctx.arena!, at, size);
       if (s !== null) return s;

@@ -27,7 +27,7 @@ const EMPTY = new Uint8Array(0);
  * Zeros for a new content. Small ones share buffers, since each costs V8 as much as the rest of a file; one that
  * outlives the others keeps BUFFER_SIZE bytes.
  */
-function zeroedBytes(length: number): Uint8Array {
+function zeroedBytes(length: number): Uint8Array<ArrayBuffer> {
   if (length > PAGE_SIZE) return new Uint8Array(length);
   if (bufferUsed + length > BUFFER_SIZE) {
     buffer = new ArrayBuffer(BUFFER_SIZE);
