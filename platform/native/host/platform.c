@@ -447,7 +447,8 @@ static void came_back(int handle) {
 // the kernel says.
 void dv_foreground(int handle, int pid) {
   is_chore[handle] = 0;
-  if (home >= 0) allow_thread(handle, pid, busy_threads(cpus) < cpus - 1 ? 0 : 2);
+  int at_home = busy_threads(cpus) < cpus - 1 ? 0 : 2;
+  if (home >= 0 && (at_home || wide[handle])) allow_thread(handle, pid, at_home);
 }
 
 int dv_slot_register(int handle, struct slot *s) {
