@@ -34,9 +34,13 @@ export class Terminal {
   readonly #found = new Uint8Array(TERMIOS_SIZE);
   #isRaw = false;
 
-  /** `isConsole`: else the guest reads and writes it as it is. */
+  /**
+   * `isConsole`: else the guest reads and writes it as it is. The event loop of this process does not watch its
+   * terminals any more: what the guest writes is none of its business.
+   */
   constructor(fd: number, readonly isConsole: boolean) {
     this.#fd = fd;
+    spawnLibrary().dv_terminal_unwatch();
   }
 
   /** Whether what is typed is for this process. A terminal that controls no session is for all. */

@@ -1,5 +1,5 @@
 /** `dvisor do` on a terminal: what is typed, shown and signalled is as it is without a sandbox. */
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { spawnLibrary } from "../platform/host/spawn.ts";
 import { sandboxed } from "./runs.ts";
 import { descendants, DVISOR, identify, isAlive, until } from "./sandbox.ts";
@@ -192,6 +192,8 @@ const SCENARIOS: Record<string, Scenario> = {
     await atPrompt(t, `echo typed`);
     await t.expect("typed\r\n");
     await t.expect(/done\r+\n/);
+    await atPrompt(t, STOPPED); // Before, fg could meet the signal that stops it.
+    await t.expect("stopped\r\n");
     await atPrompt(t, "fg");
     await t.expect(/(?:^|\n)[^[\r\n][^\r\n]*; cat'\r\n/); // What fg says, not that it is stopped.
     t.type("typed\r");
@@ -434,6 +436,26 @@ Deno.test("the terminal is put back when the sandbox process is killed", async (
   Deno.kill(sandbox!, "SIGKILL");
   await exits(child, 128);
   assertEquals(terminal.settings(), settings);
+});
+
+Deno.test("what a guest writes to its terminal does not wake the command", async () => {
+  await using terminal = new Terminal();
+  const script = "echo up; read x; for i in $(seq 400); do echo $i; done; echo done; read x";
+  const child = terminal.run([DVISOR, "do", "--", "sh", "-c", script]);
+  const sleeps = () =>
+    Number(
+      /^voluntary_ctxt_switches:\t(\d+)/m.exec(
+        Deno.readTextFileSync(`/proc/${child.pid}/status`),
+      )![1],
+    );
+  await terminal.expect("up\r\n");
+  const before = sleeps();
+  terminal.type("\r");
+  await terminal.expect("done\r\n");
+  const woken = sleeps() - before;
+  assert(woken < 20, `${woken} times`);
+  terminal.type("\r");
+  await exits(child, 0);
 });
 
 Deno.test("SIGHUP reaches the guest, whose terminal stays", async () => {

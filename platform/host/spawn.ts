@@ -9,6 +9,7 @@ const symbols = {
   dv_sandbox_wait: { parameters: ["i32"], result: "i32", nonblocking: true },
   dv_sandbox_strip: { parameters: ["i32"], result: "i32" },
   dv_terminal_guard: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  dv_terminal_unwatch: { parameters: [], result: "void" },
   dv_terminal_release: { parameters: [], result: "void" },
   dv_read: { parameters: ["i32", "buffer", "u32"], result: "i32", nonblocking: true },
   dv_read_now: { name: "dv_read", parameters: ["i32", "buffer", "u32"], result: "i32" },

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -66,4 +67,14 @@ void dv_terminal_release(void) {
   close(guard.pipe[1]);
   while (waitpid(guard.pid, 0, __WALL) < 0 && errno == EINTR);
   guard.pid = 0;
+}
+
+// Deno's event loop has terminals among the standard streams watched, by descriptors of its own, and all that a guest
+// writes there would wake it, though nobody is to be told. Those that it opens at its start are the first ones.
+void dv_terminal_unwatch(void) {
+  enum { FIRST = 3, LAST = 40 };
+  for (int fd = FIRST; fd <= LAST; fd++) {
+    if (!isatty(fd)) continue;
+    for (int loop = FIRST; loop <= LAST; loop++) epoll_ctl(loop, EPOLL_CTL_DEL, fd, 0);
+  }
 }
