@@ -189,7 +189,7 @@ export class PollWaits {
   };
   readonly #unregister = (): void => {
     this.#target = null;
-    for (let i = 0; i < this.#queues.length; i++) this.#queues[i].remove(this.#entries[i]);
+    for (let i = this.#queues.length - 1; i >= 0; i--) this.#queues[i].remove(this.#entries[i]);
   };
 
   release(): void {

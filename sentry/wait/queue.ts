@@ -33,7 +33,8 @@ export class WaitQueue {
   }
 
   remove(entry: WaitEntry): void {
-    const i = this.#entries.indexOf(entry);
+    // Who waits many times, for a million descriptors of one file, takes out its last entry first.
+    const i = this.#entries.lastIndexOf(entry);
     if (i < 0) return;
     if (this.#walking > 0) {
       this.#entries[i] = GONE;
