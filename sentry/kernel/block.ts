@@ -16,6 +16,9 @@ export const BLOCK_READY = 0;
 export const BLOCK_TIMEOUT = 1;
 export const BLOCK_INTERRUPTED = 2;
 
+/** How long one call is served before others are, and how long these then are at most. */
+export const TURN_NS = 5_000_000;
+
 /** The values of TASK_RUNNING and TASK_BLOCKED (task.ts imports this file). */
 const RUNNING = 0;
 const BLOCKED = 1;
@@ -99,6 +102,18 @@ export class BlockState {
     if (this.task.tg.exiting || this.task.signals.killed) return this.#now(BLOCK_INTERRUPTED);
     this.#killableOnly = true;
     return this.#block(-1);
+  }
+
+  /**
+   * Lets others be served in the middle of long work: until nobody asks for anything, and for TURN_NS at most. Only a
+   * fatal signal interrupts it.
+   */
+  giveWay(): Promise<number> {
+    const { kernel, signals, tg } = this.task;
+    if (tg.exiting || signals.killed) return this.#now(BLOCK_INTERRUPTED);
+    this.#killableOnly = true;
+    kernel.givingWay.add(this);
+    return this.#block(kernel.nowMonoNs() + TURN_NS);
   }
 
   /** Ends the wait with BLOCK_READY; nothing happens when there is none. */
@@ -187,7 +202,9 @@ export class BlockState {
     if (resolve === null) return;
     this.#resolve = null;
     this.#killableOnly = false;
-    if (this.#timer.heapIndex !== -1) this.task.kernel.timers.cancel(this.#timer);
+    const { kernel } = this.task;
+    if (this.#timer.heapIndex !== -1) kernel.timers.cancel(this.#timer);
+    if (kernel.givingWay.size > 0) kernel.givingWay.delete(this);
     if (this.#queue !== null) {
       this.#queue.remove(this.#entry);
       this.#queue = null;

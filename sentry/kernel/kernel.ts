@@ -5,6 +5,7 @@ import type { FilesystemType } from "../vfs/inode.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { Timespec } from "../../platform/abi/time.ts";
+import type { BlockState } from "./block.ts";
 import { FutexTable } from "./futex.ts";
 import { Keys } from "./keys/key.ts";
 import { PID_MAX_DEFAULT, PidAllocator } from "./pid.ts";
@@ -81,6 +82,8 @@ export class Kernel {
   inflight = 0;
   /** Rounds of microtasks still due to handlers that wait for the host, which inflight does not count. */
   hostRounds = 0;
+  /** Tasks in the middle of long work, which let others be served first. */
+  readonly givingWay = new Set<BlockState>();
   init: ThreadGroup | null = null;
   initIsProtected: boolean;
   rootMountNs: MountNamespace | null = null;

@@ -40,6 +40,8 @@ import { type Task, TASK_RUNNING } from "./task.ts";
 
 const TABLE_SIZE = 512;
 const DRAIN_ROUNDS = 5000;
+/** Who is given way to must ask again this soon after an answer. */
+const GIVEN_WAY_NS = 20_000;
 
 /** Something of ours that is looked at whenever the doorbell rang; returns how much it did. */
 export type Poll = () => number;
@@ -94,16 +96,23 @@ export class RunLoop {
         const next = timers.nextDeadlineMonoNs;
         if (next >= 0) timeoutNs = Math.max(0, next - now);
       }
+      // The deadline of who gives way is among them.
+      if (kernel.givingWay.size > 0) timeoutNs = Math.min(timeoutNs, GIVEN_WAY_NS);
       const ctx = this.#next(timeoutNs);
       forgetReading();
       if (ctx !== null) this.#serve(ctx);
-      else for (const poll of this.#polls) if (poll() > 0) kernel.hostWork();
+      else this.#nobodyAsks();
       if (kernel.inflight > 0 || kernel.hostRounds > 0) {
         this.#resumeServed();
         await this.#drain();
       }
     }
     if (this.#panicked !== null) throw this.#panicked;
+  }
+
+  #nobodyAsks(): void {
+    for (const poll of this.#polls) if (poll() > 0) this.kernel.hostWork();
+    for (const blocking of this.kernel.givingWay) blocking.wakeUp();
   }
 
   /** Gives back whose call was served, and waits for who is next. */

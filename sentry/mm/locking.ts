@@ -36,28 +36,33 @@ export function isAnyLocked(mm: MemoryManager, start: number, end: number): bool
   return mm.vmas.some(start, end, (vma) => vma.locked);
 }
 
-/** Marks [start, end), which has no holes, and makes it present unless `onFault`. */
-export function lockRange(
-  mm: MemoryManager,
-  ctx: Context,
-  start: number,
-  end: number,
-  onFault: boolean,
-): number {
+/** Marks [start, end), which has no holes. Its pages are to be made present, or with `onFault` come when touched. */
+export function lockRange(mm: MemoryManager, start: number, end: number, onFault: boolean): void {
   mm.vmas.change(start, end, (vma) => {
     if ((vma.marks & MARK_DROPPABLE) !== 0) return; // Not an error, as on Linux.
     vma.flags |= MAP_LOCKED;
     vma.marks &= ~MARK_LOCKED_ON_FAULT;
     if (onFault) vma.marks |= MARK_LOCKED_ON_FAULT;
   });
-  if (onFault) return 0;
-  let err = 0;
-  mm.vmas.some(start, end, (vma) => {
-    err = populate(ctx, vma, Math.max(start, vma.start), Math.min(end, vma.end));
-    return err < 0;
-  });
+}
+
+/** Bytes that are made present at once, while all others wait. */
+export const PRESENT_PIECE = 4 << 20;
+
+/** Makes pages from `start` on present. Returns where those that are still missing begin, at most `end`, or -errno. */
+export function makeSomePresent(
+  mm: MemoryManager,
+  ctx: Context,
+  start: number,
+  end: number,
+): number {
+  const vma = mm.vmas.at(start);
+  if (vma === null) return -ENOMEM;
+  const to = Math.min(start + PRESENT_PIECE, vma.end, end);
+  const err = populate(ctx, vma, start, to);
   // As mlock(2) reports it: __mlock_posix_error_return.
-  return err === -ENOMEM ? -EAGAIN : err === -EFAULT ? -ENOMEM : err;
+  if (err < 0) return err === -ENOMEM ? -EAGAIN : err === -EFAULT ? -ENOMEM : err;
+  return to;
 }
 
 export function unlockRange(mm: MemoryManager, start: number, end: number): void {

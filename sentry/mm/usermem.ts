@@ -56,6 +56,11 @@ abstract class UserRange {
     if (n < this.#total) this.#total = n;
   }
 
+  /** Gives back `n` bytes that `limit` has taken. */
+  extend(n: number): void {
+    this.#total += n;
+  }
+
   protected advance(n: number): void {
     this.addr += n;
     this.left -= n;

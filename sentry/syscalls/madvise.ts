@@ -1,6 +1,6 @@
 /** madvise(2), msync(2), mincore(2): about pages that are there already. */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
-import { EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
+import { EBUSY, EFAULT, EINTR, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
 import { TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import {
   MADV_COLD,
@@ -39,7 +39,8 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { isAnyLocked } from "../mm/locking.ts";
+import { Turn } from "../kernel/turn.ts";
+import { isAnyLocked, PRESENT_PIECE } from "../mm/locking.ts";
 import { type MemoryManager, PAGE_SIZE, pageUp } from "../mm/memory_manager.ts";
 import {
   MARK_DONTDUMP,
@@ -100,7 +101,36 @@ const DISCARDS = new Set([
 /** madvise(2). */
 export function madvise(t: Task, args: SyscallArguments): SyscallReturn {
   if (args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
-  return advise(t, args.addr(0), args.addr(1), args.i32(2));
+  const addr = args.addr(0), length = args.addr(1), advice = args.i32(2);
+  const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
+  return populates && length > PRESENT_PIECE && addr + length <= t.mm.taskSize
+    ? populateInTurns(t, addr, addr + length, advice, new Turn(t))
+    : advise(t, addr, length, advice);
+}
+
+function populateInTurns(
+  t: Task,
+  start: number,
+  end: number,
+  advice: number,
+  turn: Turn,
+): SyscallReturn {
+  for (; start < end; start += PRESENT_PIECE) {
+    if (turn.isOver) return populateLater(t, start, end, advice, turn);
+    const err = advise(t, start, Math.min(end - start, PRESENT_PIECE), advice);
+    if (err < 0) return err;
+  }
+  return 0;
+}
+
+async function populateLater(
+  t: Task,
+  start: number,
+  end: number,
+  advice: number,
+  turn: Turn,
+): Promise<number> {
+  return await turn.next() ? populateInTurns(t, start, end, advice, turn) : -EINTR;
 }
 
 /** madvise(2) of the caller's own memory, from a page's begin on. Returns 0, -EINVAL, -ENOMEM, -EPERM … */

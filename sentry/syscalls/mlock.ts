@@ -1,7 +1,7 @@
 /** mlock(2), mlock2(2), munlock(2), mlockall(2), munlockall(2). */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_IPC_LOCK } from "../../platform/abi/capability.ts";
-import { EAGAIN, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
+import { EAGAIN, EINTR, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
 import {
   MAP_LOCKED,
   MCL_CURRENT,
@@ -18,9 +18,16 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { lockedBytes, lockedBytesIn, lockRange, unlockRange } from "../mm/locking.ts";
+import { Turn } from "../kernel/turn.ts";
+import {
+  lockedBytes,
+  lockedBytesIn,
+  lockRange,
+  makeSomePresent,
+  unlockRange,
+} from "../mm/locking.ts";
 import { PAGE_SIZE, pageDown, pageUp } from "../mm/memory_manager.ts";
-import { MARK_LOCKED_ON_FAULT } from "../mm/vma.ts";
+import { MARK_LOCKED_ON_FAULT, type Vma } from "../mm/vma.ts";
 
 /** What the process may lock in all. */
 export function lockLimit(t: Task): number {
@@ -52,7 +59,7 @@ function lockEnd(addr: number, length: number): number {
   return start + (size >= 2 ** 64 ? 0 : size);
 }
 
-function lock(t: Task, addr: number, length: number, onFault: boolean): number {
+function lock(t: Task, addr: number, length: number, onFault: boolean): SyscallReturn {
   const { mm } = t;
   t.ctx!.addressSpace.watchAdvice();
   const limit = lockLimit(t);
@@ -63,9 +70,24 @@ function lock(t: Task, addr: number, length: number, onFault: boolean): number {
   if (end >= 2 ** 64) return -EINVAL;
   if (end === start) return 0;
   const run = mm.accessibleRun(start, end - start, 0);
-  if (run === end - start) return lockRange(mm, t.ctx!, start, end, onFault);
-  lockRange(mm, t.ctx!, start, start + run, true); // As Linux: what lies before a hole is locked.
-  return -ENOMEM;
+  const isWhole = run === end - start;
+  lockRange(mm, start, start + run, onFault || !isWhole); // As Linux: what lies before a hole is locked.
+  if (!isWhole) return -ENOMEM;
+  return onFault ? 0 : makePresent(t, start, end, new Turn(t));
+}
+
+/** Makes the pages of [start, end) present, in as many turns as it takes. */
+function makePresent(t: Task, start: number, end: number, turn: Turn): SyscallReturn {
+  while (start < end) {
+    if (turn.isOver) return makePresentLater(t, start, end, turn);
+    start = makeSomePresent(t.mm, t.ctx!, start, end);
+    if (start < 0) return start;
+  }
+  return 0;
+}
+
+async function makePresentLater(t: Task, start: number, end: number, turn: Turn): Promise<number> {
+  return await turn.next() ? makePresent(t, start, end, turn) : -EINTR;
 }
 
 function munlock(t: Task, args: SyscallArguments): SyscallReturn {
@@ -93,8 +115,18 @@ function mlockall(t: Task, args: SyscallArguments): SyscallReturn {
   mm.futureFlags = future ? MAP_LOCKED : 0;
   mm.futureMarks = future && onFault ? MARK_LOCKED_ON_FAULT : 0;
   if ((flags & MCL_CURRENT) === 0) return 0;
-  // What cannot be made present (PROT_NONE, beyond a file's end) is no error here.
-  for (const { start, end } of mm.vmas.all.slice()) lockRange(mm, t.ctx!, start, end, onFault);
+  const vmas = mm.vmas.all.slice();
+  for (const { start, end } of vmas) lockRange(mm, start, end, onFault);
+  return onFault ? 0 : makeAllPresent(t, vmas);
+}
+
+/** What cannot be made present (PROT_NONE, beyond a file's end) is no error here. */
+async function makeAllPresent(t: Task, vmas: readonly Vma[]): Promise<number> {
+  const turn = new Turn(t);
+  for (const { start, end } of vmas) {
+    const err = await makePresent(t, start, end, turn);
+    if (err === -EINTR) return err;
+  }
   return 0;
 }
 

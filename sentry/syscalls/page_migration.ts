@@ -2,13 +2,28 @@
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";
 import { CAP_SYS_NICE } from "../../platform/abi/capability.ts";
-import { EFAULT, EINVAL, ENODEV, ENOENT, EPERM, ESRCH } from "../../platform/abi/errno.ts";
+import {
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  EPERM,
+  ERESTARTNOHAND,
+  ESRCH,
+} from "../../platform/abi/errno.ts";
 import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from "../../platform/abi/mempolicy.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { residentOf } from "../fsimpl/proc/memory.ts";
-import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  PARTIAL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { PAGE_SIZE } from "../mm/memory_manager.ts";
+import { Turn } from "../kernel/turn.ts";
+import { type MemoryManager, PAGE_SIZE } from "../mm/memory_manager.ts";
 import { mayAccess } from "./access.ts";
 import { copyInNodeMask, ONLY_NODE } from "./mempolicy.ts";
 
@@ -21,26 +36,76 @@ function targetOf(t: Task, pid: number): Task | number {
   return target.exiting ? -EINVAL : target;
 }
 
+/** What move_pages(2) is asked: `count` pages of `target`, listed in three arrays of the caller. */
+interface PageList {
+  readonly target: Task;
+  /** The target's memory when the call began. */
+  readonly mm: MemoryManager;
+  readonly count: number;
+  readonly pagesAddr: number;
+  readonly nodesAddr: number;
+  readonly statusAddr: number;
+}
+
 /** move_pages(2). */
-export function movePages(t: Task, args: SyscallArguments): number {
+export function movePages(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.i32(5);
   if ((flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) return -EINVAL;
   if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
   const target = targetOf(t, args.i32(0));
   if (typeof target === "number") return target;
-  const count = args.addr(1);
-  const pagesAddr = args.addr(2);
-  const nodesAddr = args.addr(3);
-  const statusAddr = args.addr(4);
-  for (let i = 0; i < count; i++) {
-    if (t.copyIn(pagesAddr + 8 * i, t.scratch, 0, 8) < 0) return -EFAULT;
-    const page = getU64(t.scratchView, 0);
-    const node = nodesAddr === 0 ? ONLY_NODE : nodeAt(t, nodesAddr + 4 * i);
-    if (node < 0) return node;
-    const status = nodeOf(t, target, page, statusAddr + 4 * i);
-    if (t.copyOutU32(statusAddr + 4 * i, status >>> 0) < 0) return -EFAULT;
+  const list: PageList = {
+    target,
+    mm: target.mm,
+    count: args.addr(1),
+    pagesAddr: args.addr(2),
+    nodesAddr: args.addr(3),
+    statusAddr: args.addr(4),
+  };
+  return movePagesFrom(t, list, 0, new Turn(t));
+}
+
+/** The pages from number `i` on, in as many turns as it takes. */
+function movePagesFrom(t: Task, list: PageList, i: number, turn: Turn): SyscallReturn {
+  while (i < list.count) {
+    if (turn.isOver) return movePagesLater(t, list, i, turn);
+    const n = moveSome(t, list, i);
+    if (n < 0) return n;
+    i += n;
   }
   return 0;
+}
+
+async function movePagesLater(t: Task, list: PageList, i: number, turn: Turn): Promise<number> {
+  return await turn.next() ? movePagesFrom(t, list, i, turn) : -ERESTARTNOHAND;
+}
+
+/** As many pages as the host is asked about at once. */
+const CHUNK = 32;
+const pages = new Uint8Array(8 * CHUNK);
+const pagesView = new DataView(pages.buffer);
+const statuses = new Int32Array(CHUNK);
+const statusBytes = new Uint8Array(statuses.buffer);
+const told = new Uint8Array(4 * CHUNK);
+/** Stands for a status that the host tells: where it is to be are mincore(2)'s bits. */
+const ASKED = 1;
+
+/** Some pages from number `i` on. Returns how many, or -errno. */
+function moveSome(t: Task, list: PageList, i: number): number {
+  const end = 8 * Math.min(CHUNK, list.count - i);
+  const n = Math.floor(t.mm.copyInSome(t.ctx!, list.pagesAddr + 8 * i, pages, 0, end) / 8);
+  if (n <= 0) return -EFAULT;
+  const statusAddr = list.statusAddr + 4 * i;
+  for (let k = 0; k < n; k++) {
+    const node = list.nodesAddr === 0 ? ONLY_NODE : nodeAt(t, list.nodesAddr + 4 * (i + k));
+    if (node < 0) {
+      const err = reportStatuses(t, statusAddr, k);
+      return err < 0 ? err : node;
+    }
+    statuses[k] = lookUp(t, list, getU64(pagesView, 8 * k), statusAddr + 4 * k);
+  }
+  const err = reportStatuses(t, statusAddr, n);
+  return err < 0 ? err : n;
 }
 
 /** A node to move a page to: there is one. */
@@ -50,17 +115,27 @@ function nodeAt(t: Task, addr: number): number {
 }
 
 /**
- * The node of a page of `target`, -EFAULT outside of mappings, -ENOENT where no page is yet. The host knows
- * of the caller's own pages, and writes what it knows to `scratchAddr`; others' are guessed as in smaps.
+ * The node of a page of the target, -EFAULT outside of mappings, -ENOENT where no page is yet. The host knows
+ * of the caller's own pages, and is ASKED to write what it knows to `statusAddr`; others' are guessed as in smaps.
  */
-function nodeOf(t: Task, target: Task, addr: number, scratchAddr: number): number {
-  const vma = target.mm.vmas.at(addr);
+function lookUp(t: Task, list: PageList, addr: number, statusAddr: number): number {
+  const { target, mm } = list;
+  // A process that has ended, or runs another program, has left this memory without mappings.
+  const vma = target.exiting || target.mm !== mm ? null : mm.vmas.at(addr);
   if (vma === null) return -EFAULT;
-  if (target.mm !== t.mm) return residentOf(vma) > 0 ? ONLY_NODE : -ENOENT;
-  const page = addr - addr % PAGE_SIZE;
-  if (t.ctx!.callNow(nr.SYS_mincore, page, PAGE_SIZE, scratchAddr, 0, 0) < 0) return -EFAULT;
-  if (t.mm.space.read(scratchAddr, t.scratch, 0, 1) !== 1) return -EFAULT;
-  return (t.scratch[0] & 1) !== 0 ? ONLY_NODE : -ENOENT;
+  if (mm !== t.mm) return residentOf(vma) > 0 ? ONLY_NODE : -ENOENT;
+  t.ctx!.queueCall(nr.SYS_mincore, addr - addr % PAGE_SIZE, PAGE_SIZE, statusAddr, 0, 0);
+  return ASKED;
+}
+
+/** Stores the first `n` statuses, with what the host says of those that it was ASKED about. */
+function reportStatuses(t: Task, statusAddr: number, n: number): number {
+  if (t.ctx!.queued && t.ctx!.flush() < 0) return -EFAULT;
+  if (t.mm.space.read(statusAddr, told, 0, 4 * n) !== 4 * n) return -EFAULT;
+  for (let k = 0; k < n; k++) {
+    if (statuses[k] === ASKED) statuses[k] = (told[4 * k] & 1) !== 0 ? ONLY_NODE : -ENOENT;
+  }
+  return t.copyOut(statusAddr, statusBytes, 0, 4 * n);
 }
 
 /** migrate_pages(2): every page is on the one node, so that none is left elsewhere. */

@@ -16,8 +16,16 @@ import {
   KCMP_VM,
 } from "../../platform/abi/kcmp.ts";
 import { IOV_MAX, MAX_RW_COUNT, OFFSET_END, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
-import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  PARTIAL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import { Turn } from "../kernel/turn.ts";
+import type { MemoryManager } from "../mm/memory_manager.ts";
 import { mayAccess } from "./access.ts";
 
 const IOVEC_SIZE = 16;
@@ -53,7 +61,7 @@ export function copyInIovec(
   return ranges;
 }
 
-function processVm(t: Task, args: SyscallArguments, writes: boolean): number {
+function processVm(t: Task, args: SyscallArguments, writes: boolean): SyscallReturn {
   if (args.addr(5) !== 0) return -EINVAL;
   const local = copyInIovec(t, args.addr(1), args.u32(2), true);
   if (typeof local === "number") return local;
@@ -65,48 +73,95 @@ function processVm(t: Task, args: SyscallArguments, writes: boolean): number {
   if (target === undefined || target.exiting) return -ESRCH;
   if (!mayAccess(t, target)) return -EPERM;
   if (t.ctx!.queued) t.ctx!.flush();
-  return transfer(t, target, local, remote, writes);
+  return new VmTransfer(t, target, local, remote, writes).run(new Turn(t));
 }
 
-/** Moves bytes until either side ends or faults; what was moved counts. */
-function transfer(t: Task, target: Task, local: Range[], remote: Range[], writes: boolean): number {
-  let moved = 0;
-  let li = 0;
-  let lo = 0;
-  let ri = 0;
-  let ro = 0;
-  while (li < local.length && ri < remote.length) {
-    const left = local[li].length - lo;
-    const right = remote[ri].length - ro;
-    if (left === 0 || right === 0) {
-      if (left === 0) [li, lo] = [li + 1, 0];
-      if (right === 0) [ri, ro] = [ri + 1, 0];
-      continue;
+/** The ranges of one side, used up from the front. */
+class Ranges {
+  #index = 0;
+  #offset = 0;
+
+  constructor(private readonly ranges: readonly Range[]) {}
+
+  /** Left in the first range that is not used up; 0 at the end. */
+  get left(): number {
+    while (this.#index < this.ranges.length) {
+      const left = this.ranges[this.#index].length - this.#offset;
+      if (left > 0) return left;
+      this.#index++;
+      this.#offset = 0;
     }
-    const n = Math.min(left, right, CHUNK);
-    const here = local[li].addr + lo;
-    const there = remote[ri].addr + ro;
-    const [from, fromAddr] = writes ? [t, here] : [target, there];
-    const [to, toAddr] = writes ? [target, there] : [t, here];
-    if (Math.max(fromAddr, toAddr) + n > t.kernel.platform.taskSize) return moved || -EFAULT;
-    const got = from.mm.space.read(fromAddr, chunk, 0, n);
-    const put = got <= 0 ? got : to.mm.space.write(toAddr, chunk, 0, got);
-    if (put <= 0) return moved || -EFAULT;
-    moved += put;
-    lo += put;
-    ro += put;
-    if (put < n) return moved;
+    return 0;
   }
-  return moved;
+
+  get addr(): number {
+    return this.ranges[this.#index].addr + this.#offset;
+  }
+
+  advance(n: number): void {
+    this.#offset += n;
+  }
+}
+
+/** Bytes on their way between the memories of two tasks. */
+class VmTransfer {
+  #moved = 0;
+  readonly #local: Ranges;
+  readonly #remote: Ranges;
+  /** The target's memory when the call began. */
+  readonly #mm: MemoryManager;
+
+  constructor(
+    private readonly t: Task,
+    private readonly target: Task,
+    local: Range[],
+    remote: Range[],
+    private readonly writes: boolean,
+  ) {
+    this.#local = new Ranges(local);
+    this.#remote = new Ranges(remote);
+    this.#mm = target.mm;
+  }
+
+  /** Moves bytes until either side ends or faults; what was moved counts. */
+  run(turn: Turn): SyscallReturn {
+    for (;;) {
+      const want = Math.min(this.#local.left, this.#remote.left, CHUNK);
+      if (want === 0) return this.#moved;
+      if (turn.isOver) return this.#runLater(turn);
+      const n = this.#move(want);
+      if (n <= 0) return this.#moved || -EFAULT;
+      this.#moved += n;
+      this.#local.advance(n);
+      this.#remote.advance(n);
+      if (n < want) return this.#moved;
+    }
+  }
+
+  async #runLater(turn: Turn): Promise<number> {
+    if (!await turn.next()) return this.#moved;
+    // Of a process that has ended or runs another program, nothing is left.
+    const isGone = this.target.exiting || this.target.mm !== this.#mm;
+    return isGone ? this.#moved : this.run(turn);
+  }
+
+  #move(n: number): number {
+    const here = this.#local.addr, there = this.#remote.addr;
+    if (Math.max(here, there) + n > this.t.kernel.platform.taskSize) return -EFAULT;
+    const own = this.t.mm.space, other = this.#mm.space;
+    const got = this.writes ? own.read(here, chunk, 0, n) : other.read(there, chunk, 0, n);
+    if (got <= 0) return got;
+    return this.writes ? other.write(there, chunk, 0, got) : own.write(here, chunk, 0, got);
+  }
 }
 
 /** process_vm_readv(2). */
-export function processVmReadv(t: Task, args: SyscallArguments): number {
+export function processVmReadv(t: Task, args: SyscallArguments): SyscallReturn {
   return processVm(t, args, false);
 }
 
 /** process_vm_writev(2). */
-export function processVmWritev(t: Task, args: SyscallArguments): number {
+export function processVmWritev(t: Task, args: SyscallArguments): SyscallReturn {
   return processVm(t, args, true);
 }
 

@@ -30,6 +30,7 @@ import type { Task } from "../kernel/task.ts";
 import type { UserDst, UserSrc } from "../mm/usermem.ts";
 import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
 import { removePrivileges } from "../vfs/namei.ts";
+import { isLong, readInPieces, writeInPieces } from "./long_rw.ts";
 
 const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
@@ -257,6 +258,9 @@ export function doRead(
   noWait: boolean,
 ): SyscallReturn {
   t.io.reads++;
+  if (isLong(file, dst.remaining)) {
+    return readInPieces(t, file, dst, offset).then((k) => t.io.countRead(k));
+  }
   const n = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
   if (typeof n !== "number") return settle(t, file, n).then((k) => t.io.countRead(k));
   if (n >= 0) return t.io.countRead(n);
@@ -322,6 +326,9 @@ export function doWrite(
   }
   t.io.writes++;
   const wanted = src.remaining;
+  if (isLong(file, wanted) && !appends(file, rwf)) {
+    return writeInPieces(t, file, src, offset).then((k) => t.io.countWrite(k));
+  }
   const n = writeOnce(file, src, offset, rwf);
   if (n === wanted) return t.io.countWrite(n);
   const r = typeof n === "number" ? finishWrite(t, file, src, offset, rwf, n) : settle(t, file, n);
@@ -403,6 +410,12 @@ function brokenPipe(t: Task): number {
   return -EPIPE;
 }
 
+/** Whether a write is to the file's end, wherever the offset is. */
+function appends(file: FileDescription, rwf: number): boolean {
+  if ((rwf & RWF_APPEND) !== 0) return true;
+  return (file.flags & O_APPEND) !== 0 && (rwf & RWF_NOAPPEND) === 0;
+}
+
 /** RLIMIT_FSIZE: shortens the write, or -EFBIG with SIGXFSZ when it would begin beyond the limit. */
 function limitFileSize(
   t: Task,
@@ -412,9 +425,7 @@ function limitFileSize(
   rwf: number,
 ): number {
   if (src.remaining === 0) return 0;
-  const isAppending = (file.flags & O_APPEND) !== 0 && (rwf & RWF_NOAPPEND) === 0;
-  const appends = isAppending || (rwf & RWF_APPEND) !== 0;
-  const at = appends ? file.inode.size : offset === AT_OFFSET ? file.offset : offset;
+  const at = appends(file, rwf) ? file.inode.size : offset === AT_OFFSET ? file.offset : offset;
   const limit = t.tg.limits.cur[RLIMIT_FSIZE];
   if (at >= limit) return fileTooBig(t);
   src.limit(limit - at);

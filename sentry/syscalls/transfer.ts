@@ -5,6 +5,7 @@ import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platfor
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
 import type { SyscallReturn } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import { Turn } from "../kernel/turn.ts";
 import { isUntyped } from "../vfs/anon.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
@@ -34,11 +35,12 @@ export function runTransfer(
   x: Transfer,
   finish: (result: number) => number,
 ): SyscallReturn {
+  const turn = new Turn(t);
   for (;;) {
     const n = x.step();
     if (typeof n !== "number") return continueTransfer(t, x, n, finish);
     if (isOver(x, n)) return end(t, x, n, finish);
-    if (n === -EAGAIN) return continueTransfer(t, x, n, finish);
+    if (n === -EAGAIN || turn.isOver) return continueTransfer(t, x, n, finish);
   }
 }
 
@@ -59,6 +61,7 @@ async function continueTransfer(
   finish: (result: number) => number,
 ): Promise<number> {
   for (const file of x.files) file.acquire();
+  const turn = new Turn(t);
   try {
     let pending = first;
     for (;;) {
@@ -68,7 +71,7 @@ async function continueTransfer(
         const { queue, events } = x.blockedOn()!;
         const why = await t.blocking.wait(queue, events | EPOLLERR | EPOLLHUP | EPOLLRDHUP, -1);
         if (why === BLOCK_INTERRUPTED) return end(t, x, -ERESTARTSYS, finish);
-      }
+      } else if (turn.isOver && !await turn.next()) return end(t, x, n, finish);
       pending = x.step();
     }
   } finally {
