@@ -17,6 +17,19 @@ TEST(uname_, "uname names a Linux of this century") {
   FAILS(syscall(SYS_uname, nowhere), EFAULT);
 }
 
+static long getpid_by_way_of_r8(void) {
+  long result;
+  __asm__ volatile("mov $-1, %%r8; mov %[number], %%r8d; mov %%r8, %%rax; syscall"
+                   : "=a"(result)
+                   : [number] "i"(SYS_getpid)
+                   : "r8", "rcx", "r11", "memory");
+  return result;
+}
+
+TEST(number_by_way_of_r8, "the number of a system call may come by way of another register") {
+  for (int i = 0; i < 100; i++) EQUAL(getpid_by_way_of_r8(), getpid());
+}
+
 TEST(hostname, "root sets the host name for itself, others may not") {
   SKIP_UNLESS(geteuid() == 0, "not root");
   OK(unshare(CLONE_NEWUTS));

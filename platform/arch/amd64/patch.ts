@@ -63,6 +63,7 @@ export function patchSite(
     const at = site - between - JUMP_SIZE;
     if (at < 0) break;
     if (text[at] !== 0xb8 || readI32(text, at + 1) !== number || !isStorable(at)) continue;
+    if (mayBePrefixed(text, at)) continue;
     const copy = copyInstructions(text, at + JUMP_SIZE, site, trampolineAt + JUMP_SIZE);
     if (copy !== null) return patchMov(site, trampolineAt, number, at, copy, checksGs);
   }
@@ -71,6 +72,11 @@ export function patchSite(
   const end = site + (isWide ? 8 : 7);
   if (end > text.length) return null;
   return patchCmp(site, trampolineAt, text.subarray(site + 2, end), checksGs);
+}
+
+/** Whether what looks like `mov $n, %eax` may have a REX prefix, and be `mov $n, %r8d`. */
+function mayBePrefixed(text: Uint8Array, at: number): boolean {
+  return at > 0 && (text[at - 1] & 0xf0) === 0x40;
 }
 
 /** Whether the jump can be stored while others may execute what is there: see dv_patch (platform.c). */

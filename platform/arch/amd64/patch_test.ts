@@ -79,6 +79,7 @@ Deno.test("where a jump over the mov would begin with the last byte of a cache l
 Deno.test("sites of no known kind stay as they are", () => {
   const texts = [
     "b8 0f 00 00 00 0f 05 c3", // Another number: something else jumped there.
+    "41 b8 0e 00 00 00 4c 89 c0 0f 05 c3", // mov $14, %r8d; mov %r8, %rax.
     "b8 0e 00 00 00 eb 00 0f 05 c3", // A jump between.
     "b8 0e 00 00 00 e8 00 00 00 00 0f 05 c3", // A call.
     "b8 0e 00 00 00 48 8d 0f 05 c3", // The syscall is part of another instruction.
