@@ -1,5 +1,6 @@
 /** What the command says and returns for right and wrong command lines. */
 import { assertEquals, assertMatch } from "@std/assert";
+import { run, sandboxed } from "./runs.ts";
 import { DVISOR, dvisor } from "./sandbox.ts";
 
 for (
@@ -77,6 +78,33 @@ Deno.test("a command that cannot be executed gives 126", async () => {
 Deno.test("a command without a name is not found", async () => {
   assertEquals((await dvisor("do", "--", "")).code, 127);
 });
+
+const STREAMS = [
+  // Descriptors that are open for reading and writing, or for the other of both.
+  `echo abc >g; "$@" sh -c 'echo hello >&0; read x <&1; echo $x; grep flags /proc/self/fdinfo/1' 0<>f 1<>g; cat f g`,
+  `"$@" sh -c 'grep flags /proc/self/fdinfo/1 >&2' >>f`,
+  // The host's memory devices are devices in the sandbox, too.
+  `"$@" sh -c 'readlink /proc/self/fd/0; dd bs=1 skip=5 count=0 status=none; cat; echo $?' </dev/null`,
+  `"$@" sh -c 'readlink /proc/self/fd/0; head -c 3 | od -c' </dev/zero`,
+  `"$@" sh -c 'to=$(readlink /proc/$$/fd/1); echo $to >&2; echo x' >/dev/full; echo $?`,
+];
+
+for (const { platform, command } of sandboxed()) {
+  Deno.test(`standard streams are what the caller has opened (${platform})`, async () => {
+    const inEmptyFolder = async (script: string, before: string[]) => {
+      const cwd = Deno.makeTempDirSync({ prefix: "dvisor-test-" });
+      try {
+        return await run(["sh", "-c", script, "sh", ...before], { cwd });
+      } finally {
+        Deno.removeSync(cwd, { recursive: true });
+      }
+    };
+    for (const script of STREAMS) {
+      const native = await inEmptyFolder(script, ["env"]);
+      assertEquals(await inEmptyFolder(script, command), native, script);
+    }
+  });
+}
 
 Deno.test("the environment reaches the command in its order, byte for byte", async () => {
   const script = `export B=$(printf 'b\\377') A=a; env -i B="$B" A="$A" "$0" do -- env`;

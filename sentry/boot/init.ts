@@ -1,9 +1,13 @@
 /** Starting the sandbox's first process. */
 import { EACCES, ENOENT, ENOTDIR, errnoName } from "../../platform/abi/errno.ts";
-import { O_RDONLY, O_RDWR, O_WRONLY } from "../../platform/abi/fcntl.ts";
+import { F_GETFL, O_ACCMODE, O_APPEND, O_LARGEFILE, O_RDWR } from "../../platform/abi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
+import { S_IFCHR, S_IFMT } from "../../platform/abi/stat.ts";
+import { SYS_fcntl } from "../../platform/abi/amd64/syscalls.ts";
+import { hostSyscall } from "../../platform/host/host.ts";
 import { initialCredentials, trustOf } from "../auth/credentials.ts";
 import type { SandboxConfig } from "../config.ts";
+import { memoryDevicePath } from "../fsimpl/dev/filesystem.ts";
 import { terminalsOf } from "../fsimpl/dev/terminals.ts";
 import { type Console, newConsole } from "../fsimpl/devpts/console.ts";
 import { newHostFile } from "../fsimpl/host/host_file.ts";
@@ -25,6 +29,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import { acquirePath, type MountNamespace } from "../vfs/mount.ts";
 import { startPathAnswers } from "../vfs/path_answers.ts";
 import { inodePermission, MAY_EXEC, openForExec, walk, WALK_DIRECTORY } from "../vfs/namei.ts";
+import { openAt } from "../vfs/open.ts";
 import { BootError } from "./error.ts";
 
 const NOT_FOUND = 127;
@@ -84,26 +89,44 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
 
 function openStdio(kernel: Kernel, config: SandboxConfig, task: Task): Console | null {
   const console = openConsole(kernel, config, task);
-  const modes = [O_RDONLY, O_WRONLY, O_WRONLY];
-  const { input } = terminalsOf(kernel);
-  input.set(config.input);
+  terminalsOf(kernel).input.set(config.input);
   for (let fd = 0; fd < 3; fd++) {
-    const isTerminal = config.stdioIsTerminal[fd];
-    if (console !== null && isTerminal) install(task, console.openSlave(), fd);
-    else if (config.stdio[fd] >= 0) {
-      const mode = isTerminal ? O_RDWR : modes[fd];
-      const file = newHostFile(
-        kernel,
-        config.stdio[fd],
-        mode,
-        `host:[${fd}]`,
-        isTerminal ? input : null,
-      );
-      install(task, file, fd);
-      if (isTerminal && typeof file !== "number") terminalsOf(kernel).setHostTerminal(file);
-    }
+    if (console !== null && config.stdioIsTerminal[fd]) install(task, console.openSlave(), fd);
+    else if (config.stdio[fd] >= 0) openStream(kernel, config, task, fd);
   }
   return console;
+}
+
+/** Gives `task` a standard stream of the host that is not the console, as descriptor `fd`. */
+function openStream(kernel: Kernel, config: SandboxConfig, task: Task, fd: number): void {
+  const hostFd = config.stdio[fd];
+  const isTerminal = config.stdioIsTerminal[fd];
+  const input = isTerminal ? terminalsOf(kernel).input : null;
+  const flags = isTerminal ? O_RDWR : openFlags(hostFd);
+  const file = newHostFile(kernel, hostFd, flags, `host:[${fd}]`, input);
+  install(task, typeof file === "number" ? file : ownDevice(task, file) ?? file, fd);
+  if (isTerminal && typeof file !== "number") terminalsOf(kernel).setHostTerminal(file);
+}
+
+/** How the host opened it, but for what other processes may have changed since (O_NONBLOCK). */
+function openFlags(hostFd: number): number {
+  const flags = hostSyscall(SYS_fcntl, hostFd, F_GETFL);
+  return flags < 0 ? O_RDWR : flags & (O_ACCMODE | O_APPEND | O_LARGEFILE);
+}
+
+/** For /dev/null and its kin of the host, which is closed then, the sandbox's own; null for other files. */
+function ownDevice(task: Task, file: FileDescription): FileDescription | null {
+  const { mode, rdev } = file.inode;
+  const path = (mode & S_IFMT) === S_IFCHR ? memoryDevicePath(rdev) : null;
+  if (path === null) return null;
+  const own = openAt(task.fs.walkContext(task.creds), task.fs.root, path, file.flags, 0);
+  if (typeof own === "number") return null;
+  if (own.inode.rdev !== rdev) {
+    own.release();
+    return null;
+  }
+  file.release();
+  return own;
 }
 
 function openConsole(kernel: Kernel, config: SandboxConfig, task: Task): Console | null {

@@ -13,17 +13,26 @@ import {
 } from "../../vfs/inode.ts";
 
 const TTY_GID = 5;
+const MEM_MAJOR = 1;
 
 /** [name, mode, major, minor, group] */
 const NODES: readonly (readonly [string, number, number, number, number])[] = [
-  ["null", 0o666, 1, 3, 0],
-  ["zero", 0o666, 1, 5, 0],
-  ["full", 0o666, 1, 7, 0],
-  ["random", 0o666, 1, 8, 0],
-  ["urandom", 0o666, 1, 9, 0],
+  ["null", 0o666, MEM_MAJOR, 3, 0],
+  ["zero", 0o666, MEM_MAJOR, 5, 0],
+  ["full", 0o666, MEM_MAJOR, 7, 0],
+  ["random", 0o666, MEM_MAJOR, 8, 0],
+  ["urandom", 0o666, MEM_MAJOR, 9, 0],
   ["tty", 0o666, 5, 0, TTY_GID],
   ["console", 0o620, 5, 1, TTY_GID],
 ];
+
+/** Where a memory device (null, zero …) has its node; null for another device. */
+export function memoryDevicePath(rdev: number): string | null {
+  const node = NODES.find(([, , major, minor]) =>
+    major === MEM_MAJOR && makedev(major, minor) === rdev
+  );
+  return node === undefined ? null : `/dev/${node[0]}`;
+}
 
 const LINKS: readonly (readonly [string, string])[] = [
   ["ptmx", "pts/ptmx"],

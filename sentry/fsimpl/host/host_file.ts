@@ -28,14 +28,7 @@ import {
 } from "../../../platform/abi/ioctl.ts";
 import { SIGTTIN, SIGTTOU } from "../../../platform/abi/signal.ts";
 import { TERMIOS_SIZE, WINSIZE_SIZE } from "../../../platform/abi/termios.ts";
-import {
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFMT,
-  S_IFREG,
-  S_IFSOCK,
-} from "../../../platform/abi/stat.ts";
+import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../../platform/abi/stat.ts";
 import { RWF_NOWAIT } from "../../../platform/abi/uio.ts";
 import {
   SYS_fdatasync,
@@ -67,9 +60,6 @@ const HOSTFS_MAGIC = 0x00c0ffee;
 const PIPE_CHUNK = 4096;
 /** Most that is moved by one call of a file, which may be slow. */
 const FILE_CHUNK = 1 << 20;
-
-/** makedev(1, 3). */
-const NULL_RDEV = 0x103;
 
 const hostFs = new PseudoFilesystem("host", HOSTFS_MAGIC);
 const answer = hostAlloc(64);
@@ -108,8 +98,6 @@ function linkText(inode: HostInode, name: string): string {
       return `pipe:[${inode.ino}]`;
     case S_IFSOCK:
       return `socket:[${inode.ino}]`;
-    case S_IFCHR:
-      return inode.rdev === NULL_RDEV ? "/dev/null" : name;
     default:
       return name;
   }

@@ -34,6 +34,8 @@ const DOTDOT_COOKIE = 1;
 const FIRST_COOKIE = 2;
 
 export class TmpfsDirectory extends TmpfsInode {
+  /** Of "." and "..". */
+  override size = 2 * ENTRY_SIZE;
   /** Null once removed. */
   parent: TmpfsDirectory | null = null;
   readonly #entries = new Map<string, Entry>();

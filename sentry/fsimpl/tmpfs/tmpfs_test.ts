@@ -41,6 +41,16 @@ function blocksOf(file: FileDescription): number {
   return file.inode.blocks;
 }
 
+Deno.test("a directory's size tells how many names are in it, its own two among them", () => {
+  const tree = new Tree();
+  const root = opened(tree.open("/", 0)).inode;
+  assertEquals(root.size, 40);
+  newFile(tree);
+  assertEquals(root.size, 60);
+  assertEquals(unlinkAt(tree.ctx, tree.root, "/f"), 0);
+  assertEquals(root.size, 40);
+});
+
 Deno.test("what was never written reads as zeros, small and large", () => {
   const file = newFile();
   for (const at of [10, 5000, 70_000, 9_000_000]) {
