@@ -385,7 +385,7 @@ export interface Platform {
   /** Address of the vDSO in every address space, for AT_SYSINFO_EHDR; 0 when there is none. */
   readonly vdsoAddr: number;
   /**
-   * An empty address space with one thread, owned by the Sentry; or -ENOMEM / -EAGAIN. No program of another
+   * An empty address space with one thread, owned by the Sentry; or -errno. No program of another
    * `trust` (see Reuse) has ever run in it.
    */
   newAddressSpace(trust: string): Context | number;

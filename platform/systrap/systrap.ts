@@ -99,6 +99,8 @@ export class SystrapPlatform implements Platform {
   readonly #kept: SystrapContext[] = [];
   /** The spare that the zygote is about to fork. */
   #coming: SystrapContext | null = null;
+  /** Why the last one that failed was not made. */
+  #spareError = -EAGAIN;
   #status = new Int32Array(2);
   #sinceReap = 0;
   #local = new Uint8Array(512);
@@ -220,7 +222,10 @@ export class SystrapPlatform implements Platform {
   #startSpare(): void {
     if (this.#coming !== null) return;
     const spare = this.#zygote.addressSpace.makeChild(this.#zygote, null);
-    if (typeof spare === "number") return;
+    if (typeof spare === "number") {
+      this.#spareError = spare;
+      return;
+    }
     this.#coming = spare;
     this.#zygote.startFlush(true);
   }
@@ -230,8 +235,13 @@ export class SystrapPlatform implements Platform {
     const spare = this.#coming;
     if (spare === null) return;
     this.#coming = null;
-    if (this.#zygote.flushed() < 0) spare.release();
-    else this.#spares.push(spare);
+    const err = this.#zygote.flushed();
+    if (err === 0) {
+      this.#spares.push(spare);
+      return;
+    }
+    this.#spareError = err;
+    spare.release();
   }
 
   newAddressSpace(trust: string): Context | number {
@@ -244,7 +254,7 @@ export class SystrapPlatform implements Platform {
         this.#finishSpare();
       }
       const spare = this.#spares.shift();
-      if (spare === undefined) return -EAGAIN;
+      if (spare === undefined) return this.#spareError;
       if (spare.lost) spare.release();
       else {
         native.dv_foreground(spare.handle, spare.addressSpace.hostPid);

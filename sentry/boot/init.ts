@@ -59,7 +59,9 @@ export async function createInit(
 function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespace): Task {
   const creds = initialCredentials(config.uid, config.gid, config.groups);
   const ctx = kernel.platform.newAddressSpace(trustOf(creds));
-  if (typeof ctx === "number") throw new BootError("no memory for the first process");
+  if (typeof ctx === "number") {
+    throw new BootError(`the host makes no process for the first program (${errnoName(-ctx)})`);
+  }
   const pid = kernel.pids.allocate();
   const limits = initialRlimits(kernel.maxTasks, config.limits);
   const tg = new ThreadGroup(kernel, pid, new SignalActions(), limits);
