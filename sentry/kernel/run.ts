@@ -40,8 +40,8 @@ import { type Task, TASK_RUNNING } from "./task.ts";
 
 const TABLE_SIZE = 512;
 const DRAIN_ROUNDS = 5000;
-/** Who is given way to must ask again this soon after an answer. */
-const GIVEN_WAY_NS = 20_000;
+/** Who is given way to must ask again this soon after an answer: longer than a sleeping thread takes to wake up. */
+const GIVEN_WAY_NS = 100_000;
 
 /** Something of ours that is looked at whenever the doorbell rang; returns how much it did. */
 export type Poll = () => number;
