@@ -83,6 +83,11 @@ const STREAMS = [
   // Descriptors that are open for reading and writing, or for the other of both.
   `echo abc >g; "$@" sh -c 'echo hello >&0; read x <&1; echo $x; grep flags /proc/self/fdinfo/1' 0<>f 1<>g; cat f g`,
   `"$@" sh -c 'grep flags /proc/self/fdinfo/1 >&2' >>f`,
+  // A regular file's offset is shared by all who have it: long reads and writes move it, pread(2) does not.
+  `"$@" sh -c 'dd if=/dev/zero bs=8M count=1 status=none; echo after' >f; wc -c <f; tail -c 6 f`,
+  `head -c 8M /dev/zero >f; echo after >>f; "$@" sh -c 'dd bs=8M count=1 status=none | wc -c; cat' <f`,
+  `echo abcdef >f; "$@" python3 -c 'import os; print(os.pread(0, 3, 0), os.read(0, 2), os.pread(0, 3, 2), os.read(0, 2))' <f`,
+  `"$@" python3 -c 'import os; os.write(1, b"abc"); os.pwrite(1, b"x", 3); os.write(1, b"d")' >f; cat f`,
   // The host's memory devices are devices in the sandbox, too.
   `"$@" sh -c 'readlink /proc/self/fd/0; dd bs=1 skip=5 count=0 status=none; cat; echo $?' </dev/null`,
   `"$@" sh -c 'readlink /proc/self/fd/0; head -c 3 | od -c' </dev/zero`,

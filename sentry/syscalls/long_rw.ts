@@ -52,11 +52,12 @@ async function inPieces(
   move: (at: number) => number | Promise<number>,
 ): Promise<number> {
   const start = offset < 0 ? file.offset : offset;
+  const from = offset < 0 ? file.ownOffset : offset;
   const expectedEnd = start + expected;
   if (offset < 0) file.offset = expectedEnd;
   file.acquire();
   try {
-    const n = await movePieces(t, user, start, move);
+    const n = await movePieces(t, user, (moved) => move(from < 0 ? from : from + moved));
     if (offset < 0 && file.offset === expectedEnd) file.offset = start + Math.max(n, 0);
     return n;
   } finally {
@@ -67,8 +68,7 @@ async function inPieces(
 async function movePieces(
   t: Task,
   user: UserDst | UserSrc,
-  start: number,
-  move: (at: number) => number | Promise<number>,
+  move: (moved: number) => number | Promise<number>,
 ): Promise<number> {
   const turn = new Turn(t);
   let moved = 0;
@@ -77,7 +77,7 @@ async function movePieces(
     const left = user.remaining;
     const wanted = Math.min(left, PIECE);
     user.limit(wanted);
-    const tried = move(start + moved);
+    const tried = move(moved);
     const n = typeof tried === "number" ? tried : await t.blocking.awaitHost(tried);
     if (n < 0) return moved > 0 ? moved : n;
     moved += n;

@@ -342,9 +342,10 @@ function writeOnce(
   rwf: number,
 ): number | Promise<number> {
   if ((rwf & RWF_APPEND_OR_NOT) !== 0 && file.impl.seekable) {
-    const own = offset === AT_OFFSET ? file.offset : offset;
-    const at = (rwf & RWF_APPEND) !== 0 ? file.inode.size : own;
-    const n = file.impl.write(file, src, at);
+    const isOwn = offset === AT_OFFSET && (rwf & RWF_APPEND) === 0;
+    const place = offset === AT_OFFSET ? file.offset : offset;
+    const at = (rwf & RWF_APPEND) !== 0 ? file.inode.size : place;
+    const n = file.impl.write(file, src, isOwn ? file.ownOffset : at);
     if (offset === AT_OFFSET && typeof n === "number" && n > 0) file.offset = at + n;
     return n;
   }

@@ -94,7 +94,7 @@ class PipeToFile extends PipeTransfer {
     const want = Math.min(this.count - this.total, from.used, CHUNK);
     const buf = new Uint8Array(want);
     const got = from.peek(new KernelDst(buf), want);
-    const offset = this.outOffset < 0 ? output.offset : this.outOffset;
+    const offset = this.outOffset < 0 ? output.ownOffset : this.outOffset;
     const put = output.impl.write(output, new KernelSrc(buf, 0, got), offset);
     if (typeof put === "number") {
       if (put > 0) from.consume(put);
@@ -140,7 +140,8 @@ class FileToPipe extends PipeTransfer {
     // The pages of a file go as they are, what a file generates is read into new ones.
     const pageOffset = offset < input.inode.size ? offset % PAGE_SIZE : 0;
     const buf = new Uint8Array(Math.min(this.count, to.room(pageOffset)));
-    const n = input.impl.read(input, new KernelDst(buf), offset);
+    const from = this.inOffset < 0 ? input.ownOffset : offset;
+    const n = input.impl.read(input, new KernelDst(buf), from);
     return typeof n === "number"
       ? this.#moved(n, buf, pageOffset)
       : n.then((k) => this.#moved(k, buf, pageOffset));

@@ -106,7 +106,7 @@ export class FileTransfer implements Transfer {
   step(): number | Promise<number> {
     this.#writing = false;
     const want = Math.min(this.#buf.length, this.count - this.total);
-    const offset = this.inOffset < 0 ? this.input.offset : this.inOffset;
+    const offset = this.inOffset < 0 ? this.input.ownOffset : this.inOffset;
     const n = this.input.impl.read(this.input, new KernelDst(this.#buf, 0, want), offset);
     return typeof n === "number" ? this.#write(n) : n.then((k) => this.#write(k));
   }
@@ -114,7 +114,7 @@ export class FileTransfer implements Transfer {
   #write(n: number): number | Promise<number> {
     if (n <= 0) return n;
     this.#writing = true;
-    const offset = this.outOffset < 0 ? this.output.offset : this.outOffset;
+    const offset = this.outOffset < 0 ? this.output.ownOffset : this.outOffset;
     const src = new KernelSrc(this.#buf, 0, n);
     const put = this.output.impl.write(this.output, src, offset);
     return typeof put === "number" ? this.#moved(put) : put.then((k) => this.#moved(k));

@@ -61,7 +61,7 @@ export abstract class FileDescriptionImpl {
   readiness(): number {
     return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
   }
-  /** Reads at `offset` (ignored when not seekable). Returns the count, 0 at the end, or -errno. */
+  /** Reads at `offset` (ignored when not seekable; see `ownOffset`). Returns the count, 0 at the end, or -errno. */
   read(_f: FileDescription, _dst: IoDst, _offset: number): number | Promise<number> {
     return -EINVAL;
   }
@@ -151,6 +151,8 @@ export class FileDescription {
   readonly id = nextId++;
   impl!: FileDescriptionImpl;
   offset = 0;
+  /** Its offset is that of a host descriptor, which others may move; `offset` is where this file would be without them. */
+  hasHostOffset = false;
   /** References: descriptors, mappings, in-flight SCM_RIGHTS, running calls. */
   refs = 1;
   /** F_SETOWN / O_ASYNC state, owned by fcntl. */
@@ -200,6 +202,11 @@ export class FileDescription {
   /** Set by epoll and locks to forget this file when it goes. */
   onLastRelease: ((f: FileDescription) => void) | null = null;
 
+  /** What the implementation is given to read or write at the file's own offset: -1 where the host keeps that. */
+  get ownOffset(): number {
+    return this.hasHostOffset ? -1 : this.offset;
+  }
+
   /** The place of this open file. */
   get path(): PathRef {
     return { mount: this.mount, dentry: this.dentry };
@@ -208,7 +215,7 @@ export class FileDescription {
   /** read(2) without its blocking: at the file's offset, which moves. */
   read(dst: IoDst): number | Promise<number> {
     if (!this.readable) return -EBADF;
-    const n = this.impl.read(this, dst, this.offset);
+    const n = this.impl.read(this, dst, this.ownOffset);
     if (typeof n !== "number") return this.#advance(n, this.offset);
     if (n > 0) this.offset += n;
     return n;
@@ -219,7 +226,7 @@ export class FileDescription {
     if (!this.writable) return -EBADF;
     let offset = this.offset;
     if ((this.flags & O_APPEND) !== 0 && this.impl.seekable) offset = this.#end();
-    const n = this.impl.write(this, src, offset);
+    const n = this.impl.write(this, src, this.hasHostOffset ? -1 : offset);
     if (typeof n !== "number") return this.#advance(n, offset);
     if (n > 0) this.offset = offset + n;
     return n;

@@ -17,7 +17,7 @@ import {
   EOPNOTSUPP,
   ESPIPE,
 } from "../../../platform/abi/errno.ts";
-import { O_ACCMODE, O_APPEND } from "../../../platform/abi/fcntl.ts";
+import { O_ACCMODE } from "../../../platform/abi/fcntl.ts";
 import {
   FIONREAD,
   TCGETS,
@@ -89,6 +89,7 @@ export function newHostFile(
 function setPosition(file: FileDescription, fd: number): void {
   if ((file.inode.mode & S_IFMT) !== S_IFREG) return;
   file.offset = Math.max(0, hostSyscall(SYS_lseek, fd, 0, 1));
+  file.hasHostOffset = true;
 }
 
 /** What Linux shows for such a file, where it is known. */
@@ -171,14 +172,12 @@ abstract class HostFile extends FileDescriptionImpl {
 
 /** Its position is the host's, which other descriptors and processes share (2>&1). */
 class HostRegularFile extends HostFile {
-  override read(f: FileDescription, dst: IoDst, offset: number): number {
-    const n = Math.min(dst.remaining, FILE_CHUNK);
-    return dst.readHost(this.fd, n, offset === f.offset ? -1 : offset, 0);
+  override read(_f: FileDescription, dst: IoDst, offset: number): number {
+    return dst.readHost(this.fd, Math.min(dst.remaining, FILE_CHUNK), offset, 0);
   }
 
-  override write(f: FileDescription, src: IoSrc, offset: number): number {
-    const own = offset === f.offset || (f.flags & O_APPEND) !== 0;
-    return src.writeHost(this.fd, Math.min(src.remaining, FILE_CHUNK), own ? -1 : offset, 0);
+  override write(_f: FileDescription, src: IoSrc, offset: number): number {
+    return src.writeHost(this.fd, Math.min(src.remaining, FILE_CHUNK), offset, 0);
   }
 
   override seek(_f: FileDescription, offset: number, whence: number): number {
