@@ -1,5 +1,6 @@
 /** Long calls are served in turns with all others (Linux: cond_resched, fatal_signal_pending). */
 import { BLOCK_INTERRUPTED, TURN_NS } from "./block.ts";
+import type { SyscallReturn } from "./syscall.ts";
 import type { Task } from "./task.ts";
 
 /** The turn of a call of `t`. It begins when `isOver` is first asked. */
@@ -21,4 +22,23 @@ export class Turn {
     this.#endMonoNs = -1;
     return why !== BLOCK_INTERRUPTED;
   }
+}
+
+/** What a step of `inTurns` returns when others are to follow. */
+export const MORE = 1;
+
+/**
+ * Does `step` after `step` while it returns MORE, in as many turns as it takes. Returns what the last step did, 0 or
+ * -errno; `killed` (-errno) when a fatal signal ends the call.
+ */
+export function inTurns(t: Task, killed: number, step: () => number): SyscallReturn {
+  return goOn(new Turn(t), killed, step);
+}
+
+function goOn(turn: Turn, killed: number, step: () => number): SyscallReturn {
+  while (!turn.isOver) {
+    const result = step();
+    if (result !== MORE) return result;
+  }
+  return turn.next().then((lives) => lives ? goOn(turn, killed, step) : killed);
 }

@@ -128,11 +128,8 @@ class StringReader {
 
   /** The strings that the vector at `addr` points to, or -errno. */
   #vector(addr: number): StringBlock | number {
-    this.#used =
-      this.#run =
-      this.#runEnd =
-      this.#pointers.length =
-        0;
+    this.#used = this.#run = this.#runEnd = 0;
+    this.#pointers.length = 0;
     const starts: number[] = [];
     for (; addr !== 0; addr += 8) {
       const pointer = this.#pointer(addr);

@@ -39,7 +39,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { Turn } from "../kernel/turn.ts";
+import { inTurns, MORE } from "../kernel/turn.ts";
 import { isAnyLocked, PRESENT_PIECE } from "../mm/locking.ts";
 import { type MemoryManager, PAGE_SIZE, pageUp } from "../mm/memory_manager.ts";
 import {
@@ -104,33 +104,17 @@ export function madvise(t: Task, args: SyscallArguments): SyscallReturn {
   const addr = args.addr(0), length = args.addr(1), advice = args.i32(2);
   const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
   return populates && length > PRESENT_PIECE && addr + length <= t.mm.taskSize
-    ? populateInTurns(t, addr, addr + length, advice, new Turn(t))
+    ? populateInTurns(t, addr, addr + length, advice)
     : advise(t, addr, length, advice);
 }
 
-function populateInTurns(
-  t: Task,
-  start: number,
-  end: number,
-  advice: number,
-  turn: Turn,
-): SyscallReturn {
-  for (; start < end; start += PRESENT_PIECE) {
-    if (turn.isOver) return populateLater(t, start, end, advice, turn);
+function populateInTurns(t: Task, start: number, end: number, advice: number): SyscallReturn {
+  return inTurns(t, -EINTR, () => {
     const err = advise(t, start, Math.min(end - start, PRESENT_PIECE), advice);
     if (err < 0) return err;
-  }
-  return 0;
-}
-
-async function populateLater(
-  t: Task,
-  start: number,
-  end: number,
-  advice: number,
-  turn: Turn,
-): Promise<number> {
-  return await turn.next() ? populateInTurns(t, start, end, advice, turn) : -EINTR;
+    start += PRESENT_PIECE;
+    return start < end ? MORE : 0;
+  });
 }
 
 /** madvise(2) of the caller's own memory, from a page's begin on. Returns 0, -EINVAL, -ENOMEM, -EPERM … */

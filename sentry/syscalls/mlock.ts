@@ -18,7 +18,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { Turn } from "../kernel/turn.ts";
+import { inTurns, MORE } from "../kernel/turn.ts";
 import {
   lockedBytes,
   lockedBytesIn,
@@ -73,21 +73,15 @@ function lock(t: Task, addr: number, length: number, onFault: boolean): SyscallR
   const isWhole = run === end - start;
   lockRange(mm, start, start + run, onFault || !isWhole); // As Linux: what lies before a hole is locked.
   if (!isWhole) return -ENOMEM;
-  return onFault ? 0 : makePresent(t, start, end, new Turn(t));
+  return onFault ? 0 : makePresent(t, start, end);
 }
 
-/** Makes the pages of [start, end) present, in as many turns as it takes. */
-function makePresent(t: Task, start: number, end: number, turn: Turn): SyscallReturn {
-  while (start < end) {
-    if (turn.isOver) return makePresentLater(t, start, end, turn);
+/** Makes the pages of [start, end) present. */
+function makePresent(t: Task, start: number, end: number): SyscallReturn {
+  return inTurns(t, -EINTR, () => {
     start = makeSomePresent(t.mm, t.ctx!, start, end);
-    if (start < 0) return start;
-  }
-  return 0;
-}
-
-async function makePresentLater(t: Task, start: number, end: number, turn: Turn): Promise<number> {
-  return await turn.next() ? makePresent(t, start, end, turn) : -EINTR;
+    return start < 0 ? start : start < end ? MORE : 0;
+  });
 }
 
 function munlock(t: Task, args: SyscallArguments): SyscallReturn {
@@ -121,13 +115,17 @@ function mlockall(t: Task, args: SyscallArguments): SyscallReturn {
 }
 
 /** What cannot be made present (PROT_NONE, beyond a file's end) is no error here. */
-async function makeAllPresent(t: Task, vmas: readonly Vma[]): Promise<number> {
-  const turn = new Turn(t);
-  for (const { start, end } of vmas) {
-    const err = await makePresent(t, start, end, turn);
-    if (err === -EINTR) return err;
-  }
-  return 0;
+function makeAllPresent(t: Task, vmas: readonly Vma[]): SyscallReturn {
+  let i = 0;
+  let from = 0;
+  return inTurns(t, -EINTR, () => {
+    if (i === vmas.length) return 0;
+    const { start, end } = vmas[i];
+    from = Math.max(from, start);
+    if (from < end) from = makeSomePresent(t.mm, t.ctx!, from, end);
+    if (from < 0 || from >= end) i++;
+    return MORE;
+  });
 }
 
 function munlockall(t: Task): SyscallReturn {

@@ -22,7 +22,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
-import { Turn } from "../kernel/turn.ts";
+import { inTurns, MORE } from "../kernel/turn.ts";
 import { type MemoryManager, PAGE_SIZE } from "../mm/memory_manager.ts";
 import { mayAccess } from "./access.ts";
 import { copyInNodeMask, ONLY_NODE } from "./mempolicy.ts";
@@ -62,22 +62,14 @@ export function movePages(t: Task, args: SyscallArguments): SyscallReturn {
     nodesAddr: args.addr(3),
     statusAddr: args.addr(4),
   };
-  return movePagesFrom(t, list, 0, new Turn(t));
-}
-
-/** The pages from number `i` on, in as many turns as it takes. */
-function movePagesFrom(t: Task, list: PageList, i: number, turn: Turn): SyscallReturn {
-  while (i < list.count) {
-    if (turn.isOver) return movePagesLater(t, list, i, turn);
+  let i = 0;
+  return inTurns(t, -ERESTARTNOHAND, () => {
+    if (i >= list.count) return 0;
     const n = moveSome(t, list, i);
     if (n < 0) return n;
     i += n;
-  }
-  return 0;
-}
-
-async function movePagesLater(t: Task, list: PageList, i: number, turn: Turn): Promise<number> {
-  return await turn.next() ? movePagesFrom(t, list, i, turn) : -ERESTARTNOHAND;
+    return MORE;
+  });
 }
 
 /** As many pages as the host is asked about at once. */
