@@ -8,6 +8,7 @@
  */
 
 import { RUSAGE_WORDS } from "./abi/resource.ts";
+import type { FpState } from "./host/host.ts";
 import { getReg } from "./arch/amd64/registers.ts";
 
 const usageWords = new Float64Array(RUSAGE_WORDS);
@@ -199,7 +200,7 @@ export abstract class Context {
   abstract queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void;
   /** Zeroes guest memory after the calls queued before it. */
   abstract queueZero(addr: number, length: number): void;
-  /** Stores the FP state as an XSAVE image (`Platform.fpStateSize` bytes, 64-byte aligned), then resets it. */
+  /** Stores the FP state as an XSAVE image (`Platform.fpState.size` bytes, 64-byte aligned), then resets it. */
   abstract queueSaveFp(addr: number): void;
   /** Loads the FP state from an XSAVE image in guest memory; 0 resets it to the initial state. */
   abstract queueLoadFp(addr: number): void;
@@ -378,8 +379,8 @@ export interface PathAnswers {
 
 export interface Platform {
   readonly name: "systrap" | "ptrace";
-  /** Bytes of the XSAVE image that queueSaveFp writes. */
-  readonly fpStateSize: number;
+  /** What the XSAVE image holds that queueSaveFp writes. */
+  readonly fpState: FpState;
   /** The lowest address the guest cannot map: it and all above belong to the stub. */
   readonly taskSize: number;
   /** Address of the vDSO in every address space, for AT_SYSINFO_EHDR; 0 when there is none. */

@@ -473,14 +473,14 @@ const FP_AT = 0x68_0000;
 onEveryPlatform("FP state is saved, reset, and loaded again", (p) => {
   const ctx = guest(p, [...SET_XMM, ...SHOW_XMM]);
   ctx.queueMmap(FP_AT, 8 * PAGE, RW, ANON, -1, 0);
-  assert(p.fpStateSize >= 576 && p.fpStateSize <= 8 * PAGE);
+  assert(p.fpState.size >= 576 && p.fpState.size <= 8 * PAGE);
   setReg(ctx.regs, REG_RDI, 0x1_2345_6789);
   assertEquals(run(p, ctx), EVENT_SYSCALL);
   assertEquals(getReg(ctx.regs, REG_RSI), 0x1_2345_6789);
   ctx.queueSaveFp(FP_AT);
   assertEquals(run(p, ctx), EVENT_SYSCALL);
   assertEquals(getReg(ctx.regs, REG_RSI), 0, "reset");
-  const image = new Uint8Array(p.fpStateSize);
+  const image = new Uint8Array(p.fpState.size);
   assertEquals(ctx.addressSpace.read(FP_AT, image, 0, image.length), image.length);
   const view = new DataView(image.buffer);
   assertEquals(view.getUint16(0, true), 0x37f, "FCW");

@@ -26,6 +26,7 @@ const rarelyCalled = {
   dv_map_shared: { parameters: ["i32", "f64", "f64"], result: "pointer" },
   dv_unmap: { parameters: ["pointer", "f64"], result: "i32" },
   dv_auxval: { parameters: ["i32"], result: "f64" },
+  dv_fp_state: { parameters: ["buffer"], result: "void" },
   // platform.c
   dv_shared_page: { parameters: [], result: "pointer" },
   dv_chore: { parameters: ["i32"], result: "void" },

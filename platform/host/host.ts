@@ -20,6 +20,17 @@ export function hostSyscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, 
   return native.dv_syscall(nr, a0, a1, a2, a3, a4, a5);
 }
 
+/** What an XSAVE image of a program holds. */
+export interface FpState {
+  /** Bytes of the image, in the standard format. */
+  readonly size: number;
+  /** Its state components, as in XCR0. */
+  readonly featuresLo: number;
+  readonly featuresHi: number;
+  /** The bits that MXCSR has. */
+  readonly mxcsrMask: number;
+}
+
 export interface HostBuffer {
   readonly u8: Uint8Array;
   readonly view: DataView;
@@ -45,6 +56,13 @@ function hostPath(s: string): number {
   for (let i = 0; i < s.length; i++) path.u8[i] = s.charCodeAt(i);
   path.u8[s.length] = 0;
   return path.addr;
+}
+
+/** The FP state of programs on this processor. */
+export function fpState(): FpState {
+  const words = new Uint32Array(4);
+  native.dv_fp_state(words);
+  return { size: words[0], featuresLo: words[1], featuresHi: words[2], mxcsrMask: words[3] };
 }
 
 export function closeFd(fd: number): number {

@@ -7,7 +7,6 @@ const symbols = {
   dv_pt_shutdown: { parameters: [], result: "void" },
   dv_pt_address: { parameters: ["i32"], result: "f64" },
   dv_pt_record: { parameters: ["i32"], result: "pointer" },
-  dv_pt_fp_size: { parameters: [], result: "i32" },
   dv_pt_call: {
     parameters: ["i32", "i32", "f64", "f64", "f64", "f64", "f64", "f64"],
     result: "f64",

@@ -1,6 +1,6 @@
 /** The ptrace platform: simple and complete, slower than systrap. See README.md. */
 import { native, viewMemory } from "../host/ffi.ts";
-import { closeFd } from "../host/host.ts";
+import { closeFd, fpState } from "../host/host.ts";
 import {
   type Context,
   EVENT_CALL_FAILED,
@@ -18,7 +18,7 @@ const GREETING_TIMEOUT_MS = 5000;
 export class PtracePlatform implements Platform {
   readonly name = "ptrace";
   readonly taskSize = ptraceLibrary().dv_pt_address(TASK_SIZE_GUEST);
-  fpStateSize = 0;
+  readonly fpState = fpState();
   vdsoAddr = 0;
   #contexts: (PtraceContext | null)[] = [];
   #failed: PtraceContext[] = [];
@@ -52,7 +52,6 @@ export class PtracePlatform implements Platform {
     const handle = ptraceLibrary().dv_pt_start(pid, sock, peer);
     if (handle < 0) throw new Error(`cannot trace the stub process (errno ${-handle})`);
     this.#zygote = this.newContext(handle, null);
-    this.fpStateSize = ptraceLibrary().dv_pt_fp_size();
     const word = new Uint8Array(8);
     this.#zygote.addressSpace.read(ptraceLibrary().dv_pt_address(SCRATCH_BASE), word, 0, 8);
     const view = new DataView(word.buffer);

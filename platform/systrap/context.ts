@@ -457,7 +457,10 @@ export class SystrapContext extends Context {
   override queueSaveFp(addr: number): void {
     const at = this.#queue(CMD_SAVE_FP, 0);
     this.#word(at, addr);
-    this.#word(at + 2, this.addressSpace.platform.fpStateSize);
+    const { size, featuresLo, featuresHi } = this.addressSpace.platform.fpState;
+    this.#word(at + 2, size);
+    this.i32[at + 4] = featuresLo;
+    this.i32[at + 5] = featuresHi;
   }
 
   override queueLoadFp(addr: number): void {

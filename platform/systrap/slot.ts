@@ -70,7 +70,6 @@ export const I_HOST_TID = 102;
 export const I_FD_READY = 104;
 export const I_FD_LOCK = 106;
 export const I_VDSO = 108;
-export const I_XSAVE_SIZE = 110;
 export const I_WORDS = 112;
 export const I_FAULT_SIGNAL = 128;
 export const I_FAULT_CODE = 129;

@@ -22,7 +22,7 @@ import {
 } from "../abi/amd64/syscalls.ts";
 import { EAGAIN } from "../abi/errno.ts";
 import { native, viewMemory } from "../host/ffi.ts";
-import { closeFd } from "../host/host.ts";
+import { closeFd, fpState } from "../host/host.ts";
 import {
   type Context,
   EVENT_LOST,
@@ -38,7 +38,6 @@ import {
   ANSWERS_SIZE,
   I_ENTRY,
   I_VDSO,
-  I_XSAVE_SIZE,
   LOCAL_ACTION,
   LOCAL_ADVICE,
   LOCAL_CALL,
@@ -83,7 +82,7 @@ const FUTEX2_CALLS = [SYS_futex_wake, SYS_futex_wait, SYS_futex_requeue];
 export class SystrapPlatform implements Platform {
   readonly name = "systrap";
   readonly taskSize = TASK_SIZE_GUEST;
-  fpStateSize = 0;
+  readonly fpState = fpState();
   vdsoAddr = 0;
   readonly byPid = new Map<number, SystrapAddressSpace>();
   #contexts: (SystrapContext | null)[] = [];
@@ -144,7 +143,6 @@ export class SystrapPlatform implements Platform {
     }
     this.#zygote = zygote;
     native.dv_background(zygote.handle);
-    this.fpStateSize = zygote.i32[I_XSAVE_SIZE];
     this.vdsoAddr = (zygote.i32[I_VDSO] >>> 0) + zygote.i32[I_VDSO + 1] * 0x1_0000_0000;
     this.#startSpare();
   }

@@ -144,10 +144,10 @@ const savedRegs = new Int32Array(2 * REG_COUNT);
 function pushFrame(t: Task, info: SigInfo, action: SignalAction): number {
   const ctx = t.ctx!;
   const frame = frameFor(t, info, action);
-  const { fpStateSize } = t.kernel.platform;
-  if (t.mm.refs === 1) return pushSignalFrame(ctx, t, fpStateSize, frame);
+  const { fpState } = t.kernel.platform;
+  if (t.mm.refs === 1) return pushSignalFrame(ctx, t, fpState, frame);
   savedRegs.set(ctx.regs.subarray(0, savedRegs.length));
-  let err = pushSignalFrame(ctx, t, fpStateSize, frame);
+  let err = pushSignalFrame(ctx, t, fpState, frame);
   if (err === 0) err = ctx.flush();
   if (err < 0) ctx.regs.set(savedRegs);
   return err;

@@ -176,7 +176,7 @@ function setAltStack(
 /** rt_sigreturn(2). */
 export function rtSigreturn(t: Task): number {
   const out: RestoredFrame = { maskLo: 0, maskHi: 0, altStack: { addr: 0, size: 0, flags: 0 } };
-  const err = popSignalFrame(t.ctx!, t, t.kernel.platform.fpStateSize, out);
+  const err = popSignalFrame(t.ctx!, t, t.kernel.platform.fpState, out);
   if (err < 0) {
     forceSignal(t, SIGSEGV);
     return KEEP_REGISTERS;

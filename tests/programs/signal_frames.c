@@ -1,5 +1,6 @@
 // What a signal handler sees of the interrupted program, and what sigreturn gives back.
 #include "check.h"
+#include <cpuid.h>
 #include <immintrin.h>
 #include <setjmp.h>
 #include <sys/mman.h>
@@ -266,6 +267,63 @@ TEST(zmm_calls, "system calls keep zmm and mask registers") {
     CHECK(zmm_round(0, SYS_sched_yield, 0, 0));
     CHECK(zmm_round(0, SYS_close, -1, 0));
   }
+}
+
+/* What the kernel tells of the image behind the registers (struct _fpx_sw_bytes), and its header. */
+static struct _fpx_sw_bytes told;
+static uint64_t components;
+static void note_image(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info;
+  char *image = (char *)((ucontext_t *)context)->uc_mcontext.fpregs;
+  memcpy(&told, image + 464, sizeof told);
+  memcpy(&components, image + 512, 8);
+}
+
+TEST(image, "a frame names the state components that the processor has, and their size") {
+  unsigned lo, hi, a, b, c, d;
+  __cpuid(1, a, b, c, d);
+  SKIP_UNLESS(c & bit_OSXSAVE, "no XSAVE");
+  __asm__("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+  install(SIGUSR1, note_image, 0);
+  OK(raise(SIGUSR1));
+  EQUAL(told.magic1, FP_XSTATE_MAGIC1);
+  EQUAL(told.xstate_bv, ((uint64_t)hi << 32 | lo) & ~(1ull << 18)); /* AMX tiles are asked for. */
+  CHECK((components & ~told.xstate_bv) == 0);
+  EQUAL(told.extended_size, told.xstate_size + 4);
+  __cpuid_count(0xd, 0, a, b, c, d);
+  CHECK(lo & 1 << 18 ? told.xstate_size < b : told.xstate_size == b);
+}
+
+static unsigned mxcsr_mask;
+static void set_mxcsr(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info;
+  ((ucontext_t *)context)->uc_mcontext.fpregs->mxcsr = mxcsr_mask;
+}
+
+TEST(every_mxcsr_bit, "sigreturn takes each bit of MXCSR that the processor has") {
+  static char image[512] __attribute__((aligned(16)));
+  __asm__("fxsave64 %0" : "=m"(image));
+  memcpy(&mxcsr_mask, image + 28, 4);
+  SKIP_UNLESS(mxcsr_mask, "a processor that does not tell them");
+  install(SIGUSR1, set_mxcsr, 0);
+  OK(raise(SIGUSR1));
+  EQUAL(_mm_getcsr(), mxcsr_mask);
+}
+
+static void set_foreign_component(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info;
+  uint64_t *bits = (uint64_t *)((char *)((ucontext_t *)context)->uc_mcontext.fpregs + 512);
+  *bits |= 1ull << 61;
+}
+
+TEST(foreign_component, "a frame with a state component that the processor lacks ends in SIGSEGV") {
+  IN_CHILD(pid, {
+    install(SIGUSR1, set_foreign_component, 0);
+    raise(SIGUSR1);
+  });
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 }
 
 static volatile int looping = 1;

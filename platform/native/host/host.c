@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define XTILE_DATA 0x40000
+
 static inline long word(double d) { return d < 0 ? (long)d : (long)(uint64_t)d; }
 
 double dv_syscall(int nr, double a0, double a1, double a2, double a3, double a4, double a5) {
@@ -67,4 +69,26 @@ double dv_auxval(int type) {
   if (type != AT_HWCAP) return getauxval(type);
   __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
   return d;
+}
+
+static void cpuid(unsigned leaf, unsigned index, unsigned out[4]) {
+  __asm__("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(index));
+}
+
+// The FP state that programs have without asking for more (AMX tiles take arch_prctl): the size of its XSAVE
+// image in the standard format, its components (two words), and the bits that MXCSR has.
+void dv_fp_state(uint32_t out[4]) {
+  static uint8_t image[512] __attribute__((aligned(16)));
+  unsigned size = 512 + 64, part[4];
+  __asm__("xgetbv" : "=a"(out[1]), "=d"(out[2]) : "c"(0));
+  out[1] &= ~XTILE_DATA;
+  for (int i = 2; i < 63; i++) {
+    if (!((i < 32 ? out[1] >> i : out[2] >> (i - 32)) & 1)) continue;
+    cpuid(0xd, i, part);
+    if (part[1] + part[0] > size) size = part[1] + part[0];
+  }
+  out[0] = size;
+  __asm__("fxsave64 %0" : "=m"(image));
+  memcpy(&out[3], image + 28, 4);
+  if (out[3] == 0) out[3] = 0xffbf;
 }

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 void *dv_shared_page(void);
+void dv_fp_state(uint32_t out[4]);
 int dv_take_ring(void);
 int dv_cpus(void);
 int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1);
@@ -413,16 +414,18 @@ int dv_pt_clone(int handle, int thread) {
 // --- FP state: images in the XSAVE standard format ----------------------------------------------------
 
 static uint8_t fp_image[16384] __attribute__((aligned(64)));
-static int fp_size;
-static uint32_t mxcsr_mask;
+static uint32_t fp_state[4];
+#define fp_size ((int)fp_state[0])
+#define mxcsr_mask fp_state[3]
+static int regset_size;  // what the kernel takes and gives: with AMX more than fp_size
 
 static int set_fp(const struct thread *t) {
-  struct iovec iov = {fp_image, fp_size};
+  struct iovec iov = {fp_image, regset_size};
   return pt(PTRACE_SETREGSET, t, NT_X86_XSTATE, (unsigned long)&iov) < 0 ? (errno == ESRCH ? -ESRCH : -EFAULT) : 0;
 }
 
 static int reset_fp(const struct thread *t) {
-  memset(fp_image, 0, fp_size);
+  memset(fp_image, 0, regset_size);
   *(uint16_t *)fp_image = 0x37f;
   *(uint32_t *)(fp_image + 24) = 0x1f80;
   fp_image[512] = 3;  // x87 and SSE are given, all else is in its initial state
@@ -455,8 +458,6 @@ int dv_pt_load_fp(int handle, double addr) {
   }
   return set_fp(t);
 }
-
-int dv_pt_fp_size(void) { return fp_size; }
 
 // --- Ownership --------------------------------------------------------------------------------------
 
@@ -628,8 +629,8 @@ int dv_pt_start(int pid, int socket, int peer) {
     set_state(t, EXITING);
     return err;
   }
-  fp_size = iov.iov_len;
-  mxcsr_mask = *(uint32_t *)(fp_image + 28) ? *(uint32_t *)(fp_image + 28) : 0xffbf;
+  regset_size = iov.iov_len;
+  dv_fp_state(fp_state);
   set_state(t, SENTRY);
   return t - threads;
 }

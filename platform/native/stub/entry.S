@@ -218,12 +218,13 @@ copy_fixup:
   mov %rcx, %rax
   ret
 copy_end:
-// void fp_save(addr) / fp_load(addr): XSAVE images in guest memory; faults land at fp_fixup.
+// void fp_save(addr, components) / fp_load(addr): XSAVE images in guest memory; faults land at fp_fixup.
 .globl fp_save, fp_load, fp_load_trusted, fp_begin, fp_fixup
 fp_begin:
 fp_save:
-  mov $-1, %eax
-  mov $-1, %edx
+  mov %esi, %eax
+  mov %rsi, %rdx
+  shr $32, %rdx
   xsave64 (%rdi)
   xor %eax, %eax
   ret

@@ -43,7 +43,7 @@
 #define CMD_MMAP_FD 2   // mmap(a0..a3, received fd, a5); it is closed at the end of the batch
 #define CMD_COPY_OUT 3  // copy a1 bytes from slot offset a2 to guest address a0
 #define CMD_ZERO 4      // zero a1 bytes at guest address a0
-#define CMD_SAVE_FP 5   // XSAVE image of a1 bytes to guest address a0, then initial state
+#define CMD_SAVE_FP 5   // XSAVE image of a1 bytes with components a2 to guest address a0, then initial state
 #define CMD_LOAD_FP 6   // XSAVE image from guest address a0, 0: initial state with control words a1, a2
 #define CMD_FORK 7      // fork; two fds (control memfd, socket) are waiting on the socket
 #define CMD_THREAD 8    // new thread on the slot with index a0
@@ -178,7 +178,7 @@ struct slot {
   int32_t fd_ready[2];                      // 0x1a0 received for this slot, -1 none
   uint32_t fd_lock, pad4;                   // 0x1a8 in slot 0: lock around recvmsg
   uint64_t vdso;                            // 0x1b0 set by the zygote
-  uint32_t xsave_size, pad5;                // 0x1b8
+  uint64_t pad5;                            // 0x1b8
   uint32_t words[16];                       // 0x1c0 answers the stub may give itself, ~0: none
   uint32_t fault_signal, fault_code;        // 0x200
   uint64_t fault_addr;                      // 0x208

@@ -37,7 +37,7 @@ i64 futex_call(struct slot *s);
 u64 guest_copy(void *dst, const void *src, u64 n);
 u64 guest_zero(void *dst, u64 n);
 i64 guest_string(void *dst, const void *src, u64 limit);
-u64 fp_save(u64 addr), fp_load(u64 addr);
+u64 fp_save(u64 addr, u64 components), fp_load(u64 addr);
 void fp_load_trusted(u64 addr);
 i64 stub_fork(u64 memfd, u64 sock);
 i64 stub_thread(u64 flags, struct slot *slot, volatile u32 *alive);
@@ -222,14 +222,14 @@ static void reset_fp(struct slot *s, u32 mxcsr, u32 fcw) {
   s->fp_image = 0;
 }
 
-static i64 save_fp(struct slot *s, u64 addr, u64 size) {
+static i64 save_fp(struct slot *s, u64 addr, u64 size, u64 components) {
   if (s->fp_image) {
     // The kernel's signal frame holds a standard-format image of the same size; its software bytes
     // (offset 464) are the caller's to overwrite.
     if (guest_copy((void *)addr, (void *)s->fp_image, size)) return -14;
   } else {
     if (guest_zero((void *)(addr + 512), 64)) return -14;
-    if (fp_save(addr)) return -14;
+    if (fp_save(addr, components)) return -14;
   }
   reset_fp(s, 0, 0);
   return 0;
@@ -265,7 +265,7 @@ static i64 perform(struct slot *s, const struct command *c, int *mapped) {
     case CMD_ZERO:
       return guest_zero((void *)c->a[0], c->a[1]) ? -14 : 0;
     case CMD_SAVE_FP:
-      return save_fp(s, c->a[0], c->a[1]);
+      return save_fp(s, c->a[0], c->a[1], c->a[2]);
     case CMD_LOAD_FP:
       return load_fp(s, c->a[0], c->a[1], c->a[2]);
     case CMD_FORK:
@@ -964,12 +964,6 @@ static _Noreturn void zygote_traced(u64 vdso) {
   }
 }
 
-static u32 xsave_area_size(void) {
-  u32 a = 0xd, b, c = 0, d;
-  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  return b;
-}
-
 // fds: 3 the socket, 4 the control memfd, 5 the shared page (read-only). With an argument (any): the
 // ptrace platform's zygote, which has the socket only.
 _Noreturn void zygote_main(u64 *sp) {
@@ -990,7 +984,6 @@ _Noreturn void zygote_main(u64 *sp) {
   stub_call(SYS_close, 5, 0, 0, 0, 0, 0);
   struct slot *s = slot_at(0);
   s->vdso = vdso;
-  s->xsave_size = xsave_area_size();
   catch_signals();
   __asm__ volatile("mov %0, %%rsp; mov %1, %%rdi; call *%2"
                    :: "r"((char *)s + SLOT_STACK_TOP), "r"(s), "r"(zygote_continue) : "rdi", "memory");

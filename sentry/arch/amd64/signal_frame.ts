@@ -84,6 +84,7 @@ import {
   REG_RSP,
   setReg,
 } from "../../../platform/arch/amd64/registers.ts";
+import type { FpState } from "../../../platform/host/host.ts";
 import type { Context } from "../../../platform/platform.ts";
 
 /** Guest memory of the task (Task implements it). Both return 0 or -EFAULT. */
@@ -181,7 +182,7 @@ function inAltStack(sp: number, stack: AltStack): boolean {
 export function pushSignalFrame(
   ctx: Context,
   memory: FrameMemory,
-  fpSize: number,
+  fp: FpState,
   frame: SignalFrame,
 ): number {
   if ((frame.flags & SA_RESTORER) === 0) return -EFAULT;
@@ -193,13 +194,13 @@ export function pushSignalFrame(
   const entering = (frame.flags & SA_ONSTACK) !== 0 && usable && !nested;
   let top = sp - RED_ZONE;
   if (entering) top = altStack.addr + altStack.size;
-  const fpAddr = floorTo(top - (fpSize + MAGIC2_SIZE), 64);
+  const fpAddr = floorTo(top - (fp.size + MAGIC2_SIZE), 64);
   const frameAddr = floorTo(fpAddr - FRAME_SIZE, 16) - 8;
   if (frameAddr < 0) return -EFAULT;
   if ((nested || entering) && !inAltStack(frameAddr, altStack)) return -EFAULT;
   fillFrame(regs, frame, fpAddr);
   if (memory.copyOut(frameAddr, frameBytes, 0, FRAME_SIZE) < 0) return -EFAULT;
-  const err = queueFpState(ctx, memory, fpSize, fpAddr);
+  const err = queueFpState(ctx, memory, fp, fpAddr);
   if (err < 0) return err;
   setHandlerRegisters(ctx, frame, frameAddr);
   return 0;
@@ -239,18 +240,17 @@ function fillFrame(regs: Int32Array, frame: SignalFrame, fpAddr: number): void {
 
 /** The words around the image: sw_reserved of its FXSAVE part, then the end mark. */
 const fpWords = new Uint8Array(FPX_SW_BYTES_SIZE + MAGIC2_SIZE);
-let fpWordsSize = 0;
+let fpWordsOf: FpState | null = null;
 
-function fillFpWords(fpSize: number): void {
-  if (fpWordsSize === fpSize) return;
-  fpWordsSize = fpSize;
+function fillFpWords(fp: FpState): void {
+  if (fpWordsOf === fp) return;
+  fpWordsOf = fp;
   const v = new DataView(fpWords.buffer);
   v.setUint32(FPX_SW_BYTES_OFF_MAGIC1, FP_XSTATE_MAGIC1, true);
-  v.setUint32(FPX_SW_BYTES_OFF_EXTENDED_SIZE, fpSize + MAGIC2_SIZE, true);
-  const [lo, hi] = xfeatures(fpSize);
-  v.setUint32(FPX_SW_BYTES_OFF_XFEATURES, lo, true);
-  v.setUint32(FPX_SW_BYTES_OFF_XFEATURES + 4, hi, true);
-  v.setUint32(FPX_SW_BYTES_OFF_XSTATE_SIZE, fpSize, true);
+  v.setUint32(FPX_SW_BYTES_OFF_EXTENDED_SIZE, fp.size + MAGIC2_SIZE, true);
+  v.setUint32(FPX_SW_BYTES_OFF_XFEATURES, fp.featuresLo, true);
+  v.setUint32(FPX_SW_BYTES_OFF_XFEATURES + 4, fp.featuresHi, true);
+  v.setUint32(FPX_SW_BYTES_OFF_XSTATE_SIZE, fp.size, true);
   v.setUint32(FPX_SW_BYTES_SIZE, FP_XSTATE_MAGIC2, true);
 }
 
@@ -258,24 +258,13 @@ function fillFpWords(fpSize: number): void {
  * The image is written by the guest's own thread when it resumes. The end mark is checked at once, as
  * the frame below was: between the two lies nothing but stack.
  */
-function queueFpState(ctx: Context, memory: FrameMemory, fpSize: number, fpAddr: number): number {
-  fillFpWords(fpSize);
+function queueFpState(ctx: Context, memory: FrameMemory, fp: FpState, fpAddr: number): number {
+  fillFpWords(fp);
   const end = FPX_SW_BYTES_SIZE + MAGIC2_SIZE;
-  if (memory.copyOut(fpAddr + fpSize, fpWords, FPX_SW_BYTES_SIZE, end) < 0) return -EFAULT;
+  if (memory.copyOut(fpAddr + fp.size, fpWords, FPX_SW_BYTES_SIZE, end) < 0) return -EFAULT;
   ctx.queueSaveFp(fpAddr);
   ctx.queueCopyOut(fpAddr + FXSAVE_OFF_SW_BYTES, fpWords, 0, FPX_SW_BYTES_SIZE);
   return 0;
-}
-
-/**
- * The state components that an image of this size has: x87 and SSE; AVX; AVX-512; PKRU; AMX. Only
- * debuggers and checkpointers read it from a frame.
- */
-function xfeatures(fpSize: number): [number, number] {
-  if (fpSize > 2696) return [0x602e7, 0];
-  if (fpSize > 2688) return [0x2e7, 0];
-  if (fpSize > 1088) return [0xe7, 0];
-  return fpSize > 576 ? [0x7, 0] : [0x3, 0];
 }
 
 function setHandlerRegisters(ctx: Context, frame: SignalFrame, frameAddr: number): void {
@@ -309,7 +298,7 @@ export interface RestoredFrame {
 export function popSignalFrame(
   ctx: Context,
   memory: FrameMemory,
-  fpSize: number,
+  fp: FpState,
   out: RestoredFrame,
 ): number {
   const regs = ctx.regs;
@@ -338,31 +327,30 @@ export function popSignalFrame(
   // Returning to an address that is none faults; better here than in the stub.
   const rip = getReg(regs, REG_RIP);
   if (rip < 0 || rip > MAX_USER_ADDR) return -EFAULT;
-  return queueFpLoad(ctx, memory, fpSize, readU64(v, mc + SIGCONTEXT_OFF_FPSTATE_ADDR));
+  return queueFpLoad(ctx, memory, fp, readU64(v, mc + SIGCONTEXT_OFF_FPSTATE_ADDR));
 }
 
-function queueFpLoad(ctx: Context, memory: FrameMemory, fpSize: number, fpAddr: number): number {
+function queueFpLoad(ctx: Context, memory: FrameMemory, fp: FpState, fpAddr: number): number {
   if (fpAddr === 0) {
     ctx.queueLoadFp(0);
     return 0;
   }
   // XRSTOR takes only aligned images whose header and MXCSR are valid: a bad one is the guest's fault
   // (SIGSEGV), and must not fault in the stub.
-  if (fpAddr % 64 !== 0 || !isLoadable(memory, fpSize, fpAddr)) return -EFAULT;
+  if (fpAddr % 64 !== 0 || !isLoadable(memory, fp, fpAddr)) return -EFAULT;
   ctx.queueLoadFp(fpAddr);
   return 0;
 }
 
-function isLoadable(memory: FrameMemory, fpSize: number, fpAddr: number): boolean {
+function isLoadable(memory: FrameMemory, fp: FpState, fpAddr: number): boolean {
   if (memory.copyIn(fpAddr, fpBytes, 0, fpBytes.length) < 0) return false;
-  if (fpView.getUint32(FXSAVE_OFF_MXCSR, true) > 0xffff) return false;
-  const [lo, hi] = xfeatures(fpSize);
-  if ((fpView.getUint32(FXSAVE_SIZE, true) & ~lo) !== 0) return false;
-  if ((fpView.getUint32(FXSAVE_SIZE + 4, true) & ~hi) !== 0) return false;
+  if ((fpView.getUint32(FXSAVE_OFF_MXCSR, true) & ~fp.mxcsrMask) !== 0) return false;
+  if ((fpView.getUint32(FXSAVE_SIZE, true) & ~fp.featuresLo) !== 0) return false;
+  if ((fpView.getUint32(FXSAVE_SIZE + 4, true) & ~fp.featuresHi) !== 0) return false;
   // XCOMP_BV and the reserved words: the standard format has zeros.
   for (let i = FXSAVE_SIZE + 8; i < fpBytes.length; i++) if (fpBytes[i] !== 0) return false;
   // The whole image must be readable, up to its end mark.
-  return memory.copyIn(fpAddr + fpSize, fpBytes, 0, MAGIC2_SIZE) === 0;
+  return memory.copyIn(fpAddr + fp.size, fpBytes, 0, MAGIC2_SIZE) === 0;
 }
 
 function readU64(v: DataView, off: number): number {
