@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "prefault.h"
 #include "raw.h"
+#include "requirements.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -101,9 +102,10 @@ __attribute__((used)) static uintptr_t prelude_main(long *sp) {
   char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
   while (*envp) envp++;
   const struct link_map *loaded = loaded_objects((const ElfW(auxv_t) *)(envp + 1));
+  int in_sandbox = *sp > 1 && same(argv[1], "boot");
+  if (!in_sandbox) check_requirements(*sp, argv);
   if (loaded && CALL(SYS_mprotect, &prelude_header, PAGE, PROT_READ | PROT_WRITE) == 0) {
     start(*sp, argv, loaded);
-    int in_sandbox = *sp > 1 && same(argv[1], "boot");
     if (in_sandbox) make_room_for_descriptors();
     prefault(loaded, in_sandbox ? SANDBOX_HEAP : COMMAND_HEAP);
   }

@@ -156,12 +156,18 @@ static void drop_privileges(struct sandbox *s) {
   must(s, "no_new_privs", 0, CALL(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+// The guest's limits are the Sentry's own: they can be raised, and hold for each of its processes by itself. The
+// stack's is left alone: without a limit the host would place mappings the other way round.
 static void set_limits(struct sandbox *s) {
-  struct rlimit core = {0, 0}, files;
-  CALL(SYS_prlimit64, 0, RLIMIT_CORE, &core, 0);
-  must(s, "limits", 0, CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &files));
-  files.rlim_cur = files.rlim_max;
-  CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, &files, 0);
+  struct rlimit limit = {0, 0};
+  CALL(SYS_prlimit64, 0, RLIMIT_CORE, &limit, 0);
+  static const char raised[] = {RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NPROC};
+  for (unsigned i = 0; i < sizeof raised; i++) {
+    must(s, "limits", raised[i], CALL(SYS_prlimit64, 0, raised[i], 0, &limit));
+    if (limit.rlim_cur == limit.rlim_max) continue;
+    limit.rlim_cur = limit.rlim_max;
+    CALL(SYS_prlimit64, 0, raised[i], &limit, 0);
+  }
 }
 
 static void reset_signals(void) {

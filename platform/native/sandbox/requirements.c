@@ -1,0 +1,103 @@
+#include "requirements.h"
+#include "raw.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+enum { WRONG_USE = 2, CANNOT_START = 125 };
+
+static _Noreturn void refuse(int status, char *line, char *end) {
+  *end++ = '\n';
+  CALL(SYS_write, 2, line, end - line);
+  for (;;) CALL(SYS_exit_group, status);
+}
+
+// --- Limits -----------------------------------------------------------------------------------------
+
+#define KIB (1ul << 10)
+#define MIB (1ul << 20)
+#define GIB (1ul << 30)
+
+// `soft` is for the command, `hard` for the sandbox process, which raises its limits (start.c). V8 reserves 32 GiB
+// of addresses in each, at a multiple of as much: it reserves twice as much first where they do not lie well at once.
+static const struct requirement {
+  int resource;
+  char flag;  // of ulimit
+  char what[19];
+  uint64_t unit, soft, hard;
+} requirements[] = {
+    {RLIMIT_NOFILE, 'n', "open files", 1, 32, 128},
+    {RLIMIT_AS, 'v', "virtual memory", KIB, 72 * GIB, 72 * GIB},
+    {RLIMIT_DATA, 'd', "data", KIB, 2 * GIB, 2 * GIB},
+    {RLIMIT_STACK, 's', "stack", KIB, 256 * KIB, 256 * KIB},
+    {RLIMIT_FSIZE, 'f', "file sizes", KIB, 1 * MIB, 16 * MIB},
+};
+
+static char *append_amount(char *at, const struct requirement *r, uint64_t amount) {
+  return append(append_number(at, amount / r->unit), r->unit == KIB ? " KiB" : "");
+}
+
+static void check_limit(const struct requirement *r, int is_hard, uint64_t limit) {
+  uint64_t needed = is_hard ? r->hard : r->soft;
+  if (limit >= needed) return;
+  char line[160], *at = append(line, "dvisor: the limit of ");
+  at = append(append(at, r->what), is_hard ? " (ulimit -H" : " (ulimit -");
+  *at++ = r->flag;
+  at = append_amount(append(at, ") is "), r, limit);
+  at = append_amount(append(at, ", and dvisor needs "), r, needed);
+  refuse(CANNOT_START, line, at);
+}
+
+static void check_limits(int is_sandbox_wanted) {
+  for (unsigned i = 0; i < sizeof requirements / sizeof *requirements; i++) {
+    struct rlimit limit;
+    if (CALL(SYS_prlimit64, 0, requirements[i].resource, 0, &limit) < 0) continue;
+    check_limit(&requirements[i], 0, limit.rlim_cur);
+    if (is_sandbox_wanted) check_limit(&requirements[i], 1, limit.rlim_max);
+  }
+}
+
+// --- Text -------------------------------------------------------------------------------------------
+
+// How many bytes follow the first one of a character, and which second ones there are: overlong forms, surrogates
+// and what is beyond U+10FFFF are none.
+static int following(unsigned char first, unsigned char *from, unsigned char *to) {
+  *from = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+  *to = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+  if (first < 0x80) return 0;
+  if (first >= 0xc2 && first <= 0xdf) return 1;
+  if ((first & 0xf0) == 0xe0) return 2;
+  return first >= 0xf0 && first <= 0xf4 ? 3 : -1;
+}
+
+static int is_utf8(const char *text) {
+  for (const unsigned char *p = (const unsigned char *)text; *p;) {
+    unsigned char from, to;
+    int more = following(*p++, &from, &to);
+    if (more < 0) return 0;
+    for (; more > 0; more--, p++) {
+      if (*p < from || *p > to) return 0;
+      from = 0x80;
+      to = 0xbf;
+    }
+  }
+  return 1;
+}
+
+static void check_text(long argc, char **argv) {
+  char line[160], *at = append(line, "dvisor: ");
+  for (long i = 1; i < argc; i++)
+    if (!is_utf8(argv[i])) refuse(WRONG_USE, line, append(append_number(append(at, "argument "), i), " is not UTF-8"));
+  char cwd[PATH_MAX];
+  long n = CALL(SYS_getcwd, cwd, sizeof cwd);
+  if (n == -ENOENT || (n > 0 && cwd[0] != '/'))
+    refuse(WRONG_USE, line, append(at, "the current directory is gone"));
+  if (n > 0 && !is_utf8(cwd)) refuse(WRONG_USE, line, append(at, "the current directory's name is not UTF-8"));
+}
+
+void check_requirements(long argc, char **argv) {
+  check_limits(argc > 1 && same(argv[1], "do"));
+  check_text(argc, argv);
+}
