@@ -1,5 +1,5 @@
 // Checks who may import whom, one line per violation; exit status 1 if there is any.
-// The law is DESIGN section 8's, as CONTRIBUTING.md retells it; the two tables below are its text.
+// The two tables below are the law.
 import { walkSync } from "@std/fs";
 
 /** What the files below a folder may import, besides their own folder. The longest prefix rules. */
