@@ -12,6 +12,24 @@ export function bytesToString(bytes: Uint8Array): string {
   }
 }
 
+/** What {@link toLatin1} has made of a string. */
+export function fromLatin1(s: string): string {
+  return bytesToString(Uint8Array.from(s, (char) => char.charCodeAt(0)));
+}
+
+/** For a message of one line: what would end the line or move the cursor shows as an escape. */
+export function oneLine(s: string): string {
+  // deno-lint-ignore no-control-regex
+  return s.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => {
+    const code = char.charCodeAt(0);
+    return char === "\n"
+      ? "\\n"
+      : char === "\t"
+      ? "\\t"
+      : `\\x${code.toString(16).padStart(2, "0")}`;
+  });
+}
+
 /** The string's bytes, one char each. */
 export function toLatin1(s: string): string {
   // deno-lint-ignore no-control-regex

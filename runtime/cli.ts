@@ -1,5 +1,7 @@
 /** Commands and flags that start no sandbox. */
+import { oneLine } from "./bytes.ts";
 import { readEmbedded } from "./embedded.ts";
+import { complain } from "./errors.ts";
 import { commandHelp, parseFlags, UsageError } from "./flags.ts";
 import { COMMANDS, generalHelp, SYSCALLS } from "./commands.ts";
 import { VERSION } from "./version.ts";
@@ -15,7 +17,7 @@ export async function run(args: string[]): Promise<void> {
 /** One line on stderr and exit status 2 for a wrong command line; anything else is thrown on. */
 export function failUsage(error: unknown): never {
   if (!(error instanceof UsageError)) throw error;
-  console.error(`dvisor: ${error.message}; see dvisor --help`);
+  complain(`${oneLine(error.message)}; see dvisor --help`);
   Deno.exit(2);
 }
 
@@ -36,7 +38,7 @@ async function dispatch(args: string[]): Promise<void> {
       return await syscalls(rest);
     default:
       throw new UsageError(
-        name.startsWith("-") ? `unknown flag ${name}` : `unknown command ${name}`,
+        name.startsWith("-") ? `unknown flag ${name}` : `unknown command ${name || "(empty)"}`,
       );
   }
 }
@@ -54,7 +56,7 @@ async function syscalls(args: string[]): Promise<void> {
   if (parsed.operands.length > 0) throw new UsageError(`syscalls takes no argument`);
   const format = parsed.get("format") ?? "table";
   if (format !== "table" && format !== "json" && format !== "csv") {
-    throw new UsageError(`--format is table, json or csv, not ${format}`);
+    throw new UsageError(`--format is table, json or csv, not ${format || "empty"}`);
   }
   // A file of its own in the binary, which no other role reads.
   const { scriptOf, runScript } = await import("../platform/host/script.ts");
@@ -70,7 +72,7 @@ export function print(text: string): void {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return;
-    console.error(`dvisor: cannot write to stdout: ${(error as Error).message}`);
+    complain(`cannot write to stdout: ${(error as Error).message}`);
     Deno.exit(1);
   }
 }

@@ -2,7 +2,7 @@
 import { commandHelp, parseFlags, UsageError } from "./flags.ts";
 import { DO } from "./commands.ts";
 import { makeOptions } from "./do_options.ts";
-import { SandboxError } from "./errors.ts";
+import { complain, SandboxError } from "./errors.ts";
 import { trimLater } from "./memory.ts";
 import { exitNow } from "./process.ts";
 import { Sandbox, type SandboxOptions } from "./sandbox.ts";
@@ -37,7 +37,7 @@ async function runSandbox(options: SandboxOptions, log: Log | null): Promise<num
     if (!(error instanceof SandboxError)) throw error;
     terminal?.leave();
     log?.debug("failed", { message: error.message });
-    console.error(`dvisor: ${error.message}`);
+    complain(error.message);
     return error.code;
   } finally {
     terminal?.release();

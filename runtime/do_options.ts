@@ -38,7 +38,7 @@ function checkDirectory(flag: string, path: string): void {
     if (info.isDirectory) Deno.statSync(`${path}/.`); // May it be entered?
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new UsageError(`--${flag}: no such directory: ${path}`);
+      throw new UsageError(`--${flag}: no such directory: ${path || "(empty)"}`);
     }
     throw new UsageError(`--${flag}: ${(error as Error).message}`);
   }
@@ -56,16 +56,21 @@ function parseVolume(text: string, cwd: string): Volume {
   const parts = text.split(":");
   const mode = parts.length === 3 ? parts[2] : "ro";
   if (parts.length < 2 || parts.length > 3 || parts[0] === "" || (mode !== "ro" && mode !== "rw")) {
-    throw new UsageError(`--volume is SRC:DST[:ro|:rw], not ${text}`);
+    throw new UsageError(`--volume is SRC:DST[:ro|:rw], not ${text || "empty"}`);
   }
   const source = absolute(parts[0], cwd);
+  let info: Deno.FileInfo;
   try {
-    Deno.statSync(source);
+    info = Deno.statSync(source);
   } catch (error) {
     const why = error instanceof Deno.errors.NotFound
       ? "no such file or directory"
       : (error as Error).message;
     throw new UsageError(`--volume: ${why}: ${source}`);
+  }
+  // The host's devices are none of the sandbox's, and its sockets and FIFOs lead nowhere from there.
+  if (!info.isDirectory && !info.isFile) {
+    throw new UsageError(`--volume: neither a directory nor a regular file: ${source}`);
   }
   return { source, target: parseGuestPath("volume's DST", parts[1])!, writable: mode === "rw" };
 }
@@ -112,7 +117,7 @@ function parseHostname(name: string | undefined): string {
   if (name === undefined) return Deno.hostname();
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) {
     throw new UsageError(
-      `--hostname is 1 to 64 letters, digits, dots or dashes, not ${name || "empty"}`,
+      `--hostname is 1 to 64 letters, digits, dots, dashes or underscores, not ${name || "empty"}`,
     );
   }
   return name;

@@ -56,6 +56,7 @@ for (
     ["--volume", "/etc:relative", "ls"],
     ["--volume", "/no/such/file:/x", "ls"],
     ["--volume", "/etc:/e:wr", "ls"],
+    ["--volume", "/dev/zero:/e", "ls"],
     ["--env", "=x", "ls"],
     ["--user", "root", "ls"],
     ["--user", "4294967295", "ls"],

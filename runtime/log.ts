@@ -18,7 +18,9 @@ export class Log {
     const line = this.#format === "json"
       ? JSON.stringify({ time, role: this.#role, message, ...fields })
       : `${time} ${this.#role} ${message}${fieldsText(fields)}`;
-    this.#file.writeSync(new TextEncoder().encode(line + "\n"));
+    try {
+      this.#file.writeSync(new TextEncoder().encode(line + "\n"));
+    } catch { /* The disk is full: that is no reason to end the sandbox. */ }
   }
 }
 

@@ -18,7 +18,7 @@ import {
 } from "../platform/abi/fcntl.ts";
 import type { ControlEvent, SandboxConfig, VolumeConfig } from "../sentry/config.ts";
 import type { TerminalInput } from "../sentry/fsimpl/host/caller_input.ts";
-import { toLatin1 } from "./bytes.ts";
+import { fromLatin1, oneLine, toLatin1 } from "./bytes.ts";
 import { libraryFile } from "../platform/host/library.ts";
 import { bufferAddr, hostCall, MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
 import { CONTROL_FD, ControlConnection, EMPTY_ROOT_FD, SENTRY_BUG_STATUS } from "./control.ts";
@@ -243,7 +243,7 @@ function errorOf(event: ControlEvent, options: SandboxOptions): SandboxError | n
     case "failed":
       return SandboxError.ofStep(event, mountSources(options));
     case "refused":
-      return new SandboxError(event.message, event.code);
+      return new SandboxError(oneLine(fromLatin1(event.message)), event.code);
     case "panic":
       return new SandboxError(
         `a bug in dvisor ended the sandbox, ${event.report}`,

@@ -29,6 +29,12 @@ for (
     ["the internal command", ["boot"], "boot"],
     ["a debug log that has no name", ["do", "--debug-log", "", "true"], "--debug-log"],
     ["a debug log that cannot be", ["do", "--debug-log", "/proc/x", "true"], "/proc/x"],
+    ["a path that is not ASCII", ["do", "--cwd", "/é", "true"], "/é:"],
+    ["a path of two lines", ["do", "--root", "/no\nsuch", "true"], "/no\\nsuch"],
+    ["a path that clears the screen", ["do", "--cwd", "/\x1bc", "true"], "/\\x1bc"],
+    ["a device for a volume", ["do", "--volume", "/dev/null:/x", "true"], "/dev/null"],
+    ["a volume at a place with ..", ["do", "--volume", "/etc:/x/../y", "true"], "/x/../y"],
+    ["too many volumes", ["do", ...Array(64).fill("--volume=/etc:/x"), "true"], "63"],
   ] as [string, string[], string][]
 ) {
   Deno.test(`${what}: one line on stderr, exit status 2`, async () => {
@@ -39,6 +45,81 @@ for (
     assertEquals(stderr.includes(says), true, stderr);
   });
 }
+
+for (
+  const [what, script, status, says] of [
+    ["few open files", 'ulimit -n 20; "$0" do true', 125, /\(ulimit -n\) is 20/],
+    ["few open files for the sandbox", 'ulimit -n 100; "$0" do true', 125, /\(ulimit -Hn\) is 100/],
+    [
+      "little address space",
+      'ulimit -v 9000000; "$0" do true',
+      125,
+      /\(ulimit -v\) is 9000000 KiB/,
+    ],
+    ["little data", 'ulimit -d 300000; "$0" do true', 125, /\(ulimit -d\) is 300000 KiB/],
+    ["little stack", 'ulimit -s 128; "$0" do true', 125, /\(ulimit -s\) is 128 KiB/],
+    ["small files", 'ulimit -f 1024; "$0" do true', 125, /\(ulimit -Hf\) is/],
+    ["few open files for the help", 'ulimit -n 20; "$0" --help', 125, /\(ulimit -n\) is 20/],
+    ["no current directory", 'cd "$1"; rmdir "$1"; "$0" do true', 2, /directory is gone/],
+    [
+      "a directory that is not UTF-8",
+      'cd "$1/$(printf "\\377")"; "$0" do true',
+      2,
+      /directory's name/,
+    ],
+    [
+      "an argument that is not UTF-8",
+      '"$0" do -- echo "$(printf "\\355\\240\\200")"',
+      2,
+      /argument 4/,
+    ],
+    ["a full device for stderr", '"$0" do -- no-such-command 2>/dev/full', 127, /^$/],
+    ["a wrong use and a full device", '"$0" do --nope 2>/dev/full', 2, /^$/],
+  ] as [string, string, number, RegExp][]
+) {
+  Deno.test(`${what}: one line on stderr, exit status ${status}`, async () => {
+    const directory = await Deno.makeTempDir();
+    const unnamed = 'mkdir "$1/$(printf "\\377")"';
+    const args = ["-c", what.startsWith("a directory") ? `${unnamed}; ${script}` : script];
+    try {
+      const { code, stderr } = await run(["bash", ...args, DVISOR, directory]);
+      assertMatch(stderr.replace(/^dvisor: (.*)\n$/, "$1"), says);
+      assertEquals(code, status);
+    } finally {
+      await run(["rm", "-rf", directory]);
+    }
+  });
+}
+
+Deno.test("characters of every length are UTF-8", async () => {
+  const text = "a\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\u{10000}\u{10ffff}";
+  assertEquals((await dvisor("do", "--", "printf", "%s", text)).stdout, text);
+});
+
+Deno.test("a soft limit of the caller's is one that the guest may raise", async () => {
+  const guest =
+    "ulimit -f; ulimit -f unlimited; head -c 20M /dev/zero | dd of=/tmp/f status=none; echo $?";
+  const { stdout } = await run([
+    "bash",
+    "-c",
+    `ulimit -Sf 10000; "$0" do -- bash -c '${guest}'`,
+    DVISOR,
+  ]);
+  assertEquals(stdout, "10000\n0\n");
+});
+
+Deno.test("a full disk for the debug log does not end the sandbox", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    for (const name of ["cli", "sentry", "strace"]) {
+      Deno.symlinkSync("/dev/full", `${directory}/${name}.log`);
+    }
+    const { code, stdout } = await dvisor("do", "--debug-log", directory, "--strace", "echo", "on");
+    assertEquals([code, stdout], [0, "on\n"]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
 
 Deno.test("help and version go to stdout", async () => {
   assertMatch((await dvisor("--help")).stdout, /^Usage: dvisor COMMAND/);

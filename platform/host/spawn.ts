@@ -23,6 +23,8 @@ export type SpawnLibrary = ReturnType<typeof openRarelyCalled<typeof symbols>>;
 
 /** The most that dv_sandbox_mount and dv_receive_with_fds fill in. */
 export const MAX_MOUNTS = 64;
+/** One mount is the root. */
+export const MAX_VOLUMES = MAX_MOUNTS - 1;
 export const MAX_FDS = MAX_MOUNTS + 16;
 
 let library: SpawnLibrary | null = null;

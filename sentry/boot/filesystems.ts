@@ -113,7 +113,8 @@ function mountAt(
     err = fits ? ctx.mountNs.mount(fs, source, flags, at) : -ENOTDIR;
   }
   if (err === 0) return;
-  const what = `cannot mount ${source} at ${path}: ${errnoName(-err)}`;
+  const why = err === -EINVAL ? `".." in what is not there` : errnoName(-err);
+  const what = `cannot mount ${source} at ${path}: ${why}`;
   throw source === "volume" ? new BootError(what, BAD_USE) : new BootError(what);
 }
 
