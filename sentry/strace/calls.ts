@@ -420,6 +420,8 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   finit_module: [fd, string, hex],
   delete_module: [string, openFlags],
   kexec_load: [ptr, size, ptr, hex],
+  lsm_get_self_attr: [int, ptr, ptr, hex],
+  lsm_set_self_attr: [int, ptr, uint, hex],
   lsm_list_modules: [arrayOut(int64), boxedOut(uint32), hex],
   seccomp: [system.seccompOperation, system.seccompFlags, ptr],
   ptrace: [system.ptraceRequest, pid, hex, hex],

@@ -1,6 +1,12 @@
-/** capget(2), capset(2), lsm_list_modules(2). */
-import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
-import { SYS_capget, SYS_capset, SYS_lsm_list_modules } from "../../platform/abi/amd64/syscalls.ts";
+/** capget(2), capset(2), and what there is to know of security modules: lsm_list_modules(2) and the like. */
+import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../platform/abi/errno.ts";
+import {
+  SYS_capget,
+  SYS_capset,
+  SYS_lsm_get_self_attr,
+  SYS_lsm_list_modules,
+  SYS_lsm_set_self_attr,
+} from "../../platform/abi/amd64/syscalls.ts";
 import {
   _LINUX_CAPABILITY_VERSION_1,
   _LINUX_CAPABILITY_VERSION_2,
@@ -101,7 +107,45 @@ export function lsmListModules(t: Task, args: SyscallArguments): number {
   return t.copyOutI64(args.addr(0), LSM_ID_CAPABILITY) < 0 ? -EFAULT : 1;
 }
 
+const LSM_FLAG_SINGLE = 1;
+/** struct lsm_ctx: id, flags, its whole length, that of the context behind it; 64 bits each. */
+const LSM_CTX_SIZE = 32;
+const MAX_LSM_CTX_SIZE = 4096;
+
+/** lsm_get_self_attr(2): the one module has no attributes. */
+export function lsmGetSelfAttr(t: Task, args: SyscallArguments): number {
+  const [attr, ctxAddr, sizeAddr, flags] = [args.u32(0), args.addr(1), args.addr(2), args.u32(3)];
+  if (attr === 0 || sizeAddr === 0) return -EINVAL;
+  if (t.copyIn(sizeAddr, t.scratch, 0, 4) < 0) return -EFAULT;
+  const room = t.scratchView.getUint32(0, true);
+  if (flags !== 0) {
+    if (flags !== LSM_FLAG_SINGLE || ctxAddr === 0) return -EINVAL;
+    t.scratch.fill(0, 0, 8);
+    if (t.copyIn(ctxAddr, t.scratch, 0, Math.min(room, 8)) < 0) return -EFAULT;
+    if (t.scratchView.getUint32(0, true) === 0 && t.scratchView.getUint32(4, true) === 0) {
+      return -EINVAL;
+    }
+  }
+  return t.copyOutU32(sizeAddr, 0) < 0 ? -EFAULT : -EOPNOTSUPP;
+}
+
+/** lsm_set_self_attr(2). */
+export function lsmSetSelfAttr(t: Task, args: SyscallArguments): number {
+  const [ctxAddr, size, flags] = [args.addr(1), args.u32(2), args.u32(3)];
+  if (flags !== 0 || size < LSM_CTX_SIZE) return -EINVAL;
+  if (size > MAX_LSM_CTX_SIZE) return -E2BIG;
+  const ctx = new Uint8Array(size);
+  if (t.copyIn(ctxAddr, ctx, 0, size) < 0) return -EFAULT;
+  const v = new DataView(ctx.buffer);
+  const u64 = (at: number) => v.getUint32(at, true) + v.getUint32(at + 4, true) * 2 ** 32;
+  const [length, contextLength] = [u64(16), u64(24)];
+  if (size < length || length < LSM_CTX_SIZE + contextLength) return -EINVAL;
+  return -EOPNOTSUPP;
+}
+
 export const rows: SyscallRow[] = [
+  [SYS_lsm_get_self_attr, "lsm_get_self_attr", lsmGetSelfAttr, FULL],
+  [SYS_lsm_set_self_attr, "lsm_set_self_attr", lsmSetSelfAttr, FULL],
   [SYS_lsm_list_modules, "lsm_list_modules", lsmListModules, FULL],
   [SYS_capget, "capget", capget, FULL],
   [SYS_capset, "capset", capset, FULL],

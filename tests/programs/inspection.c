@@ -323,3 +323,40 @@ TEST(modules, "lsm_list_modules names the capability module") {
   size = sizeof ids;
   FAILS(syscall(461, NULL, &size, 0), EFAULT);
 }
+
+TEST(module_attributes, "a module without attributes has none to be read or set") {
+  struct {
+    uint64_t id, flags, length, context_length;
+  } ctx[4] = {0};
+  uint64_t ids[8];
+  uint32_t size = sizeof ids;
+  long count = syscall(461, ids, &size, 0);
+  SKIP_UNLESS(count >= 0 || errno != ENOSYS, "the kernel is older than 6.8");
+  FAILS(syscall(459, 0, ctx, &size, 0), EINVAL);
+  FAILS(syscall(459, 100, ctx, NULL, 0), EINVAL);
+  FAILS(syscall(459, 100, ctx, (void *)8, 0), EFAULT);
+  FAILS(syscall(459, 100, ctx, &size, 2), EINVAL);
+  size = sizeof ctx;
+  FAILS(syscall(459, 100, ctx, &size, 1), EINVAL);
+  FAILS(syscall(459, 100, NULL, &size, 1), EINVAL);
+  FAILS(syscall(460, 100, ctx, sizeof ctx[0], 1), EINVAL);
+  FAILS(syscall(460, 100, ctx, 8, 0), EINVAL);
+  FAILS(syscall(460, 100, ctx, 5000, 0), E2BIG);
+  FAILS(syscall(460, 100, (void *)8, sizeof ctx[0], 0), EFAULT);
+  FAILS(syscall(460, 100, ctx, sizeof ctx[0], 0), EINVAL);
+  ctx[0].length = sizeof ctx[0];
+  ctx[0].context_length = 1;
+  FAILS(syscall(460, 100, ctx, sizeof ctx[0], 0), EINVAL);
+  ctx[0].id = 100;
+  size = sizeof ctx;
+  FAILS(syscall(459, 100, ctx, &size, 1), EOPNOTSUPP);
+  EQUAL(size, 0);
+  ctx[0].context_length = 0;
+  FAILS(syscall(460, 100, ctx, sizeof ctx[0], 0), EOPNOTSUPP);
+}
+
+TEST(pidfd_info_size, "PIDFD_GET_INFO with less than its first struct is no command of a pidfd") {
+  int fd = OK(syscall(434, getpid(), 0));
+  char info[64] = {0};
+  FAILS(ioctl(fd, _IOC(3, 0xff, 11, 8), info), ENOTTY);
+}

@@ -56,7 +56,8 @@ export class PidFd extends FileDescriptionImpl {
 
 /** PIDFD_GET_INFO: what /proc/PID/status would say, in a struct that grows (Linux: pidfd_info). */
 function pidfdInfo(t: Task, caller: IoctlCaller, size: number, arg: number): number {
-  if (arg === 0 || size < PIDFD_INFO_SIZE_VER0) return -EINVAL;
+  if (size < PIDFD_INFO_SIZE_VER0) return -ENOTTY;
+  if (arg === 0) return -EINVAL;
   const bytes = new Uint8Array(PIDFD_INFO_SIZE);
   const v = new DataView(bytes.buffer);
   if (caller.copyIn(arg, bytes, 0, 8) < 0) return -EFAULT;
