@@ -302,6 +302,7 @@ export class SystrapContext extends Context {
   #queue(op: number, nr: number): number {
     if (this.#commands === COMMAND_MAX) this.flush();
     const at = I_COMMANDS + COMMAND_WORDS * this.#commands++;
+    if (op !== CMD_CALL_RESULT) this.#mayFail = true;
     this.i32[at] = op;
     this.i32[at + 1] = nr;
     return at + 2;
@@ -478,6 +479,7 @@ export class SystrapContext extends Context {
   #takeBatch(): number {
     const commands = this.#commands;
     this.#sent = commands;
+    this.#mayFail = false;
     this.#commands = 0;
     this.#arenaUsed = ARENA_OUT;
     this.fdsQueued = 0;
@@ -485,6 +487,8 @@ export class SystrapContext extends Context {
     this.#holder = null;
     return commands;
   }
+  /** A command of the batch may fail, so that those behind it are not carried out. */
+  #mayFail = false;
   /** Commands of the last reply. A stub that got none leaves the state as the Sentry set it. */
   #sent = 0;
 
@@ -752,7 +756,7 @@ export class SystrapContext extends Context {
 
   /** For dropContext: orders the host thread's end. */
   sendExit(wholeProcess: boolean): void {
-    if (this.#commands > 0) this.flush(); // A failure of what is queued must not keep it.
+    if (this.#mayFail) this.flush(); // A failure of what is queued must not keep it.
     if (this.lost) return;
     this.#word(this.#queue(CMD_EXIT, 0), wholeProcess ? 1 : 0);
     this.#leaving = true;

@@ -509,9 +509,10 @@ static int is_queued_here(void) {
   return 0;
 }
 
-// Whether it wants a processor: one in a futex call of its own does not.
+// Whether it wants a processor: one in a futex call of its own does not, nor one that is yet to be made.
 static int is_busy(int handle) {
-  return !is_chore[handle] && !__atomic_load_n(&slots[handle]->waiting, __ATOMIC_RELAXED);
+  const struct slot *s = slots[handle];
+  return !is_chore[handle] && !__atomic_load_n(&s->waiting, __ATOMIC_RELAXED) && __atomic_load_n(&s->host_tid, __ATOMIC_RELAXED);
 }
 
 // Counted up to `limit`.
