@@ -142,6 +142,7 @@ export async function execProgram(
   const program = await loadProgram(file, scriptPath, argv, open, platform.taskSize);
   if (typeof program === "number") return program;
   const creds = credentialsForExec(t, program.file);
+  if (typeof creds === "number") return dropProgram(program, creds);
   const ctx = platform.newAddressSpace(trustOf(creds.creds));
   if (typeof ctx === "number") return dropProgram(program, -EAGAIN);
   startCpuTime(ctx);

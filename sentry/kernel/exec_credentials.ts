@@ -1,11 +1,14 @@
 /** Credentials after execve(2): set-id bits, file capabilities, ambient ones (cap_bprm_creds_from_file). */
 import { CAP_SETUID, getVfsCapData, VFS_CAP_DATA_SIZE } from "../../platform/abi/capability.ts";
 import {
+  getVfsNsCapData,
   VFS_CAP_FLAGS_EFFECTIVE,
   VFS_CAP_REVISION_2,
   VFS_CAP_REVISION_3,
   VFS_CAP_REVISION_MASK,
+  VFS_NS_CAP_DATA_SIZE,
 } from "../../platform/abi/capability.ts";
+import { EPERM } from "../../platform/abi/errno.ts";
 import { MS_NOSUID } from "../../platform/abi/mount.ts";
 import { S_ISGID, S_ISUID, S_IXGRP } from "../../platform/abi/stat.ts";
 import { type Credentials, hasCapability } from "../auth/credentials.ts";
@@ -34,8 +37,8 @@ export interface ExecCredentials {
   secure: boolean;
 }
 
-/** What the task will be once it runs `file`. */
-export function credentialsForExec(t: Task, file: FileDescription): ExecCredentials {
+/** What the task will be once it runs `file`; -EPERM when it would not have all that the file counts on. */
+export function credentialsForExec(t: Task, file: FileDescription): ExecCredentials | number {
   const { inode } = file;
   const nosuid = (file.mount.flags & MS_NOSUID) !== 0;
   const caps = nosuid ? null : readFileCapabilities(file);
@@ -49,7 +52,7 @@ export function credsForExec(
   gid: number,
   nosuid: boolean,
   file: FileCapabilities | null,
-): ExecCredentials {
+): ExecCredentials | number {
   const honoursSetId = !nosuid && !old.noNewPrivs;
   let euid = honoursSetId && (mode & S_ISUID) !== 0 ? uid : old.euid;
   let egid = honoursSetId && (mode & S_ISGID) !== 0 && (mode & S_IXGRP) !== 0 ? gid : old.egid;
@@ -61,6 +64,8 @@ export function credsForExec(
       capsAnd(old.inheritable, file.inheritable),
     );
     effective = file.effective;
+    // A program that does not know of capabilities could not tell that some are missing.
+    if (effective && !capsSubset(file.permitted, permitted)) return -EPERM;
   }
   // A set-user-id-root program that also has file capabilities gets those alone.
   const onlyFile = file !== null && euid === 0 && old.ruid !== 0;
@@ -110,7 +115,12 @@ function readFileCapabilities(file: FileDescription): FileCapabilities | null {
   if (typeof value === "number" || value.length < VFS_CAP_DATA_SIZE) return null;
   const data = getVfsCapData(new DataView(value.buffer, value.byteOffset, value.length), 0);
   const revision = (data.magicEtc & VFS_CAP_REVISION_MASK) >>> 0;
-  if (revision !== VFS_CAP_REVISION_2 && revision !== VFS_CAP_REVISION_3) return null;
+  if (revision === VFS_CAP_REVISION_3) {
+    // For the user namespace whose root is that user: there is only the first one.
+    if (value.length < VFS_NS_CAP_DATA_SIZE) return null;
+    const { rootid } = getVfsNsCapData(new DataView(value.buffer, value.byteOffset), 0);
+    if (rootid !== 0) return null;
+  } else if (revision !== VFS_CAP_REVISION_2) return null;
   return {
     permitted: [data.permittedLow, data.permittedHigh],
     inheritable: [data.inheritableLow, data.inheritableHigh],

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { CAP_CHOWN, CAP_KILL, CAP_NET_RAW } from "../../platform/abi/capability.ts";
+import { EPERM } from "../../platform/abi/errno.ts";
 import { type Credentials, initialCredentials } from "../auth/credentials.ts";
-import { capBit, CAPS_ALL, CAPS_NONE, capset, fixupSetuid } from "./credentials_change.ts";
-import { credsForExec } from "./exec_credentials.ts";
+import { capBit, CAPS_ALL, CAPS_NONE, capset, capsOr, fixupSetuid } from "./credentials_change.ts";
+import { credsForExec as credsOrError, type ExecCredentials } from "./exec_credentials.ts";
 
 const user: Credentials = initialCredentials(1000, 1000, [1000]);
 const root: Credentials = {
@@ -10,6 +11,12 @@ const root: Credentials = {
   bounding: CAPS_ALL,
   permitted: CAPS_ALL,
 };
+
+function credsForExec(...args: Parameters<typeof credsOrError>): ExecCredentials {
+  const result = credsOrError(...args);
+  if (typeof result === "number") throw new Error(`refused: ${result}`);
+  return result;
+}
 
 Deno.test("a set-user-id-root program gets root's capabilities and AT_SECURE", () => {
   const { creds, secure } = credsForExec(
@@ -47,6 +54,15 @@ Deno.test("file capabilities are bounded, and effective only if the file says so
   const quiet = credsForExec(bounded, 0o100755, 0, 0, false, { ...file, effective: false });
   assertEquals(quiet.creds.effective, CAPS_NONE);
   assertEquals(quiet.creds.permitted, capBit(CAP_NET_RAW));
+});
+
+Deno.test("a program that counts on file capabilities does not run without one of them", () => {
+  const both = capsOr(capBit(CAP_NET_RAW), capBit(CAP_KILL));
+  const file = { permitted: both, inheritable: CAPS_NONE, effective: true };
+  const bounded = { ...user, bounding: capBit(CAP_KILL) };
+  assertEquals(credsOrError(bounded, 0o100755, 0, 0, false, file), -EPERM);
+  const { creds } = credsForExec(bounded, 0o100755, 0, 0, false, { ...file, effective: false });
+  assertEquals(creds.permitted, capBit(CAP_KILL));
 });
 
 Deno.test("an ordinary user keeps ambient capabilities over an ordinary exec", () => {

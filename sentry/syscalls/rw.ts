@@ -29,7 +29,7 @@ import {
 import type { Task } from "../kernel/task.ts";
 import type { UserDst, UserSrc } from "../mm/usermem.ts";
 import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
-import { removePrivileges } from "../vfs/namei.ts";
+import { hasPrivileges, removePrivileges } from "../vfs/namei.ts";
 import { isLong, readInPieces, writeInPieces } from "./long_rw.ts";
 
 const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
@@ -315,7 +315,7 @@ export function doWrite(
 ): SyscallReturn {
   const mode = file.inode.mode;
   if ((mode & S_IFMT) === S_IFREG) {
-    if ((mode & 0o6000) !== 0 && src.remaining > 0) {
+    if (hasPrivileges(file.inode) && src.remaining > 0) {
       const err = removePrivileges(t.creds, file);
       if (err < 0) return err;
     }

@@ -155,6 +155,8 @@ export abstract class Inode {
   btimeNsec = 0;
   /** FS_IMMUTABLE_FL, FS_APPEND_FL … as chattr(1) sets them. */
   flags = 0;
+  /** It may have security.capability; unknown while nobody has written to it (see metadata.ts). */
+  hasCapabilities = false;
   /** See path_answers.ts: what depends on the attributes. */
   answer = -1;
   moreAnswers: number[] | null = null;

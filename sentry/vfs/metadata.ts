@@ -5,6 +5,7 @@ import { ETXTBSY } from "../../platform/abi/errno.ts";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from "../../platform/abi/stat.ts";
 import { S_IXGRP } from "../../platform/abi/stat.ts";
+import { XATTR_NAME_CAPS } from "../../platform/abi/xattr.ts";
 import { type Credentials, hasCapability, inGroup } from "../auth/credentials.ts";
 import { readClock } from "./clock.ts";
 import { invalidatePaths } from "./dentry.ts";
@@ -59,7 +60,16 @@ export function changeOwner(creds: Credentials, p: PathRef, uid: number, gid: nu
       scratch.mode = inode.mode & ~drop;
     }
   }
-  return setAttributes(inode, creds); // The time of change is set even where nothing else is.
+  const err = setAttributes(inode, creds); // The time of change is set even where nothing else is.
+  if (err === 0) dropCapabilities(inode);
+  return err;
+}
+
+/** File capabilities go with the owner and the content that they were given to, whoever changes it (inode_killpriv). */
+function dropCapabilities(inode: Inode): void {
+  if (!inode.hasCapabilities || (inode.mode & S_IFMT) === S_IFDIR) return;
+  inode.hasCapabilities = false;
+  inode.removexattr(XATTR_NAME_CAPS);
 }
 
 /** Setuid and setgid bits that a change of owner or content takes away (setattr_should_drop_*). */
@@ -148,13 +158,21 @@ function setSize(creds: Credentials, inode: Inode, size: number, more: number): 
     scratch.mask |= ATTR_MODE;
     scratch.mode = inode.mode & ~drop;
   }
-  return inode.setattr(scratch, creds);
+  const err = inode.setattr(scratch, creds);
+  if (err === 0) dropCapabilities(inode);
+  return err;
 }
 
-/** Before data is written: clears setuid and setgid bits unless CAP_FSETID. Returns 0 or -errno. */
+/** Whether `removePrivileges` may have something to do. */
+export function hasPrivileges(inode: Inode): boolean {
+  return (inode.mode & (S_ISUID | S_ISGID)) !== 0 || inode.hasCapabilities;
+}
+
+/** Before data is written: no file capabilities, nor set-id bits unless CAP_FSETID. Returns 0 or -errno. */
 export function removePrivileges(creds: Credentials, f: FileDescription): number {
   const inode = f.inode;
-  if ((inode.mode & (S_ISUID | S_ISGID)) === 0) return 0; // The usual way out.
+  if (!hasPrivileges(inode)) return 0; // The usual way out.
+  dropCapabilities(inode);
   const drop = writeDrops(creds, inode);
   if (drop === 0) return 0;
   scratch.mask = ATTR_MODE;

@@ -93,7 +93,9 @@ export function setXattr(
   const acl = aclTypeOf(name);
   if (acl !== 0) return setAcl(creds, inode, acl, value);
   const err = attributePermission(creds, inode, name, MAY_WRITE) || checkName(inode, name);
-  return err < 0 ? err : inode.setxattr(name, value, flags);
+  if (err < 0) return err;
+  if (name === XATTR_NAME_CAPS) inode.hasCapabilities = true;
+  return inode.setxattr(name, value, flags);
 }
 
 export function removeXattr(creds: Credentials, p: PathRef, name: string): number {

@@ -6,8 +6,16 @@
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/xattr.h>
 
 #define CAP(name) (1u << (name))
+
+static struct __user_cap_data_struct caps[2];
+
+static void get_caps(void) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  OK(syscall(SYS_capget, &header, caps));
+}
 
 static void again(int argc, char **argv) {
   (void)argc;
@@ -15,14 +23,12 @@ static void again(int argc, char **argv) {
     printf("%d %d %d %d\n", getuid(), geteuid(), getgid(), getegid());
     exit(0);
   }
+  if (strcmp(argv[1], "again-caps") == 0) {
+    get_caps();
+    printf("%x\n", caps[0].effective);
+    exit(0);
+  }
   exit(99);
-}
-
-static struct __user_cap_data_struct caps[2];
-
-static void get_caps(void) {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  OK(syscall(SYS_capget, &header, caps));
 }
 
 static int set_caps(void) {
@@ -171,13 +177,18 @@ TEST(bad_headers, "capget and capset check their header") {
   FAILS(syscall(SYS_capget, nowhere, caps), EFAULT);
 }
 
-/* Copies this program to ./copy with a mode, and runs it as user and group 1000. */
-static char *ids_of_copy(mode_t mode, uid_t owner, gid_t group, int no_new_privs) {
+static void copy_self(void) {
   int from = OK(open(self, O_RDONLY)), to = OK(open("copy", O_WRONLY | O_CREAT, 0700));
   static char block[1 << 16];
   ssize_t n;
   while ((n = read(from, block, sizeof block)) > 0) EQUAL(write(to, block, n), n);
   close(to);
+  close(from);
+}
+
+/* Copies this program to ./copy with a mode, and runs it as user and group 1000. */
+static char *ids_of_copy(mode_t mode, uid_t owner, gid_t group, int no_new_privs) {
+  copy_self();
   OK(chown("copy", owner, group));
   OK(chmod("copy", mode));
   IN_CHILD(pid, {
@@ -206,6 +217,80 @@ TEST(setgid_program, "a setgid program runs with its group's effective id") {
 TEST(no_new_privs, "with no_new_privs a setuid program gains nothing") {
   NEEDS_ROOT;
   CHECK(strcmp(ids_of_copy(04755, 0, 0, 1), "1000 1000 1000 1000\n") == 0);
+}
+
+/* Gives `file` CAP_CHOWN and CAP_KILL, permitted and effective; for the user namespace of `root`. */
+static int set_file_caps(const char *file, uid_t root) {
+  struct vfs_ns_cap_data data = {.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, .rootid = root};
+  if (root != 0) data.magic_etc = VFS_CAP_REVISION_3 | VFS_CAP_FLAGS_EFFECTIVE;
+  data.data[0].permitted = CAP(CAP_CHOWN) | CAP(CAP_KILL);
+  return setxattr(file, "security.capability", &data, root != 0 ? XATTR_CAPS_SZ_3 : XATTR_CAPS_SZ_2, 0);
+}
+
+/* What ./copy says of its capabilities when user 1000 runs it, or the errno of execve. */
+static char *caps_of_copy(void) {
+  IN_CHILD(pid, {
+    dup2(OK(open("out", O_WRONLY | O_CREAT | O_TRUNC, 0666)), 1);
+    OK(setresuid(1000, 1000, 1000));
+    execl("./copy", "copy", "again-caps", NULL);
+    printf("errno %d\n", errno);
+    fflush(stdout);
+  });
+  join(pid);
+  return read_file("out");
+}
+
+TEST(file_caps, "a program has its file's capabilities, and does not run without one that it counts on") {
+  NEEDS_ROOT;
+  copy_self();
+  OK(chmod("copy", 0755));
+  OK(chmod(".", 0755));
+  OK(set_file_caps("copy", 0));
+  CHECK(strcmp(caps_of_copy(), "21\n") == 0);
+  OK(prctl(PR_CAPBSET_DROP, CAP_KILL));
+  CHECK(strcmp(caps_of_copy(), "errno 1\n") == 0);
+}
+
+TEST(foreign_file_caps, "capabilities for another user namespace give none") {
+  NEEDS_ROOT;
+  copy_self();
+  OK(chmod("copy", 0755));
+  OK(chmod(".", 0755));
+  OK(set_file_caps("copy", 1000));
+  CHECK(strcmp(caps_of_copy(), "0\n") == 0);
+}
+
+static int has_file_caps(const char *file) {
+  char data[XATTR_CAPS_SZ_3];
+  return getxattr(file, "security.capability", data, sizeof data) > 0;
+}
+
+TEST(file_caps_go, "who changes a file's owner or content takes its capabilities, root too") {
+  NEEDS_ROOT;
+  write_file("file", "content");
+  int fd = OK(open("file", O_RDWR));
+  OK(set_file_caps("file", 0));
+  OK(chmod("file", 0755));
+  CHECK(has_file_caps("file"));
+  OK(chown("file", 0, 0));
+  CHECK(!has_file_caps("file"));
+  OK(set_file_caps("file", 0));
+  EQUAL(write(fd, "", 0), 0);
+  CHECK(has_file_caps("file"));
+  EQUAL(write(fd, "x", 1), 1);
+  CHECK(!has_file_caps("file"));
+  OK(set_file_caps("file", 0));
+  OK(ftruncate(fd, 3));
+  CHECK(!has_file_caps("file"));
+  OK(set_file_caps("file", 0));
+  OK(truncate("file", 2));
+  CHECK(!has_file_caps("file"));
+  OK(set_file_caps("file", 0));
+  close(OK(open("file", O_WRONLY | O_TRUNC)));
+  CHECK(!has_file_caps("file"));
+  OK(set_file_caps("file", 0));
+  close(OK(open("file", O_WRONLY)));
+  CHECK(has_file_caps("file"));
 }
 
 TEST(signal_rights, "an ordinary user cannot signal another's process, root can") {

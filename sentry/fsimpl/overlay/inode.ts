@@ -1,6 +1,7 @@
 /** One file of an overlay: an upper inode, or lower ones until it is copied up. */
 import { ELOOP, ENODATA, ENXIO, EOPNOTSUPP, EROFS } from "../../../platform/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
+import { XATTR_NAME_CAPS } from "../../../platform/abi/xattr.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { dropInode } from "../../vfs/dentry.ts";
 import type { FileDescription } from "../../vfs/file.ts";
@@ -156,6 +157,7 @@ export class OverlayInode extends Inode {
 
   #fillCopy(lower: Inode, upper: Inode, dataLength: number): number {
     copyXattrs(lower, upper);
+    this.hasCapabilities = typeof upper.getxattr(XATTR_NAME_CAPS) !== "number";
     if ((lower.mode & S_IFMT) === S_IFREG) {
       const err = copyData(lower, upper, Math.min(lower.size, dataLength));
       if (err < 0) return err;
