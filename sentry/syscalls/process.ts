@@ -1,12 +1,11 @@
-/** fork(2), vfork(2), clone(2), clone3(2), exit(2), exit_group(2), unshare(2), setns(2). */
-import { E2BIG, EBADF, EFAULT, EINVAL, EPERM } from "../../platform/abi/errno.ts";
+/** fork(2), vfork(2), clone(2), clone3(2), exit(2), exit_group(2), unshare(2). */
+import { E2BIG, EFAULT, EINVAL, EPERM } from "../../platform/abi/errno.ts";
 import {
   SYS_clone,
   SYS_clone3,
   SYS_exit,
   SYS_exit_group,
   SYS_fork,
-  SYS_setns,
   SYS_unshare,
   SYS_vfork,
 } from "../../platform/abi/amd64/syscalls.ts";
@@ -38,8 +37,6 @@ import {
 } from "../../platform/abi/sched.ts";
 import { _NSIG, SIGCHLD } from "../../platform/abi/signal.ts";
 import { waitStatusExited } from "../../platform/abi/wait.ts";
-import { CAP_SYS_ADMIN } from "../../platform/abi/capability.ts";
-import { hasCapability } from "../auth/credentials.ts";
 import {
   CLONE_CLEAR_SIGHAND_HI,
   CLONE_INTO_CGROUP_HI,
@@ -186,13 +183,6 @@ export function unshare(t: Task, args: SyscallArguments): number {
   return 0;
 }
 
-/** setns(2): the fds of namespaces in /proc/PID/ns are not there yet. */
-export function setns(t: Task, args: SyscallArguments): number {
-  if (t.fdTable.get(args.i32(0)) === null) return -EBADF;
-  t.kernel.stub(t, "setns");
-  return hasCapability(t.creds, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
-}
-
 export const rows: SyscallRow[] = [
   [SYS_clone, "clone", clone, PARTIAL, "no new user, pid or time namespaces, no CLONE_PTRACE"],
   [SYS_fork, "fork", fork, FULL],
@@ -200,6 +190,5 @@ export const rows: SyscallRow[] = [
   [SYS_exit, "exit", exit, FULL],
   [SYS_exit_group, "exit_group", exitGroupCall, FULL],
   [SYS_unshare, "unshare", unshare, PARTIAL, "no new user, pid or time namespaces"],
-  [SYS_setns, "setns", setns, PARTIAL, "always refused"],
   [SYS_clone3, "clone3", clone3, PARTIAL, "as clone; no CLONE_INTO_CGROUP"],
 ];

@@ -47,6 +47,7 @@ import { rows as rwRows } from "./rw.ts";
 import { rows as schedRows } from "./sched.ts";
 import { rows as selectRows } from "./select.ts";
 import { rows as sendfileRows } from "./sendfile.ts";
+import { rows as setnsRows } from "./setns.ts";
 import { rows as signalRows } from "./signal.ts";
 import { rows as signalWaitRows } from "./signal_wait.ts";
 import { rows as signalfdRows } from "./signalfd.ts";
@@ -112,6 +113,7 @@ export const table: readonly SyscallRow[] = [
   ...schedRows,
   ...selectRows,
   ...sendfileRows,
+  ...setnsRows,
   ...signalRows,
   ...signalWaitRows,
   ...signalfdRows,

@@ -306,3 +306,58 @@ TEST(by_number, "listmount and statmount tell of mounts by number") {
   FAILS(syscall(457, &tell, buffer, sizeof buffer, 0), EINVAL);
   FAILS(syscall(458, &list_it, list, 4, 8), EINVAL);
 }
+
+TEST(enter_again, "setns enters the namespaces of another process, by file or by pidfd") {
+  enter();
+  int up[2], down[2];
+  char byte = 0;
+  OK(pipe(up));
+  OK(pipe(down));
+  IN_CHILD(pid, {
+    OK(unshare(CLONE_NEWNS | CLONE_NEWUTS));
+    OK(mount("in", "m", "tmpfs", 0, NULL));
+    write_file("m/file", "");
+    OK(sethostname("other", 5));
+    EQUAL(write(up[1], &byte, 1), 1);
+    EQUAL(read(down[0], &byte, 1), 1);
+  });
+  EQUAL(read(up[0], &byte, 1), 1);
+  CHECK(!exists("m/file"));
+  char here[4096], file[8192], path[64];
+  CHECK(getcwd(here, sizeof here) != NULL);
+  snprintf(file, sizeof file, "%s/m/file", here);
+  snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);
+  int mine = OK(open("/proc/self/ns/mnt", O_RDONLY)), other = OK(open(path, O_RDONLY));
+  int process = OK(syscall(SYS_pidfd_open, pid, 0)), plain = OK(open(".", O_RDONLY));
+  FAILS(setns(-1, 0), EBADF);
+  FAILS(setns(plain, 0), EINVAL);
+  FAILS(setns(other, CLONE_NEWUTS), EINVAL);
+  FAILS(setns(process, 0), EINVAL);
+  FAILS(setns(process, CLONE_NEWNS | CLONE_VM), EINVAL);
+  OK(setns(other, CLONE_NEWNS));
+  CHECK(exists(file));
+  CHECK(getcwd(here, sizeof here) != NULL && strcmp(here, "/") == 0);
+  OK(setns(mine, 0));
+  CHECK(!exists(file));
+  OK(setns(process, CLONE_NEWNS | CLONE_NEWUTS));
+  CHECK(exists(file));
+  char name[65];
+  OK(gethostname(name, sizeof name));
+  CHECK(strcmp(name, "other") == 0);
+  EQUAL(write(down[1], &byte, 1), 1);
+  join(pid);
+  CHECK(exists(file)); /* The namespace lives on with whoever is in it, or has it open. */
+  FAILS(setns(process, CLONE_NEWNS), ESRCH);
+  OK(setns(mine, CLONE_NEWNS));
+  OK(setns(other, CLONE_NEWNS));
+  CHECK(exists(file));
+  int user = OK(open("/proc/self/ns/user", O_RDONLY)), pids = OK(open("/proc/self/ns/pid", O_RDONLY));
+  FAILS(setns(user, 0), EINVAL);
+  OK(setns(pids, CLONE_NEWPID));
+  IN_CHILD(ordinary, {
+    OK(setresuid(1000, 1000, 1000));
+    FAILS(setns(other, CLONE_NEWNS), EPERM);
+    FAILS(setns(user, 0), EINVAL);
+  });
+  join(ordinary);
+}

@@ -26,6 +26,7 @@ import { PseudoFilesystem, PseudoInode } from "../../vfs/anon.ts";
 import { type Dentry, newRootDentry } from "../../vfs/dentry.ts";
 import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
+import { MountNamespace } from "../../vfs/mount.ts";
 import { openPath } from "../../vfs/namei.ts";
 import { currentTask } from "../kernfs/caller.ts";
 import type { KeyedEntry } from "../kernfs/dir.ts";
@@ -56,10 +57,14 @@ const nsFs = new PseudoFilesystem("nsfs", NSFS_MAGIC);
 const dentries = new WeakMap<object, Dentry>();
 let nextMountNamespace = 0xefff0000;
 
-/** An open namespace, for setns(2). */
+/** An open namespace, for setns(2). One of mounts stays as long as it is open. */
 export class NamespaceFile extends FileDescriptionImpl {
-  constructor(readonly namespace: object, readonly cloneFlag: number) {
+  constructor(readonly namespace: object, readonly kind: Kind, readonly cloneFlag: number) {
     super();
+    if (namespace instanceof MountNamespace) namespace.acquire();
+  }
+  override release(_f: FileDescription): void {
+    if (this.namespace instanceof MountNamespace) this.namespace.release();
   }
   override read(): number {
     return -EINVAL;
@@ -87,7 +92,7 @@ export class NamespaceFile extends FileDescriptionImpl {
 function openUserNamespace(): number {
   const t = currentTask()!;
   const ns = t.ns.user;
-  const dentry = dentryOf(ns, "user", CLONE_NEWUSER);
+  const dentry = dentryOf(ns, "user", "user", CLONE_NEWUSER);
   const file = openPath(t.fs.walkContext(t.creds), { mount: nsFs.mount, dentry }, O_RDONLY);
   if (typeof file === "number") return file;
   const fd = t.fdTable.install(file, O_CLOEXEC);
@@ -96,21 +101,28 @@ function openUserNamespace(): number {
 }
 
 class NamespaceInode extends PseudoInode {
-  constructor(ino: number, readonly namespace: object, readonly cloneFlag: number) {
+  constructor(
+    ino: number,
+    readonly namespace: object,
+    readonly kind: Kind,
+    readonly cloneFlag: number,
+  ) {
     super(nsFs, ino, S_IFREG | 0o444, 0, 0);
   }
   override open(file?: FileDescription): number {
-    file!.impl = new NamespaceFile(this.namespace, this.cloneFlag);
+    const { namespace } = this;
+    if (namespace instanceof MountNamespace && namespace.refs === 0) return -ENOENT; // Only its name is kept.
+    file!.impl = new NamespaceFile(namespace, this.kind, this.cloneFlag);
     return 0;
   }
 }
 
 /** The dentry that stands for a namespace; it lives as long as the namespace does. */
-function dentryOf(namespace: object, prefix: string, cloneFlag: number): Dentry {
+function dentryOf(namespace: object, kind: Kind, prefix: string, cloneFlag: number): Dentry {
   let dentry = dentries.get(namespace);
   if (dentry === undefined) {
     const ino = (namespace as { inode?: number }).inode ?? nextMountNamespace++;
-    const inode = new NamespaceInode(ino, namespace, cloneFlag);
+    const inode = new NamespaceInode(ino, namespace, kind, cloneFlag);
     dentry = newRootDentry(nsFs, inode, `${prefix}:[${ino}]`);
     dentries.set(namespace, dentry);
   }
@@ -123,7 +135,7 @@ export class NsDir extends TaskDynamicDir {
   constructor(fs: KernFilesystem, task: Task) {
     super(fs, task, 0o511);
     for (const [name, kind, prefix, flag] of LINKS) {
-      const dentry = (t: Task): Dentry => dentryOf(t.ns[kind], prefix, flag);
+      const dentry = (t: Task): Dentry => dentryOf(t.ns[kind], kind, prefix, flag);
       this.#links.set(
         name,
         new TaskLink(fs, task, 0o777, (t) => dentry(t).name, (t) => {
