@@ -1,5 +1,5 @@
 /** fork(2), vfork(2), clone(2), clone3(2), exit(2), exit_group(2), unshare(2). */
-import { E2BIG, EFAULT, EINVAL, EPERM } from "../../platform/abi/errno.ts";
+import { E2BIG, EFAULT, EINVAL } from "../../platform/abi/errno.ts";
 import {
   SYS_clone,
   SYS_clone3,
