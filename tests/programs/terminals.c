@@ -666,3 +666,23 @@ TEST(no_peer, "a slave has no peer to give") {
   int slave = open_slave(open_master());
   FAILS(ioctl(slave, TIOCGPTPEER, O_RDWR | O_NOCTTY), EIO);
 }
+
+TEST(character_size, "a terminal keeps eight bits without parity, and receives, whatever is asked for") {
+  int master = open_master(), slave = open_slave(master);
+  struct termios t;
+  OK(tcgetattr(slave, &t));
+  t.c_cflag = (t.c_cflag & ~(CSIZE | CREAD)) | CS7 | PARENB | PARODD | CSTOPB;
+  OK(ioctl(slave, TCSETS, &t));
+  OK(tcgetattr(slave, &t));
+  EQUAL(t.c_cflag & (CSIZE | CREAD | PARENB | PARODD | CSTOPB), CS8 | CREAD | PARODD | CSTOPB);
+}
+
+TEST(termio_padding, "TCGETA fills the padding with zero") {
+  int slave = open_slave(open_master());
+  struct termios t;
+  struct termio old;
+  OK(ioctl(slave, TCGETS, &t));
+  memset(&old, 0xff, sizeof old);
+  OK(ioctl(slave, TCGETA, &old));
+  EQUAL(((unsigned char *)&old)[sizeof old - 1], 0);
+}

@@ -3,6 +3,7 @@ import {
   B38400,
   CREAD,
   CS8,
+  CSIZE,
   ECHO,
   ECHOCTL,
   ECHOE,
@@ -18,6 +19,7 @@ import {
   NCCS,
   ONLCR,
   OPOST,
+  PARENB,
   putTermios,
   putTermios2,
   TERMIO_OFF_CC,
@@ -105,6 +107,11 @@ export function keepLocked(s: Termios, old: Termios, locked: Termios): void {
   for (let i = 0; i < NCCS; i++) if (locked.cc[i] !== 0) s.cc[i] = old.cc[i];
 }
 
+/** Linux: pty_set_termios. A pty has eight bits without parity and receives, whatever is asked for. */
+export function keepCharacterSize(s: Termios): void {
+  s.cflag = ((s.cflag & ~(CSIZE | PARENB)) | CS8 | CREAD) >>> 0;
+}
+
 export function copyTermios(s: Termios): Termios {
   return { ...s, cc: s.cc.slice() };
 }
@@ -126,6 +133,7 @@ export function encodeTermios(v: DataView, form: number, s: Termios): void {
   v.setUint16(TERMIO_OFF_LFLAG, s.lflag, true);
   v.setUint8(TERMIO_OFF_LINE, s.line);
   for (let i = 0; i < NCC; i++) v.setUint8(TERMIO_OFF_CC + i, s.cc[i]);
+  v.setUint8(TERMIO_OFF_CC + NCC, 0); // Padding.
 }
 
 /** Changes `s`; what a form does not carry (speeds, high halves, later characters) stays. */

@@ -40,6 +40,7 @@ import {
   FORM_TERMIO,
   FORM_TERMIOS,
   FORM_TERMIOS2,
+  keepCharacterSize,
   keepLocked,
   termiosSize,
 } from "./termios.ts";
@@ -245,6 +246,7 @@ function setAttributes(tty: Tty, t: Task, arg: number, form: number, flush: bool
   tty.changeTermios((s) => {
     decodeTermios(view, form, s);
     keepLocked(s, old, tty.termiosLocked);
+    keepCharacterSize(s);
   });
   return 0;
 }
