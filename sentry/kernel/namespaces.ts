@@ -1,5 +1,27 @@
 /** Namespaces a task is in (Linux: nsproxy); namespaces(7). Immutable but for what is inside each. */
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+} from "../../platform/abi/sched.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
+
+/** CLONE_NEW* of each kind, in the order in which Linux looks at them. */
+export const CLONE_FLAGS: Readonly<Record<keyof NamespaceSet, number>> = {
+  user: CLONE_NEWUSER,
+  mount: CLONE_NEWNS,
+  uts: CLONE_NEWUTS,
+  ipc: CLONE_NEWIPC,
+  pid: CLONE_NEWPID,
+  cgroup: CLONE_NEWCGROUP,
+  net: CLONE_NEWNET,
+  time: CLONE_NEWTIME,
+};
 
 let nextInode = 0xf0000000;
 

@@ -1,37 +1,18 @@
 /** setns(2); namespaces(7). */
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "../../platform/abi/capability.ts";
 import { EBADF, EINVAL, EPERM, ESRCH, EUSERS } from "../../platform/abi/errno.ts";
-import {
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWTIME,
-  CLONE_NEWUSER,
-  CLONE_NEWUTS,
-} from "../../platform/abi/sched.ts";
+import { CLONE_NEWNS, CLONE_NEWTIME, CLONE_NEWUSER } from "../../platform/abi/sched.ts";
 import { SYS_setns } from "../../platform/abi/amd64/syscalls.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { PidFd } from "../fsimpl/anon/pidfd.ts";
 import { isGone, mayPtrace } from "../fsimpl/proc/access.ts";
 import { NamespaceFile } from "../fsimpl/proc/ns_dir.ts";
-import type { NamespaceSet } from "../kernel/namespaces.ts";
+import { CLONE_FLAGS, type NamespaceSet } from "../kernel/namespaces.ts";
 import { FULL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 
-/** In the order in which Linux looks at them. */
-const KINDS: readonly (readonly [number, keyof NamespaceSet])[] = [
-  [CLONE_NEWUSER, "user"],
-  [CLONE_NEWNS, "mount"],
-  [CLONE_NEWUTS, "uts"],
-  [CLONE_NEWIPC, "ipc"],
-  [CLONE_NEWPID, "pid"],
-  [CLONE_NEWCGROUP, "cgroup"],
-  [CLONE_NEWNET, "net"],
-  [CLONE_NEWTIME, "time"],
-];
-const ALL = KINDS.reduce((flags, [flag]) => flags | flag, 0);
+const KINDS = Object.keys(CLONE_FLAGS) as (keyof NamespaceSet)[];
+const ALL = KINDS.reduce((flags, kind) => flags | CLONE_FLAGS[kind], 0);
 
 /** setns(2): by a file of /proc/PID/ns, or some or all of another process's namespaces by its pidfd. */
 export function setns(t: Task, args: SyscallArguments): number {
@@ -51,7 +32,8 @@ export function setns(t: Task, args: SyscallArguments): number {
 
 function enter(t: Task, from: Partial<NamespaceSet>, flags: number): number {
   const changed: Partial<NamespaceSet> = {};
-  for (const [flag, kind] of KINDS) {
+  for (const kind of KINDS) {
+    const flag = CLONE_FLAGS[kind];
     if ((flags & flag) === 0) continue;
     const err = mayEnter(t, flag);
     if (err < 0) return err;

@@ -59,20 +59,20 @@ void dv_realtime(double *out) {
   out[1] = t.tv_nsec;
 }
 
+static void cpuid(unsigned leaf, unsigned index, unsigned out[4]) {
+  __asm__("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(index));
+}
+
 // As the kernel gave it. glibc's getauxval has a word of its own for AT_HWCAP, for its library paths.
 double dv_auxval(int type) {
   static unsigned long aux[64];
   if (aux[0] == 0 && prctl(0x41555856 /* PR_GET_AUXV, 6.4 */, aux, sizeof aux, 0, 0) < 0) aux[0] = AT_NULL;
   for (int i = 0; i < 64 && aux[i] != AT_NULL; i += 2)
     if (aux[i] == (unsigned long)type) return aux[i + 1];
-  unsigned a = 1, b, c = 0, d;
   if (type != AT_HWCAP) return getauxval(type);
-  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  return d;
-}
-
-static void cpuid(unsigned leaf, unsigned index, unsigned out[4]) {
-  __asm__("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(index));
+  unsigned features[4];
+  cpuid(1, 0, features);
+  return features[3];
 }
 
 // The FP state that programs have without asking for more (AMX tiles take arch_prctl): the size of its XSAVE

@@ -2,16 +2,7 @@
 import { EINVAL, ENOENT, ENOTTY, EPERM } from "../../../platform/abi/errno.ts";
 import { O_CLOEXEC, O_RDONLY } from "../../../platform/abi/fcntl.ts";
 import { DT_LNK } from "../../../platform/abi/dirent.ts";
-import {
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWTIME,
-  CLONE_NEWUSER,
-  CLONE_NEWUTS,
-} from "../../../platform/abi/sched.ts";
+import { CLONE_NEWPID, CLONE_NEWUSER } from "../../../platform/abi/sched.ts";
 import { NSFS_MAGIC } from "../../../platform/abi/mount.ts";
 import {
   NS_GET_NSTYPE,
@@ -20,7 +11,7 @@ import {
   NS_GET_USERNS,
 } from "../../../platform/abi/ioctl.ts";
 import { S_IFREG } from "../../../platform/abi/stat.ts";
-import type { NamespaceProxy } from "../../kernel/namespaces.ts";
+import { CLONE_FLAGS, type NamespaceSet } from "../../kernel/namespaces.ts";
 import type { Task } from "../../kernel/task.ts";
 import { PseudoFilesystem, PseudoInode } from "../../vfs/anon.ts";
 import { type Dentry, newRootDentry } from "../../vfs/dentry.ts";
@@ -34,23 +25,20 @@ import type { KernFilesystem } from "../kernfs/inode.ts";
 import { isGone } from "./access.ts";
 import { TaskDynamicDir, TaskLink } from "./task_inode.ts";
 
-type Kind = keyof Pick<
-  NamespaceProxy,
-  "cgroup" | "ipc" | "mount" | "net" | "pid" | "time" | "user" | "uts"
->;
+type Kind = keyof NamespaceSet;
 
-/** [name in ns/, field of NamespaceProxy, what the link reads before the number, CLONE_NEW*] */
-const LINKS: readonly (readonly [string, Kind, string, number])[] = [
-  ["cgroup", "cgroup", "cgroup", CLONE_NEWCGROUP],
-  ["ipc", "ipc", "ipc", CLONE_NEWIPC],
-  ["mnt", "mount", "mnt", CLONE_NEWNS],
-  ["net", "net", "net", CLONE_NEWNET],
-  ["pid", "pid", "pid", CLONE_NEWPID],
-  ["pid_for_children", "pid", "pid", CLONE_NEWPID],
-  ["time", "time", "time", CLONE_NEWTIME],
-  ["time_for_children", "time", "time", CLONE_NEWTIME],
-  ["user", "user", "user", CLONE_NEWUSER],
-  ["uts", "uts", "uts", CLONE_NEWUTS],
+/** [name in ns/, field of NamespaceProxy, what the link reads before the number] */
+const LINKS: readonly (readonly [string, Kind, string])[] = [
+  ["cgroup", "cgroup", "cgroup"],
+  ["ipc", "ipc", "ipc"],
+  ["mnt", "mount", "mnt"],
+  ["net", "net", "net"],
+  ["pid", "pid", "pid"],
+  ["pid_for_children", "pid", "pid"],
+  ["time", "time", "time"],
+  ["time_for_children", "time", "time"],
+  ["user", "user", "user"],
+  ["uts", "uts", "uts"],
 ];
 
 const nsFs = new PseudoFilesystem("nsfs", NSFS_MAGIC);
@@ -59,9 +47,12 @@ let nextMountNamespace = 0xefff0000;
 
 /** An open namespace, for setns(2). One of mounts stays as long as it is open. */
 export class NamespaceFile extends FileDescriptionImpl {
-  constructor(readonly namespace: object, readonly kind: Kind, readonly cloneFlag: number) {
+  constructor(readonly namespace: object, readonly kind: Kind) {
     super();
     if (namespace instanceof MountNamespace) namespace.acquire();
+  }
+  get cloneFlag(): number {
+    return CLONE_FLAGS[this.kind];
   }
   override release(_f: FileDescription): void {
     if (this.namespace instanceof MountNamespace) this.namespace.release();
@@ -92,7 +83,7 @@ export class NamespaceFile extends FileDescriptionImpl {
 function openUserNamespace(): number {
   const t = currentTask()!;
   const ns = t.ns.user;
-  const dentry = dentryOf(ns, "user", "user", CLONE_NEWUSER);
+  const dentry = dentryOf(ns, "user", "user");
   const file = openPath(t.fs.walkContext(t.creds), { mount: nsFs.mount, dentry }, O_RDONLY);
   if (typeof file === "number") return file;
   const fd = t.fdTable.install(file, O_CLOEXEC);
@@ -101,28 +92,23 @@ function openUserNamespace(): number {
 }
 
 class NamespaceInode extends PseudoInode {
-  constructor(
-    ino: number,
-    readonly namespace: object,
-    readonly kind: Kind,
-    readonly cloneFlag: number,
-  ) {
+  constructor(ino: number, readonly namespace: object, readonly kind: Kind) {
     super(nsFs, ino, S_IFREG | 0o444, 0, 0);
   }
   override open(file?: FileDescription): number {
     const { namespace } = this;
     if (namespace instanceof MountNamespace && namespace.refs === 0) return -ENOENT; // Only its name is kept.
-    file!.impl = new NamespaceFile(namespace, this.kind, this.cloneFlag);
+    file!.impl = new NamespaceFile(namespace, this.kind);
     return 0;
   }
 }
 
 /** The dentry that stands for a namespace; it lives as long as the namespace does. */
-function dentryOf(namespace: object, kind: Kind, prefix: string, cloneFlag: number): Dentry {
+function dentryOf(namespace: object, kind: Kind, prefix: string): Dentry {
   let dentry = dentries.get(namespace);
   if (dentry === undefined) {
     const ino = (namespace as { inode?: number }).inode ?? nextMountNamespace++;
-    const inode = new NamespaceInode(ino, namespace, kind, cloneFlag);
+    const inode = new NamespaceInode(ino, namespace, kind);
     dentry = newRootDentry(nsFs, inode, `${prefix}:[${ino}]`);
     dentries.set(namespace, dentry);
   }
@@ -134,8 +120,8 @@ export class NsDir extends TaskDynamicDir {
 
   constructor(fs: KernFilesystem, task: Task) {
     super(fs, task, 0o511);
-    for (const [name, kind, prefix, flag] of LINKS) {
-      const dentry = (t: Task): Dentry => dentryOf(t.ns[kind], kind, prefix, flag);
+    for (const [name, kind, prefix] of LINKS) {
+      const dentry = (t: Task): Dentry => dentryOf(t.ns[kind], kind, prefix);
       this.#links.set(
         name,
         new TaskLink(fs, task, 0o777, (t) => dentry(t).name, (t) => {
