@@ -5,6 +5,7 @@
  */
 import {
   EACCES,
+  EAGAIN,
   EEXIST,
   EFAULT,
   EINVAL,
@@ -39,10 +40,10 @@ import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { isData, mayExpand, mayHaveMoreData, type MemoryLimits } from "./limits.ts";
-import { lockedBytes, populate } from "./locking.ts";
+import { lockedBytes, populate, unlockRange } from "./locking.ts";
 import { seenString } from "./seen_strings.ts";
 import { type ImageCache, type TextImage, TRAMPOLINE_SPACE } from "./text_image.ts";
-import { MARK_DONTFORK, MARK_LOCKED_ON_FAULT, MARK_SEALED } from "./vma.ts";
+import { MARK_DONTFORK, MARK_LOCKED_ON_FAULT, MARK_NOHUGEPAGE, MARK_SEALED } from "./vma.ts";
 import { MAX_MAP_COUNT, Vma, VmaList } from "./vma.ts";
 
 export const PAGE_SIZE = 4096;
@@ -52,6 +53,9 @@ export const MMAP_MIN_ADDR = 65536;
 const DIRECT_COPY = 32768;
 /** Linux's stack_guard_gap: what stays free below a mapping that grows down. */
 const STACK_GUARD_GAP = 256 * PAGE_SIZE;
+/** What a mapping keeps of mmap's flags (Linux: calc_vm_flag_bits). */
+const KEPT_FLAGS = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_LOCKED |
+  MAP_NORESERVE;
 /** Name of the mappings of trampolines, as /proc/PID/maps shows them. */
 export const TRAMPOLINES = "[dvisor]";
 /** At most: what is not mapped of it faults. */
@@ -66,6 +70,12 @@ interface Pending {
 
 export const pageUp = (n: number): number => Math.ceil(n / PAGE_SIZE) * PAGE_SIZE;
 export const pageDown = (n: number): number => Math.floor(n / PAGE_SIZE) * PAGE_SIZE;
+
+/** As Linux's PAGE_ALIGN of 64 bits: what rounds up to 2^64 is nothing. */
+function wrappedPageUp(n: number): number {
+  const size = pageUp(n);
+  return size >= 2 ** 64 ? 0 : size;
+}
 
 let nextShareId = 1;
 const found = new Int32Array(2);
@@ -364,21 +374,24 @@ export class MemoryManager {
       : 0;
     const at = this.#place(addr, size, flags, room);
     if (at < 0) return at;
-    if (!this.#hasRoom(at, size, prot, flags, limits)) return -ENOMEM;
     if (this.vmas.all.length >= MAX_MAP_COUNT) return -ENOMEM;
-    if (this.isSealed(at, at + size)) return -EPERM;
-    if (this.#isDenied(prot, prot)) return -EACCES;
     const shared = (flags & MAP_SHARED) !== 0;
+    if (file !== null) {
+      if (shared && (prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
+      if (!file.readable) return -EACCES;
+    }
+    if (this.#isDenied(prot, prot)) return -EACCES;
+    if (!this.#hasRoom(at, size, prot, flags, limits)) return -ENOMEM;
+    if (this.isSealed(at, at + size)) return -EPERM;
     let maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
     let hostFd = -1;
     let hostOffset = 0;
     let image: TextImage | null = null;
     if (file !== null) {
-      if (!file.readable) return -EACCES;
-      if (shared && (prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
       if (shared && (!file.writable || isSealedAgainstWrites(file))) maxProt &= ~PROT_WRITE;
       const mapping = file.impl.hostMapping(file, offset, size, prot, shared);
       if (typeof mapping === "number") return mapping;
+      if ((flags & MAP_GROWSDOWN) !== 0) return -EINVAL;
       hostFd = mapping.fd;
       hostOffset = mapping.offset;
       const isText = hostFd >= 0 && !shared && (prot & PROT_EXEC) !== 0;
@@ -397,17 +410,17 @@ export class MemoryManager {
     const keep = MAP_NORESERVE | MAP_STACK | MAP_POPULATE;
     let hostFlags = MAP_FIXED | (flags & keep) | (shared ? MAP_SHARED : MAP_PRIVATE);
     if (hostFd < 0) hostFlags |= MAP_ANONYMOUS;
-    const marks = (flags & MAP_LOCKED) !== 0 ? this.futureMarks : 0;
+    let marks = (flags & MAP_LOCKED) !== 0 ? this.futureMarks : 0;
     if ((flags & MAP_LOCKED) !== 0 && marks === 0) hostFlags |= MAP_POPULATE;
+    if ((flags & MAP_STACK) !== 0) marks |= MARK_NOHUGEPAGE;
     ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset, image ?? file?.inode ?? null);
     this.#note(ctx, at, at + size);
-    const vmaFlags = flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
     const shareId = shared && file === null ? nextShareId++ : 0;
     const vma = new Vma(
       at,
       at + size,
       prot,
-      vmaFlags,
+      flags & KEPT_FLAGS,
       file?.acquire() ?? null,
       file === null ? (shareId !== 0 ? 0 : at) : offset,
       "",
@@ -440,6 +453,11 @@ export class MemoryManager {
     return more < size && mayExpand(this, limits, more, prot, flags);
   }
 
+  /** The error that mmap has for the place alone, or 0. */
+  placeError(addr: number, length: number, flags: number): number {
+    return Math.min(0, this.#place(addr, pageUp(length), flags, 0));
+  }
+
   #place(addr: number, size: number, flags: number, room: number): number {
     if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
       if (addr % PAGE_SIZE !== 0) return -EINVAL;
@@ -450,11 +468,13 @@ export class MemoryManager {
       }
       return addr;
     }
-    const hint = pageDown(addr);
-    if (
-      hint >= MMAP_MIN_ADDR && hint + size <= this.taskSize &&
-      !this.vmas.overlaps(hint, hint + size)
-    ) return hint;
+    if (addr >= PAGE_SIZE) {
+      const hint = Math.max(pageDown(addr), MMAP_MIN_ADDR);
+      const next = this.vmas.all[this.vmas.indexAbove(hint)];
+      const isStack = next !== undefined && (next.flags & MAP_GROWSDOWN) !== 0;
+      const top = next === undefined ? Infinity : next.start - (isStack ? STACK_GUARD_GAP : 0);
+      if (hint + size <= Math.min(top, this.taskSize)) return hint;
+    }
     if ((flags & MAP_32BIT) !== 0) {
       const low = this.vmas.findBottomUp(0x4000_0000, 0x8000_0000, size);
       return low < 0 ? -ENOMEM : low;
@@ -575,7 +595,7 @@ export class MemoryManager {
     limits: MemoryLimits,
   ): number {
     const end = addr + pageUp(length);
-    if (end > this.taskSize || end < addr) return -ENOMEM;
+    if (end >= 2 ** 64) return -ENOMEM;
     // What comes before a hole, or before a mapping that refuses, is changed.
     let err = 0;
     let stop = addr;
@@ -607,6 +627,7 @@ export class MemoryManager {
     return (prot & ~vma.maxProt) !== 0 || this.#isDenied(vma.prot, prot) ? -EACCES : 0;
   }
 
+  /** mremap(2), with Linux's order of checks. `lockLimit` in bytes. */
   mremap(
     ctx: Context,
     oldAddr: number,
@@ -615,42 +636,65 @@ export class MemoryManager {
     flags: number,
     newAddr: number,
     limits: MemoryLimits,
+    lockLimit: number,
   ): number {
-    if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL;
-    if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
-    const keepOld = (flags & MREMAP_DONTUNMAP) !== 0;
-    if (keepOld && ((flags & MREMAP_MAYMOVE) === 0 || oldLength !== newLength)) return -EINVAL;
-    if (oldAddr % PAGE_SIZE !== 0) return -EINVAL;
-    let oldSize = pageUp(oldLength);
-    const newSize = pageUp(newLength);
-    if (newSize === 0) return -EINVAL;
+    let oldSize = wrappedPageUp(oldLength);
+    const newSize = wrappedPageUp(newLength);
+    const bad = this.#refusesRemap(oldAddr, oldSize, newSize, flags, newAddr);
+    if (bad < 0) return bad;
     const fixed = (flags & MREMAP_FIXED) !== 0;
-    if (fixed) {
-      if (newAddr % PAGE_SIZE !== 0 || newAddr + newSize > this.taskSize) return -EINVAL;
-      if (newAddr < oldAddr + oldSize && oldAddr < newAddr + newSize) return -EINVAL;
-      if (newAddr < MMAP_MIN_ADDR) return -EPERM;
-    }
+    const keepOld = (flags & MREMAP_DONTUNMAP) !== 0;
     let vma = this.vmas.at(oldAddr);
     if (vma === null) return -EFAULT;
-    if (vma.sealed || (fixed && this.isSealed(newAddr, newAddr + newSize))) return -EPERM;
-    if (oldSize === 0 && !vma.shared) return -EINVAL;
+    if (vma.sealed) return -EPERM;
+    const grows = newSize > oldSize;
+    if (grows || fixed || keepOld) {
+      if (oldSize === 0 && !vma.shared) return -EINVAL;
+      if (oldAddr + Math.min(oldSize, newSize) > vma.end) return -EFAULT;
+    }
+    const more = newSize - oldSize;
+    if (grows) {
+      if (vma.locked && lockedBytes(this) + more > lockLimit) return -EAGAIN;
+      if (!mayExpand(this, limits, more, vma.prot, vma.flags)) return -ENOMEM;
+    }
+    if (fixed) {
+      const err = this.munmap(ctx, newAddr, newSize);
+      if (err < 0) return err;
+    }
     if (newSize < oldSize) { // What is cut off may be of other mappings, too.
       const err = this.munmap(ctx, oldAddr + newSize, oldSize - newSize);
       if (err < 0) return err;
       oldSize = newSize;
-      vma = this.vmas.at(oldAddr)!;
     }
-    if (!fixed && !keepOld && newSize === oldSize) return oldAddr;
-    if (oldAddr + oldSize > vma.end) return -EFAULT;
-    const more = newSize - (keepOld ? 0 : oldSize);
-    if (more > 0 && !mayExpand(this, limits, more, vma.prot, vma.flags)) return -ENOMEM;
+    vma = this.vmas.at(oldAddr); // It may have been cut.
+    if (vma === null) return -EFAULT;
+    if (!fixed && !keepOld && !grows) return oldAddr;
+    if (keepOld && !mayExpand(this, limits, oldSize, vma.prot, vma.flags)) return -ENOMEM;
     const inPlace = !fixed && !keepOld && oldAddr + oldSize === vma.end &&
       oldAddr + newSize <= this.taskSize &&
       !this.vmas.overlaps(vma.end, oldAddr + newSize);
-    if (!inPlace && (flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
-    return inPlace
-      ? this.#growInPlace(ctx, vma, oldAddr, oldSize, newSize)
-      : this.#move(ctx, vma, oldAddr, oldSize, newSize, fixed ? newAddr : -1, keepOld);
+    if (inPlace) return this.#growInPlace(ctx, vma, oldAddr, oldSize, newSize);
+    if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
+    const hint = fixed || keepOld ? newAddr : 0;
+    const at = this.#place(hint, newSize, fixed ? MAP_FIXED : 0, 0);
+    return at < 0 ? at : this.#move(ctx, vma, oldAddr, oldSize, newSize, at, keepOld);
+  }
+
+  /** What is wrong with mremap's arguments whatever is mapped: 0, -EINVAL. */
+  #refusesRemap(
+    oldAddr: number,
+    oldSize: number,
+    newSize: number,
+    flags: number,
+    newAddr: number,
+  ): number {
+    if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL;
+    if (oldAddr % PAGE_SIZE !== 0 || newSize === 0 || newSize > this.taskSize) return -EINVAL;
+    if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) === 0) return 0;
+    if (newAddr > this.taskSize - newSize || newAddr % PAGE_SIZE !== 0) return -EINVAL;
+    if ((flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
+    if ((flags & MREMAP_DONTUNMAP) !== 0 && oldSize !== newSize) return -EINVAL;
+    return newAddr < oldAddr + oldSize && oldAddr < newAddr + newSize ? -EINVAL : 0;
   }
 
   #growInPlace(ctx: Context, vma: Vma, addr: number, oldSize: number, newSize: number): number {
@@ -683,17 +727,11 @@ export class MemoryManager {
     oldAddr: number,
     oldSize: number,
     newSize: number,
-    newAddr: number,
+    at: number,
     keepOld: boolean,
   ): number {
-    let at = newAddr;
-    if (at < 0) {
-      at = this.vmas.findTopDown(MMAP_MIN_ADDR, this.mmapBase, newSize);
-      if (at < 0) return -ENOMEM;
-    }
     this.#settle(ctx, oldAddr, oldAddr + oldSize);
     this.#settle(ctx, at, at + newSize);
-    if (newAddr >= 0) this.#drop(at, at + newSize);
     const moved = vma.slice(oldAddr, oldAddr + Math.max(oldSize, PAGE_SIZE));
     moved.start = at;
     moved.end = at + newSize;
@@ -704,7 +742,7 @@ export class MemoryManager {
     if (!keepOld && oldSize > 0) {
       this.#drop(oldAddr, oldAddr + oldSize);
       this.#note(ctx, oldAddr, oldAddr + oldSize);
-    }
+    } else if (keepOld && vma.locked) unlockRange(this, oldAddr, oldAddr + oldSize);
     this.vmas.insert(moved);
     this.#totalBytes += newSize;
     if (moved.locked && newSize > oldSize) {

@@ -17,6 +17,10 @@ export const MARK_DONTFORK = 4;
 export const MARK_WIPEONFORK = 8;
 export const MARK_DONTDUMP = 16;
 export const MARK_DROPPABLE = 32;
+export const MARK_RANDOM = 64;
+export const MARK_SEQUENTIAL = 128;
+export const MARK_HUGEPAGE = 256;
+export const MARK_NOHUGEPAGE = 512;
 
 /** A NUMA policy as mbind(2) and set_mempolicy(2) give it; null stands for the default. */
 export interface MemoryPolicy {
@@ -89,7 +93,7 @@ export class Vma {
       next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId ||
       next.image !== this.image || next.marks !== this.marks || next.policy !== this.policy
     ) return false;
-    if (this.file === null && next.file === null) return this.shareId === 0;
+    if (this.file === null && this.shareId === 0) return next.file === null;
     return this.file === next.file && next.offset === this.offset + (this.end - this.start);
   }
 }

@@ -1,6 +1,6 @@
 /** madvise(2), msync(2), mincore(2): about pages that are there already. */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
-import { EBUSY, EFAULT, EINTR, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
+import { EACCES, EBUSY, EFAULT, EINTR, EINVAL, ENOMEM, EPERM } from "../../platform/abi/errno.ts";
 import { TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import {
   MADV_COLD,
@@ -46,6 +46,10 @@ import {
   MARK_DONTDUMP,
   MARK_DONTFORK,
   MARK_DROPPABLE,
+  MARK_HUGEPAGE,
+  MARK_NOHUGEPAGE,
+  MARK_RANDOM,
+  MARK_SEQUENTIAL,
   MARK_WIPEONFORK,
   type Vma,
 } from "../mm/vma.ts";
@@ -121,12 +125,20 @@ function populateInTurns(t: Task, start: number, end: number, advice: number): S
 export function advise(t: Task, addr: number, lengthBytes: number, advice: number): number {
   if (!KNOWN_ADVICE.has(advice)) return -EINVAL;
   const length = pageUp(lengthBytes);
-  const end = addr + length;
-  if (end > 2 ** 64) return -EINVAL;
   if (length === 0) return 0;
-  if (end > t.mm.taskSize) return -ENOMEM;
-  const err = refusal(t.mm, addr, end, advice);
-  if (err < 0) return err;
+  if (addr + length >= 2 ** 64) return -EINVAL;
+  const whole = Math.min(addr + length, t.mm.taskSize);
+  const { err, end } = judge(t.mm, addr, whole, advice);
+  if (end > addr) {
+    const r = adviseRun(t, addr, end, advice);
+    if (r < 0 && (err === 0 || r !== -ENOMEM)) return r;
+  }
+  return err < 0 ? err : whole < addr + length ? -ENOMEM : 0;
+}
+
+/** Advice that no mapping there refuses: 0, -ENOMEM where there are holes, or what the host says. */
+function adviseRun(t: Task, addr: number, end: number, advice: number): number {
+  const length = end - addr;
   const host = advice === MADV_DONTNEED_LOCKED ? MADV_DONTNEED : advice;
   if (host === MADV_DONTNEED && t.mm.accessible(addr, length, 0)) {
     // The common case cannot fail for us where every page is mapped: no round trip.
@@ -139,15 +151,46 @@ export function advise(t: Task, addr: number, lengthBytes: number, advice: numbe
   return r;
 }
 
-/** What the mappings there do not take of `advice`: 0, -EINVAL, -EPERM. */
+/** The error of the first mapping in [addr, end) that refuses the advice, and where it begins; else 0 and `end`. */
+function judge(
+  mm: MemoryManager,
+  addr: number,
+  end: number,
+  advice: number,
+): { err: number; end: number } {
+  let err = 0;
+  mm.vmas.some(addr, end, (vma) => {
+    err = refusalOf(vma, advice);
+    if (err < 0) end = Math.max(addr, vma.start);
+    return err < 0;
+  });
+  return { err, end };
+}
+
+/** What the first mapping that does not take `advice` says: 0, -EINVAL, -EPERM, -EACCES. */
 export function refusal(mm: MemoryManager, addr: number, end: number, advice: number): number {
-  if (NOT_ON_LOCKED.has(advice) && isAnyLocked(mm, addr, end)) return -EINVAL;
-  const isSealed = DISCARDS.has(advice) && mm.isSealed(addr, end);
-  if (isSealed && mm.vmas.some(addr, end, isReadOnlySealed)) return -EPERM;
-  const keepsPages = advice === MADV_KEEPONFORK || advice === MADV_DODUMP;
-  if (keepsPages && mm.vmas.some(addr, end, isDroppable)) return -EINVAL;
-  const wantsAnonymous = advice === MADV_WIPEONFORK || advice === MADV_FREE;
-  return wantsAnonymous && mm.vmas.some(addr, end, (vma) => !isAnonymous(vma)) ? -EINVAL : 0;
+  return judge(mm, addr, end, advice).err;
+}
+
+function refusalOf(vma: Vma, advice: number): number {
+  if (isReadOnlySealed(vma) && DISCARDS.has(advice)) return -EPERM;
+  if (vma.locked && NOT_ON_LOCKED.has(advice)) return -EINVAL;
+  switch (advice) {
+    case MADV_KEEPONFORK:
+    case MADV_DODUMP:
+      return isDroppable(vma) ? -EINVAL : 0;
+    case MADV_WIPEONFORK:
+      return isAnonymous(vma) ? 0 : -EINVAL;
+    case MADV_FREE: // A private mapping of /dev/zero has a file, and no page of it.
+      return isAnonymous(vma) || (!vma.shared && vma.file?.impl.mapsAnonymous === true)
+        ? 0
+        : -EINVAL;
+    case MADV_REMOVE:
+      if (isAnonymous(vma)) return -EINVAL;
+      return vma.shared && (vma.maxProt & PROT_WRITE) !== 0 ? 0 : -EACCES;
+    default:
+      return 0;
+  }
 }
 
 function isDroppable(vma: Vma): boolean {
@@ -162,23 +205,25 @@ function isReadOnlySealed(vma: Vma): boolean {
   return vma.sealed && isAnonymous(vma) && (vma.prot & PROT_WRITE) === 0;
 }
 
-/** What smaps shows, and what the list of a fork's child must not hold. */
+/** What smaps shows, and what the list of a fork's child must not hold: marks cleared and set by advice. */
+const MARKS_OF_ADVICE = new Map<number, readonly [number, number]>([
+  [MADV_NORMAL, [MARK_RANDOM | MARK_SEQUENTIAL, 0]],
+  [MADV_RANDOM, [MARK_SEQUENTIAL, MARK_RANDOM]],
+  [MADV_SEQUENTIAL, [MARK_RANDOM, MARK_SEQUENTIAL]],
+  [MADV_DONTFORK, [0, MARK_DONTFORK]],
+  [MADV_DOFORK, [MARK_DONTFORK, 0]],
+  [MADV_WIPEONFORK, [0, MARK_WIPEONFORK]],
+  [MADV_KEEPONFORK, [MARK_WIPEONFORK, 0]],
+  [MADV_DONTDUMP, [0, MARK_DONTDUMP]],
+  [MADV_DODUMP, [MARK_DONTDUMP, 0]],
+  [MADV_HUGEPAGE, [MARK_NOHUGEPAGE, MARK_HUGEPAGE]],
+  [MADV_NOHUGEPAGE, [MARK_HUGEPAGE, MARK_NOHUGEPAGE]],
+]);
+
 function remember(t: Task, addr: number, end: number, advice: number): void {
-  const set = advice === MADV_DONTFORK
-    ? MARK_DONTFORK
-    : advice === MADV_WIPEONFORK
-    ? MARK_WIPEONFORK
-    : advice === MADV_DONTDUMP
-    ? MARK_DONTDUMP
-    : 0;
-  const clear = advice === MADV_DOFORK
-    ? MARK_DONTFORK
-    : advice === MADV_KEEPONFORK
-    ? MARK_WIPEONFORK
-    : advice === MADV_DODUMP
-    ? MARK_DONTDUMP
-    : 0;
-  if ((set | clear) === 0) return;
+  const marks = MARKS_OF_ADVICE.get(advice);
+  if (marks === undefined) return;
+  const [clear, set] = marks;
   t.mm.vmas.change(addr, end, (vma) => vma.marks = (vma.marks & ~clear) | set);
 }
 
@@ -190,6 +235,7 @@ function msync(t: Task, args: SyscallArguments): SyscallReturn {
   if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
   const length = pageUp(args.addr(1));
   if (length === 0 || length === 2 ** 64) return 0; // Rounded up, the longest are nothing.
+  if (addr + length >= 2 ** 64) return -ENOMEM;
   if ((flags & MS_INVALIDATE) !== 0 && isAnyLocked(t.mm, addr, addr + length)) return -EBUSY;
   if (!t.mm.accessible(addr, length, 0)) return -ENOMEM;
   return (flags & MS_SYNC) === 0 ? 0 : t.ctx!.callNow(nr.SYS_msync, addr, length, flags, 0, 0);

@@ -1,6 +1,6 @@
 /** mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), mseal(2), remap_file_pages(2). */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
-import { EAGAIN, EBADF, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP } from "../../platform/abi/errno.ts";
+import { EBADF, EINVAL, ENOMEM, EOPNOTSUPP } from "../../platform/abi/errno.ts";
 import { EOVERFLOW } from "../../platform/abi/errno.ts";
 import { OFFSET_END, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import {
@@ -52,30 +52,46 @@ function mmap(t: Task, args: SyscallArguments): SyscallReturn {
   const length = args.addr(1);
   if (length === 0) return -EINVAL;
   if (length > TASK_SIZE_MAX) return -ENOMEM;
-  if (file !== null && offset + length > OFFSET_END && isBounded(file)) return -EOVERFLOW;
   const type = flags & MAP_TYPE;
-  if (type === MAP_DROPPABLE && anonymous) return mapDroppable(t, args);
-  const validates = type === MAP_SHARED_VALIDATE && !anonymous;
-  if (type !== MAP_SHARED && type !== MAP_PRIVATE && !validates) return -EINVAL;
-  if (validates && (flags & ~KNOWN_MAP_FLAGS) !== 0) return -EOPNOTSUPP;
+  const addr = args.addr(0), prot = args.i32(2) & PROT_ALL;
   if ((flags & MAP_HUGETLB) !== 0) {
     t.kernel.stub(t, "mmap MAP_HUGETLB");
     return -ENOMEM;
   }
-  if ((flags & MAP_GROWSDOWN) !== 0 && (!anonymous || type !== MAP_PRIVATE)) return -EINVAL;
-  let kept = validates ? (flags & ~MAP_TYPE) | MAP_SHARED : flags;
-  kept |= t.mm.futureFlags;
-  if ((kept & MAP_LOCKED) !== 0) {
+  const err = refusesFlags(t, flags, length, file, offset);
+  if (err < 0) return t.mm.placeError(addr, length, flags) || err;
+  if (type === MAP_DROPPABLE) return mapDroppable(t, args);
+  const kept = (type === MAP_SHARED_VALIDATE ? (flags & ~MAP_TYPE) | MAP_SHARED : flags) |
+    t.mm.futureFlags;
+  return t.mm.mmap(t.ctx!, addr, length, prot, kept, file, offset, t.tg.limits);
+}
+
+/** What is wrong with mmap's flags, were there a place: 0 or -errno. */
+function refusesFlags(
+  t: Task,
+  flags: number,
+  length: number,
+  file: FileDescription | null,
+  offset: number,
+): number {
+  const type = flags & MAP_TYPE;
+  if (((flags | t.mm.futureFlags) & MAP_LOCKED) !== 0) {
     const err = mayLockMore(t, pageUp(length));
     if (err < 0) return err;
   }
-  const prot = args.i32(2) & PROT_ALL;
-  const { limits } = t.tg;
-  const r = t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept, file, offset, limits);
-  // A device such as /dev/zero has no host file: its private mapping is anonymous memory.
-  return r === -ENODEV && file?.impl.mapsAnonymous === true
-    ? t.mm.mmap(t.ctx!, args.addr(0), length, prot, kept | MAP_ANONYMOUS, null, 0, limits)
-    : r;
+  if (file === null) {
+    const never = type === MAP_PRIVATE
+      ? 0
+      : type === MAP_SHARED
+      ? MAP_GROWSDOWN
+      : type === MAP_DROPPABLE
+      ? MAP_LOCKED | MAP_GROWSDOWN
+      : flags;
+    return type === 0 || (flags & never) !== 0 ? -EINVAL : 0;
+  }
+  if (offset + pageUp(length) >= (isBounded(file) ? OFFSET_END : 2 ** 64)) return -EOVERFLOW;
+  if (type === MAP_SHARED_VALIDATE) return (flags & ~KNOWN_MAP_FLAGS) !== 0 ? -EOPNOTSUPP : 0;
+  return type === MAP_SHARED || type === MAP_PRIVATE ? 0 : -EINVAL;
 }
 
 /** Whether its mappings must lie before the largest offset; devices may be mapped anywhere. */
@@ -90,7 +106,6 @@ function isBounded(file: FileDescription): boolean {
  */
 function mapDroppable(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.i32(3);
-  if ((flags & (MAP_LOCKED | MAP_HUGETLB | MAP_GROWSDOWN)) !== 0) return -EINVAL;
   const kept = (flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_NORESERVE;
   const size = pageUp(args.addr(1));
   const prot = args.i32(2) & PROT_ALL;
@@ -104,7 +119,7 @@ function mapDroppable(t: Task, args: SyscallArguments): SyscallReturn {
 }
 
 /** Those that MAP_SHARED_VALIDATE accepts (LEGACY_MAP_MASK). */
-const KNOWN_MAP_FLAGS = 0x0013_f9f3 | MAP_SHARED_VALIDATE;
+const KNOWN_MAP_FLAGS = 0x7c07_f9f3;
 
 function munmap(t: Task, args: SyscallArguments): SyscallReturn {
   return t.mm.munmap(t.ctx!, args.addr(0), args.addr(1));
@@ -132,7 +147,7 @@ function protect(t: Task, args: SyscallArguments, asksForKey: boolean): SyscallR
   let length = args.addr(1);
   if (addr % PAGE_SIZE !== 0) return -EINVAL;
   if (length === 0) return 0;
-  if (addr + length > TASK_SIZE_MAX) return -ENOMEM;
+  if (addr + pageUp(length) >= 2 ** 64) return -ENOMEM;
   if ((prot & ~(PROT_ALL | PROT_SEM | grows)) !== 0 || asksForKey) return -EINVAL;
   if (grows !== 0) {
     const vma = t.mm.vmas.at(addr);
@@ -146,19 +161,15 @@ function protect(t: Task, args: SyscallArguments, asksForKey: boolean): SyscallR
 }
 
 function mremap(t: Task, args: SyscallArguments): SyscallReturn {
-  const oldAddr = args.addr(0);
-  const more = pageUp(args.addr(2)) - pageUp(args.addr(1));
-  if (more > 0 && t.mm.vmas.at(oldAddr)?.locked === true && mayLockMore(t, more) < 0) {
-    return -EAGAIN;
-  }
   return t.mm.mremap(
     t.ctx!,
-    oldAddr,
+    args.addr(0),
     args.addr(1),
     args.addr(2),
     args.i32(3),
     args.addr(4),
     t.tg.limits,
+    lockLimit(t),
   );
 }
 
@@ -190,7 +201,7 @@ function remapFilePages(t: Task, args: SyscallArguments): SyscallReturn {
   }
   const { mm } = t;
   const vma = mm.vmas.at(start);
-  if (vma === null || !vma.shared) return -EINVAL;
+  if (vma === null || !vma.shared || vma.file?.writable === false) return -EINVAL;
   if (vma.file === null) {
     t.kernel.stub(t, "remap_file_pages of anonymous memory");
     return -EINVAL;

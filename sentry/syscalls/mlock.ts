@@ -71,7 +71,7 @@ function lock(t: Task, addr: number, length: number, onFault: boolean): SyscallR
   if (end === start) return 0;
   const run = mm.accessibleRun(start, end - start, 0);
   const isWhole = run === end - start;
-  lockRange(mm, start, start + run, onFault || !isWhole); // As Linux: what lies before a hole is locked.
+  lockRange(mm, start, start + run, onFault); // As Linux: what lies before a hole is locked.
   if (!isWhole) return -ENOMEM;
   return onFault ? 0 : makePresent(t, start, end);
 }

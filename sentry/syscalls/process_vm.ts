@@ -49,14 +49,18 @@ export function copyInIovec(
   if (count > 0 && t.copyIn(addr, bytes, 0, bytes.length) < 0) return -EFAULT;
   const view = new DataView(bytes.buffer);
   const ranges: Range[] = [];
-  let total = 0;
   for (let i = 0; i < count; i++) {
     const start = getU64(view, i * IOVEC_SIZE), length = getU64(view, i * IOVEC_SIZE + 8);
     if (length >= OFFSET_END) return -EINVAL;
-    const taken = Math.min(length, MAX_RW_COUNT - total);
-    total += taken;
-    if (checks && start + taken > TASK_SIZE_MAX) return -EFAULT;
-    ranges.push({ addr: start, length: taken });
+    ranges.push({ addr: start, length });
+  }
+  let total = 0;
+  for (const range of ranges) {
+    // Of several ranges each counts as a whole, also what is beyond the limit; a single one is cut first.
+    const judged = count === 1 ? Math.min(range.length, MAX_RW_COUNT) : range.length;
+    if (checks && range.addr + judged > TASK_SIZE_MAX) return -EFAULT;
+    range.length = Math.min(range.length, MAX_RW_COUNT - total);
+    total += range.length;
   }
   return ranges;
 }

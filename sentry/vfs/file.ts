@@ -127,7 +127,7 @@ export abstract class FileDescriptionImpl {
   fdinfo?(f: FileDescription): string;
   /** open(2) succeeded for the task `caller` with all its flags: a tty may become the controlling one. */
   opened?(f: FileDescription, caller: unknown, flags: number): void;
-  /** Mapping it is mapping anonymous memory (/dev/zero), although `hostMapping` says -ENODEV. */
+  /** Its private mappings are anonymous memory (/dev/zero). */
   get mapsAnonymous(): boolean {
     return false;
   }

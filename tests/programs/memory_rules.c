@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 
 #define PAGE 4096
 #ifndef SYS_mseal
@@ -287,4 +288,137 @@ TEST(refused_protections, "mprotect looks at the range before the protection, an
   FAILS(mprotect(at, 4096, PROT_READ | PROT_GROWSDOWN), EINVAL);
   OK(munmap(at, 4096));
   FAILS(mprotect(at, 4096, PROT_READ | PROT_GROWSUP), ENOMEM);
+}
+
+/* The flags that smaps shows of the mapping at an address. */
+static char *flags_of(char *at) {
+  static char flags[256];
+  char begin[32];
+  snprintf(begin, sizeof begin, "%lx-", (unsigned long)at);
+  char *line = strstr(read_file("/proc/self/smaps"), begin);
+  CHECK(line != NULL);
+  line = strstr(line, "VmFlags:");
+  CHECK(line != NULL);
+  snprintf(flags, sizeof flags, "%.*s", (int)strcspn(line, "\n"), line);
+  return flags;
+}
+
+TEST(advice_stops, "advice goes to what lies before a mapping that refuses it, and around holes") {
+  char *at = anonymous(6);
+  memset(at, 1, 6 * PAGE);
+  OK(mlock(at + 2 * PAGE, PAGE));
+  FAILS(madvise(at, 6 * PAGE, MADV_DONTNEED), EINVAL);
+  EQUAL(at[0] + at[PAGE], 0);
+  EQUAL(at[2 * PAGE] + at[3 * PAGE], 2);
+  OK(munlock(at, 6 * PAGE));
+  OK(munmap(at + 2 * PAGE, PAGE));
+  FAILS(madvise(at + PAGE, 5 * PAGE, MADV_DONTNEED), ENOMEM);
+  EQUAL(at[3 * PAGE], 0);
+  FAILS(madvise((void *)-PAGE, PAGE, MADV_DONTNEED), EINVAL);
+  FAILS(madvise(at, PAGE, MADV_REMOVE), EINVAL);
+  int fd = OK(open("file", O_RDWR | O_CREAT, 0644));
+  OK(ftruncate(fd, PAGE));
+  char *private = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  FAILS(madvise(private, PAGE, MADV_REMOVE), EACCES);
+  char *zero = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, OK(open("/dev/zero", O_RDWR)), 0);
+  OK(madvise(zero, PAGE, MADV_FREE));
+}
+
+TEST(shown_flags, "smaps shows what madvise was told, MAP_STACK, and how a shared mapping may be used") {
+  char *at = anonymous(3);
+  OK(madvise(at, PAGE, MADV_RANDOM));
+  CHECK(strstr(flags_of(at), " rr ") != NULL);
+  OK(madvise(at, PAGE, MADV_SEQUENTIAL));
+  CHECK(strstr(flags_of(at), " rr ") == NULL && strstr(flags_of(at), " sr ") != NULL);
+  OK(madvise(at, PAGE, MADV_NORMAL));
+  CHECK(strstr(flags_of(at), " sr ") == NULL);
+  OK(mlock2(at + PAGE, PAGE, 0));
+  OK(munmap(at + 2 * PAGE, PAGE));
+  FAILS(mlock(at + PAGE, 2 * PAGE), ENOMEM);
+  CHECK(strstr(flags_of(at + PAGE), " lo ") != NULL && strstr(flags_of(at + PAGE), " lf ") == NULL);
+  char *stack = mmap(at, PAGE, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_FIXED, -1, 0);
+  CHECK(stack == at);
+  CHECK(strstr(flags_of(stack), " nh ") != NULL);
+  write_file("file", "text");
+  char *shared = mmap(at, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, OK(open("file", O_RDONLY)), 0);
+  CHECK(shared == at);
+  CHECK(strstr(flags_of(shared), " sh ") == NULL && strstr(flags_of(shared), " ms ") != NULL);
+}
+
+TEST(shared_offset, "maps shows where in shared anonymous memory a mapping begins") {
+  char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(at != MAP_FAILED);
+  OK(mprotect(at + PAGE, PAGE, PROT_READ));
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "%lx-%lx r--s 00001000 00:01 ", (unsigned long)(at + PAGE),
+           (unsigned long)(at + 2 * PAGE));
+  CHECK(strstr(read_file("/proc/self/maps"), wanted) != NULL);
+  OK(mprotect(at, 4 * PAGE, PROT_READ | PROT_WRITE));
+  snprintf(wanted, sizeof wanted, "%lx-%lx rw-s 00000000 00:01 ", (unsigned long)at,
+           (unsigned long)(at + 4 * PAGE));
+  CHECK(strstr(read_file("/proc/self/maps"), wanted) != NULL);
+}
+
+TEST(hints, "a hint is rounded up to what may be mapped, and mremap takes one with MREMAP_DONTUNMAP") {
+  char *low = mmap((void *)PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  EQUAL((unsigned long)low, 65536);
+  char *at = anonymous(8);
+  OK(munmap(at, 3 * PAGE));
+  int keep = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+  EQUAL(syscall(SYS_mremap, at + 4 * PAGE, PAGE, PAGE, keep, at + PAGE), (long)(at + PAGE));
+  at[4 * PAGE] = 1;
+  at[PAGE] = 2;
+}
+
+TEST(refused_remaps, "mremap looks at its arguments before it looks at what is mapped") {
+  char *at = anonymous(4);
+  char *nothing = anonymous(4);
+  OK(munmap(nothing, 4 * PAGE));
+  FAILS((long)mremap(nothing, PAGE, -1, MREMAP_MAYMOVE), EINVAL);
+  int keep = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+  FAILS(syscall(SYS_mremap, nothing, PAGE, PAGE, keep, (long)-PAGE), EINVAL);
+  FAILS(syscall(SYS_mremap, at, PAGE, PAGE, keep, at), EINVAL);
+  FAILS((long)mremap(nothing, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at), EFAULT);
+  at[0] = 1; /* Still mapped. */
+  OK(mlock(at, PAGE));
+  OK(syscall(SYS_mremap, at, PAGE, PAGE, keep, 0));
+  CHECK(strstr(flags_of(at), " lo ") == NULL);
+}
+
+TEST(place_first, "mmap finds a place before it judges flags, and a type before growth") {
+  char *at = anonymous(2);
+  OK(munmap(at + PAGE, PAGE));
+  int dir = OK(open(".", O_RDONLY));
+  FAILS((long)mmap(at, PAGE, PROT_READ, 4 | MAP_FIXED_NOREPLACE, dir, 0), EEXIST);
+  FAILS((long)mmap(at + 1, PAGE, PROT_READ, 4 | MAP_FIXED | MAP_ANONYMOUS, -1, 0), EINVAL);
+  FAILS((long)mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, dir, 0), ENODEV);
+  FAILS(syscall(SYS_mmap, NULL, PAGE, PROT_READ, MAP_PRIVATE, dir, (long)-PAGE), EOVERFLOW);
+  int fd = OK(open("file", O_RDWR | O_CREAT, 0644));
+  FAILS(syscall(SYS_mmap, NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0x7ffffffffffff000), EOVERFLOW);
+  FAILS((long)mmap(at + PAGE, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_FIXED_NOREPLACE,
+                   OK(open("/dev/zero", O_RDWR)), 0), EOPNOTSUPP);
+}
+
+TEST(endless_range, "mprotect and msync of more than all memory act on what there is, or on nothing") {
+  char *at = anonymous(2);
+  at[0] = 1;
+  int fd = OK(open("file", O_RDWR | O_CREAT, 0644));
+  OK(ftruncate(fd, PAGE));
+  CHECK(mmap(at, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == at);
+  OK(munmap(at + PAGE, PAGE));
+  FAILS(mprotect(at, 0x800000000000, PROT_READ | PROT_WRITE), ENOMEM);
+  at[0] = 1;
+  OK(mlock(at, PAGE));
+  FAILS(msync(at, (long)-PAGE, MS_INVALIDATE), ENOMEM);
+}
+
+TEST(advice_ranges, "process_madvise judges all lengths, then all addresses, then gives the advice") {
+  char *at = anonymous(1);
+  int self_fd = OK(syscall(SYS_pidfd_open, getpid(), 0));
+  struct iovec ranges[] = {{(void *)(1UL << 63), PAGE}, {at, -1}};
+  FAILS(syscall(SYS_process_madvise, self_fd, ranges, 2, MADV_COLD, 0), EINVAL);
+  ranges[1].iov_len = 0x800000000000;
+  ranges[0] = (struct iovec){at, PAGE};
+  FAILS(syscall(SYS_process_madvise, self_fd, ranges, 2, MADV_COLD, 0), EFAULT);
 }

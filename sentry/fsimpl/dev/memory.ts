@@ -66,6 +66,9 @@ class ZeroFile extends NullFile {
   override hostMapping(): HostMapping | number {
     return ANONYMOUS;
   }
+  override get mapsAnonymous(): boolean {
+    return true;
+  }
 }
 
 class FullFile extends MemoryFile {

@@ -42,7 +42,7 @@ export function residentOf(vma: Vma): number {
 
 export function memorySizes(mm: MemoryManager): MemorySizes {
   const s: MemorySizes = {
-    total: 0,
+    total: mm.totalBytes,
     resident: 0,
     anonymous: 0,
     file: 0,
@@ -55,7 +55,6 @@ export function memorySizes(mm: MemoryManager): MemorySizes {
   for (const vma of mm.vmas.all) {
     const size = vma.end - vma.start;
     const resident = residentOf(vma);
-    s.total += size;
     if (vma.file !== null) {
       if (vma.file.mount.fs.typeName === "tmpfs") s.shmem += resident;
       else s.file += resident;

@@ -8,13 +8,17 @@ import {
   PROT_WRITE,
 } from "../../../platform/abi/mman.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
-import { major, minor } from "../../../platform/abi/sysmacros.ts";
+import { major, makedev, minor } from "../../../platform/abi/sysmacros.ts";
 import type { Task } from "../../kernel/task.ts";
 import {
   MARK_DONTDUMP,
   MARK_DONTFORK,
   MARK_DROPPABLE,
+  MARK_HUGEPAGE,
   MARK_LOCKED_ON_FAULT,
+  MARK_NOHUGEPAGE,
+  MARK_RANDOM,
+  MARK_SEQUENTIAL,
   MARK_WIPEONFORK,
   type Vma,
 } from "../../mm/vma.ts";
@@ -26,6 +30,9 @@ import { residentOf } from "./memory.ts";
 
 /** Column of the name: 25 + 6 * sizeof(long) - 1. */
 const NAME_COLUMN = 73;
+
+/** Linux's internal tmpfs, which shared anonymous memory is in. */
+const SHARED_MEMORY_DEV = makedev(0, 1);
 
 function hex(n: number, width: number): string {
   return n.toString(16).padStart(width, "0");
@@ -44,7 +51,12 @@ export function mapLine(vma: Vma, root: PathRef): string {
     dev = inode.fs.dev;
     ino = inode.ino;
     name = fileText(vma.file, root).replaceAll("\n", "\\012");
-  } else if (vma.shared && name === "") name = "/dev/zero (deleted)";
+  } else if (vma.shared && name === "") {
+    offset = vma.offset;
+    dev = SHARED_MEMORY_DEV;
+    ino = vma.shareId;
+    name = "/dev/zero (deleted)";
+  }
   const line = `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${perms} ${hex(offset, 8)} ` +
     `${hex(major(dev), 2)}:${hex(minor(dev), 2)} ${ino} `;
   return name === "" ? line : line.padEnd(NAME_COLUMN) + name;
@@ -111,19 +123,23 @@ function vmFlags(vma: Vma): string {
   if ((vma.prot & PROT_READ) !== 0) text += "rd ";
   if ((vma.prot & PROT_WRITE) !== 0) text += "wr ";
   if ((vma.prot & PROT_EXEC) !== 0) text += "ex ";
-  if (vma.shared) text += "sh ";
+  if (vma.shared && vma.file?.writable !== false) text += "sh ";
   if ((vma.maxProt & PROT_READ) !== 0) text += "mr ";
   if ((vma.maxProt & PROT_WRITE) !== 0) text += "mw ";
   if ((vma.maxProt & PROT_EXEC) !== 0) text += "me ";
   if (vma.shared) text += "ms ";
   if ((vma.flags & MAP_GROWSDOWN) !== 0 || vma.name === "[stack]") text += "gd ";
   if (vma.locked) text += "lo ";
-  if ((vma.marks & MARK_LOCKED_ON_FAULT) !== 0) text += "lf ";
+  if ((vma.marks & MARK_SEQUENTIAL) !== 0) text += "sr ";
+  if ((vma.marks & MARK_RANDOM) !== 0) text += "rr ";
   if ((vma.marks & MARK_DONTFORK) !== 0) text += "dc ";
+  if ((vma.marks & MARK_LOCKED_ON_FAULT) !== 0) text += "lf ";
   if ((vma.flags & MAP_NORESERVE) !== 0) text += "nr ";
   if ((vma.flags & MAP_HUGETLB) !== 0) text += "ht ";
   if ((vma.marks & MARK_WIPEONFORK) !== 0) text += "wf ";
   if ((vma.marks & MARK_DONTDUMP) !== 0) text += "dd ";
+  if ((vma.marks & MARK_HUGEPAGE) !== 0) text += "hg ";
+  if ((vma.marks & MARK_NOHUGEPAGE) !== 0) text += "nh ";
   if ((vma.marks & MARK_DROPPABLE) !== 0) text += "dp ";
   if (vma.sealed) text += "sl ";
   return text;
