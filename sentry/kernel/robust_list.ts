@@ -9,6 +9,7 @@ import {
 } from "../../platform/abi/futex.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";
 import { futexWord, kernelWake } from "./futex.ts";
+import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import type { Task } from "./task.ts";
 
 /** Walks the list the thread registered, marks the locks it held and wakes one waiter of each. */
@@ -20,12 +21,14 @@ export function exitRobustList(t: Task): void {
   const head = getRobustListHead(t.scratchView, 0);
   const pendingAddr = clearBit0(head.pendingAddr);
   let entry = head.listNextAddr;
+  seenAddr = -1;
   for (let i = 0; i < ROBUST_LIST_LIMIT && clearBit0(entry) !== headAddr; i++) {
     const addr = clearBit0(entry);
+    const lockAddr = addr + head.futexOffset;
     // The next pointer is read first: the woken thread may reuse the entry.
     const next = readPointer(t, addr);
-    if (addr !== pendingAddr && !lockDied(t, addr + head.futexOffset, entry % 2 === 1, false)) {
-      return;
+    if (addr !== pendingAddr && !isSeenAsAnothers(t, lockAddr)) {
+      if (!lockDied(t, lockAddr, entry % 2 === 1, false)) return;
     }
     if (next < 0) return;
     entry = next;
@@ -39,9 +42,33 @@ function clearBit0(addr: number): number {
   return addr - addr % 2;
 }
 
+/** A page of the list as it was when the walk came to it: a long list takes few reads of the guest's memory. */
+const seen = new Uint8Array(PAGE_SIZE);
+const seenView = new DataView(seen.buffer);
+let seenAddr = -1;
+
+/** Offset in `seen` of `size` bytes at `addr`; -1 when they lie on two pages or cannot be read. */
+function see(t: Task, addr: number, size: number): number {
+  const at = addr % PAGE_SIZE;
+  if (at > PAGE_SIZE - size) return -1;
+  if (addr - at === seenAddr) return at;
+  seenAddr = -1;
+  if (t.copyIn(addr - at, seen, 0, PAGE_SIZE) < 0) return -1;
+  seenAddr = addr - at;
+  return at;
+}
+
 function readPointer(t: Task, addr: number): number {
+  const at = see(t, addr, 8);
+  if (at >= 0) return getU64(seenView, at);
   const err = t.copyIn(addr, t.scratch, 0, 8);
   return err < 0 ? err : getU64(t.scratchView, 0);
+}
+
+/** Others change the word of a lock meanwhile, but none makes this thread its owner. */
+function isSeenAsAnothers(t: Task, addr: number): boolean {
+  if (addr % 4 !== 0 || addr - addr % PAGE_SIZE !== seenAddr) return false;
+  return (seenView.getUint32(addr % PAGE_SIZE, true) & FUTEX_TID_MASK) !== t.tid;
 }
 
 /** handle_futex_death; false when the walk must end. */

@@ -199,6 +199,34 @@ TEST(robust, "the robust list marks the locks of a process that died") {
   EQUAL(node->lock & FUTEX_TID_MASK, 0);
 }
 
+TEST(robust_long, "of a long robust list the first 2048 locks are marked, wherever they lie; another's lock is left alone") {
+  enum { NODES = 2060, STRIDE = 44, ANOTHERS = 1000 };
+  char *area = mmap(NULL, NODES * STRIDE + 64, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(area != MAP_FAILED);
+  enum { LOCK = 16 };
+  IN_CHILD(pid, {
+    static struct robust_list_head head;
+    struct robust_list *last = &head.list;
+    for (int i = 0; i < NODES; i++) {
+      struct robust_list *node = (void *)(area + i * STRIDE);
+      last->next = node;
+      node->next = &head.list;
+      *(uint32_t *)((char *)node + LOCK) = i == ANOTHERS ? 1 : gettid();
+      last = node;
+    }
+    head.futex_offset = LOCK;
+    OK(syscall(SYS_set_robust_list, &head, sizeof head));
+    raise(SIGKILL);
+  });
+  int status;
+  EQUAL(waitpid(pid, &status, 0), pid);
+  for (int i = 0; i < NODES; i++) {
+    uint32_t lock = *(uint32_t *)(area + i * STRIDE + LOCK);
+    if (i == ANOTHERS) EQUAL(lock, 1);
+    else EQUAL(lock, i < 2048 ? FUTEX_OWNER_DIED : pid);
+  }
+}
+
 TEST(priority_inheritance, "FUTEX_LOCK_PI takes a free lock, refuses a second time, and unlocks") {
   share_word();
   OK(futex(word, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
