@@ -159,6 +159,8 @@ export class RunLoop {
 
   #dispatch(t: Task, ctx: Context): void {
     if (t.timeLookers !== null) answerTimeLookers(t);
+    const frame = t.unwrittenFrame;
+    t.unwrittenFrame = null;
     switch (ctx.event) {
       case EVENT_SYSCALL:
         return this.#syscall(t, ctx);
@@ -175,7 +177,8 @@ export class RunLoop {
           ctx.failedChild = null;
           unmakeTask(child);
           ctx.setReturn(ctx.failedErrno === -ENOMEM ? -ENOMEM : -EAGAIN);
-        } else if (ctx.callNumber === NO_CALL) dieUnloaded(t, ctx.failedErrno);
+        } else if (frame !== null) frame.fail(t);
+        else if (ctx.callNumber === NO_CALL) dieUnloaded(t, ctx.failedErrno);
         else ctx.setReturn(ctx.failedErrno);
         return this.#goOn(t);
       case EVENT_LOST:

@@ -26,6 +26,7 @@ async function serveOne(number: number, handler: SyscallHandler): Promise<void> 
     args: new SyscallArguments(ctx.regs),
     sysno: -1,
     timeLookers: null,
+    unwrittenFrame: null,
     blocking: {
       started: () => kernel.inflight++,
       settled: () => kernel.inflight = 0,

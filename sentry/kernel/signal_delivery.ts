@@ -117,8 +117,10 @@ function callHandler(t: Task, info: SigInfo, action: SignalAction): void {
   const { signals: s } = t;
   const err = pushFrame(t, info, action);
   if (err < 0) {
-    // The frame has no place: SIGSEGV, which kills when it was the one to be delivered.
-    forceSignalInfo(t, faultSignal(SIGSEGV, SI_KERNEL, 0), info.signo === SIGSEGV);
+    const below = t.unwrittenFrame;
+    t.unwrittenFrame = null;
+    if (below !== null) below.fail(t);
+    else forceFrameFault(t, info.signo);
     return;
   }
   if ((s.altStackFlags & SS_AUTODISARM) !== 0) {
@@ -135,21 +137,72 @@ function callHandler(t: Task, info: SigInfo, action: SignalAction): void {
   );
 }
 
-const savedRegs = new Int32Array(2 * REG_COUNT);
+/** What a task was before the frame of a handler that has yet to be written: see pushFrame. */
+export class UnwrittenFrame {
+  readonly #regs = new Int32Array(2 * REG_COUNT);
+  #signo = 0;
+  #maskLo = 0;
+  #maskHi = 0;
+  #savedLo = 0;
+  #savedHi = 0;
+  #hasSavedMask = false;
+  #altStackAddr = 0;
+  #altStackSize = 0;
+  #altStackFlags = 0;
+
+  keep(t: Task, signo: number): void {
+    const { signals: s } = t;
+    this.#regs.set(t.ctx!.regs.subarray(0, this.#regs.length));
+    this.#signo = signo;
+    this.#maskLo = s.maskLo;
+    this.#maskHi = s.maskHi;
+    this.#savedLo = s.savedLo;
+    this.#savedHi = s.savedHi;
+    this.#hasSavedMask = s.hasSavedMask;
+    this.#altStackAddr = s.altStackAddr;
+    this.#altStackSize = s.altStackSize;
+    this.#altStackFlags = s.altStackFlags;
+  }
+
+  /** The host could not write it: what a frame without a place comes to. */
+  fail(t: Task): void {
+    const { signals: s } = t;
+    t.ctx!.regs.set(this.#regs);
+    t.ctx!.setFullRegisters();
+    s.altStackAddr = this.#altStackAddr;
+    s.altStackSize = this.#altStackSize;
+    s.altStackFlags = this.#altStackFlags;
+    s.hasSavedMask = this.#hasSavedMask;
+    s.savedLo = this.#savedLo;
+    s.savedHi = this.#savedHi;
+    setMask(t, this.#maskLo, this.#maskHi);
+    forceFrameFault(t, this.#signo);
+  }
+}
+
+/** SIGSEGV, which kills when it was the one to be delivered. */
+function forceFrameFault(t: Task, signo: number): void {
+  forceSignalInfo(t, faultSignal(SIGSEGV, SI_KERNEL, 0), signo === SIGSEGV);
+}
 
 /**
- * Where other threads share the memory, it is written now: one of them may make the stack read-only
- * before the task resumes, and by then there would be no way back.
+ * Where other threads share the memory, one of them may make the stack read-only before this one's host thread
+ * writes the frame, as it resumes: what was before is kept until then. To have it written at once would have all wait for
+ * a host thread that sleeps; only one frame on top of another is.
  */
 function pushFrame(t: Task, info: SigInfo, action: SignalAction): number {
   const ctx = t.ctx!;
   const frame = frameFor(t, info, action);
   const { fpState } = t.kernel.platform;
   if (t.mm.refs === 1) return pushSignalFrame(ctx, t, fpState, frame);
-  savedRegs.set(ctx.regs.subarray(0, savedRegs.length));
-  let err = pushSignalFrame(ctx, t, fpState, frame);
-  if (err === 0) err = ctx.flush();
-  if (err < 0) ctx.regs.set(savedRegs);
+  if (t.unwrittenFrame !== null) {
+    const err = ctx.flush();
+    if (err < 0) return err;
+  }
+  const before = t.unwrittenFrame ?? new UnwrittenFrame();
+  before.keep(t, info.signo);
+  const err = pushSignalFrame(ctx, t, fpState, frame);
+  t.unwrittenFrame = err === 0 ? before : null;
   return err;
 }
 

@@ -27,6 +27,7 @@ import type { ThreadGroup } from "./thread_group.ts";
 import { BlockState } from "./block.ts";
 import { TaskSignals } from "./signal.ts";
 import type { NamespaceProxy } from "./namespaces.ts";
+import type { UnwrittenFrame } from "./signal_delivery.ts";
 
 export const TASK_RUNNING = 0;
 /** Waiting in block(); a signal or its queue wakes it. */
@@ -102,6 +103,9 @@ export class Task {
 
   /** Who waits until the Sentry has the thread, and knows the CPU time that it has used. */
   timeLookers: Set<TimeLooker> | null = null;
+
+  /** Of the handler that it was resumed in; null once it has come back. */
+  unwrittenFrame: UnwrittenFrame | null = null;
 
   constructor(
     kernel: Kernel,

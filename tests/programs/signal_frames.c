@@ -2,6 +2,7 @@
 #include "check.h"
 #include <cpuid.h>
 #include <immintrin.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/ucontext.h>
@@ -390,4 +391,72 @@ TEST(false_segment, "a frame that names another code segment ends in SIGSEGV") {
   EQUAL(waitpid(pid, &status, 0), pid);
   CHECK(WIFSIGNALED(status));
   EQUAL(WTERMSIG(status), SIGSEGV);
+}
+
+static char *stack_area;
+enum { STACK_AREA = 1 << 20, FROZEN = STACK_AREA - (128 << 10) };
+static volatile int rounds, asleep, interrupted, thawed;
+static volatile pid_t sleeper_tid;
+static void count(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info, (void)context;
+  interrupted++;
+}
+static void thaw(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info, (void)context;
+  thawed++;
+  OK(mprotect(stack_area, FROZEN, PROT_READ | PROT_WRITE));
+}
+
+static __attribute__((noinline)) void sleep_often(void) {
+  char deep[192 << 10]; // What follows lies in the part that gets read-only.
+  asm volatile("" ::"r"(deep) : "memory");
+  static uint64_t none;
+  while (rounds < 300) {
+    register uint64_t kept asm("r12") = 0x0123456789abcdef ^ rounds;
+    register long size asm("rsi") = 8;
+    long r = SYS_rt_sigsuspend;
+    asleep = 1;
+    asm volatile("syscall" : "+a"(r), "+r"(kept), "+r"(size) : "D"(&none) : "rcx", "r11", "memory");
+    EQUAL(r, -EINTR);
+    EQUAL(kept, 0x0123456789abcdef ^ rounds);
+    rounds++;
+  }
+}
+
+static void *sleeper(void *arg) {
+  static char alternate[65536];
+  stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+  OK(sigaltstack(&stack, NULL));
+  sleeper_tid = gettid();
+  sleep_often();
+  sigset_t mask;
+  EQUAL(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
+  CHECK(sigismember(&mask, SIGUSR1));
+  CHECK(!sigismember(&mask, SIGSEGV));
+  return arg;
+}
+
+TEST(frozen_stack, "a thread whose stack gets read-only as a handler is called there goes on, or gets SIGSEGV, as it was") {
+  stack_area = mmap(NULL, STACK_AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(stack_area != MAP_FAILED);
+  install(SIGUSR1, count, 0);
+  install(SIGSEGV, thaw, SA_ONSTACK);
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGUSR1);
+  EQUAL(pthread_sigmask(SIG_BLOCK, &mask, NULL), 0);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  EQUAL(pthread_attr_setstack(&attributes, stack_area, STACK_AREA), 0);
+  pthread_t thread;
+  EQUAL(pthread_create(&thread, &attributes, sleeper, NULL), 0);
+  for (int done = 0; done < 300; done++) {
+    while (!asleep) sched_yield();
+    asleep = 0;
+    OK(tgkill(getpid(), sleeper_tid, SIGUSR1));
+    OK(mprotect(stack_area, FROZEN, PROT_READ));
+    while (rounds == done) sched_yield();
+  }
+  EQUAL(pthread_join(thread, NULL), 0);
+  CHECK(interrupted > 0 || thawed > 0);
 }
