@@ -11,7 +11,7 @@ import { SYS_open, SYS_openat } from "../../platform/abi/amd64/syscalls.ts";
 import { SYS_openat2 } from "../../platform/abi/amd64/syscalls.ts";
 import { CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE } from "../../platform/abi/close_range.ts";
 import { E2BIG, EAGAIN, EBADF, EINVAL, EMFILE, ENAMETOOLONG } from "../../platform/abi/errno.ts";
-import { ENOENT, ERESTARTSYS } from "../../platform/abi/errno.ts";
+import { ENOENT, ERESTARTSYS, EXDEV } from "../../platform/abi/errno.ts";
 import { AT_FDCWD, O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT } from "../../platform/abi/fcntl.ts";
 import { O_DIRECT, O_DIRECTORY, O_DSYNC, O_EXCL, O_LARGEFILE } from "../../platform/abi/fcntl.ts";
 import { O_NOATIME, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH } from "../../platform/abi/fcntl.ts";
@@ -128,6 +128,7 @@ function openAndInstall(
   resolve: number,
 ): SyscallReturn {
   // Below a directory that the walk may not leave, an absolute path starts there, too.
+  if ((resolve & RESOLVE_BENEATH) !== 0 && path.startsWith("/")) return -EXDEV; // Wherever it starts.
   const isScoped = (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
   const start = startOf(t, dirFd, isScoped ? "" : path);
   if (typeof start === "number") return start;

@@ -13,7 +13,7 @@ import {
 } from "../../platform/abi/amd64/syscalls.ts";
 import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP } from "../../platform/abi/errno.ts";
 import { EPERM, ESPIPE } from "../../platform/abi/errno.ts";
-import { AT_FDCWD, O_APPEND, POSIX_FADV_NOREUSE } from "../../platform/abi/fcntl.ts";
+import { AT_FDCWD, POSIX_FADV_NOREUSE } from "../../platform/abi/fcntl.ts";
 import {
   SYNC_FILE_RANGE_WAIT_AFTER,
   SYNC_FILE_RANGE_WAIT_BEFORE,
@@ -22,6 +22,7 @@ import { SYNC_FILE_RANGE_WRITE } from "../../platform/abi/fcntl.ts";
 import { FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE } from "../../platform/abi/fs.ts";
+import { FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { OFFSET_END } from "../../platform/abi/limits.ts";
 import { RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
@@ -29,7 +30,7 @@ import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
-import { removePrivileges, truncateFile, truncatePath } from "../vfs/namei.ts";
+import { isFixed, removePrivileges, truncateFile, truncatePath } from "../vfs/namei.ts";
 import { withLeaseBreak } from "./lease.ts";
 import { fileArg, walkArg } from "./path_args.ts";
 import { fileTooBig, settle } from "./rw.ts";
@@ -96,7 +97,8 @@ function checkAllocation(file: FileDescription, mode: number): number {
   const shifts = kind === FALLOC_FL_COLLAPSE_RANGE || kind === FALLOC_FL_INSERT_RANGE;
   if (shifts && keepsSize) return -EOPNOTSUPP;
   if (!file.writable) return -EBADF;
-  if (kind !== 0 && (file.flags & O_APPEND) !== 0) return -EPERM;
+  const { flags } = file.inode;
+  if ((flags & FS_IMMUTABLE_FL) !== 0 || (kind !== 0 && isFixed(file.inode))) return -EPERM;
   switch (file.inode.mode & S_IFMT) {
     case S_IFREG:
     case S_IFBLK:

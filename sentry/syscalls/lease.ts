@@ -17,9 +17,9 @@ import { ensureOwner } from "./async_owner.ts";
 export function doSetLease(t: Task, fd: number, file: FileDescription, type: number): number {
   if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
   const { inode } = file;
-  if (type === F_UNLCK) return removeLease(file);
   if (t.creds.fsuid !== inode.uid && !hasCapability(t.creds, CAP_LEASE)) return -EACCES;
   if ((inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
+  if (type === F_UNLCK) return removeLease(file);
   if (type === F_RDLCK && inode.writeCount > 0) return -EAGAIN;
   if (type === F_WRLCK && isOpenElsewhere(t, file)) return -EAGAIN;
   const owner = ensureOwner(t, fd, file);

@@ -176,6 +176,9 @@ function doReadv(
   if (passesEnd(offset, dst.remaining)) return -EINVAL;
   const err = checkFlags(rwf);
   if (err < 0) return err;
+  // A directory has no read_iter, which alone could heed flags (Linux: do_loop_readv_writev).
+  const isDirectory = (file.inode.mode & S_IFMT) === S_IFDIR;
+  if (isDirectory && (rwf & ~RWF_HIPRI) !== 0) return -EOPNOTSUPP;
   return doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0);
 }
 

@@ -174,11 +174,12 @@ export class FileDescription {
     public flags: number,
   ) {}
 
+  /** O_ACCMODE 3 is neither readable nor writable: for ioctl(2) alone (Linux: OPEN_FMODE). */
   get readable(): boolean {
-    return (this.flags & 3) !== 1 && (this.flags & 0o10000000) === 0;
+    return (this.flags & 1) === 0 && (this.flags & 0o10000000) === 0;
   }
   get writable(): boolean {
-    return (this.flags & 3) !== 0 && (this.flags & 0o10000000) === 0;
+    return ((this.flags + 1) & 2) !== 0 && (this.flags & 0o10000000) === 0;
   }
   get nonblocking(): boolean {
     return (this.flags & 0o4000) !== 0;

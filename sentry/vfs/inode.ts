@@ -223,7 +223,10 @@ export abstract class Inode {
   rmdir(_name: string, _child: Inode): number {
     return -EPERM;
   }
-  /** Both directories are of this file system; `replaced` is the inode at the new name, if any. */
+  /**
+   * Both directories are of this file system; `replaced` is the inode at the new name, if any. `creds` are
+   * whose a whiteout becomes (RENAME_WHITEOUT).
+   */
   rename(
     _name: string,
     _child: Inode,
@@ -231,6 +234,7 @@ export abstract class Inode {
     _newName: string,
     _replaced: Inode | null,
     _flags: number,
+    _creds: Credentials,
   ): number {
     return -EPERM;
   }

@@ -303,7 +303,16 @@ function renameDentry(
   }
   if (source.mountCount > 0 || target.mountCount > 0) return -EBUSY;
   if (replaced !== null && !exchanges && isDirectory(replaced)) dropChildren(target);
-  err = from.dir.inode!.rename(source.name, inode, to.dir.inode!, target.name, replaced, flags);
+  const newDir = to.dir.inode!;
+  err = from.dir.inode!.rename(
+    source.name,
+    inode,
+    newDir,
+    target.name,
+    replaced,
+    flags,
+    ctx.creds,
+  );
   if (err < 0) return err;
   moved(source, target, to.dir, exchanges);
   return 0;

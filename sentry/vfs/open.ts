@@ -344,7 +344,7 @@ function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescrip
   const inode = dentry.inode!;
   const type = inode.mode & S_IFMT;
   if ((flags & O_DIRECT) !== 0 && !allowsDirect(type)) return -EINVAL;
-  const writes = (flags & 3) !== 0 && type === S_IFREG;
+  const writes = ((flags + 1) & 2) !== 0 && type === S_IFREG; // Not O_ACCMODE 3.
   if (writes && inode.writeCount < 0) return -ETXTBSY;
   const file = new FileDescription(inode, dentry.acquire(), mount.acquire(), flags);
   const err = inode.opensItself ? inode.open(file) : dispatchOpen(file, type);

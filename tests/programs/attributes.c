@@ -1,6 +1,7 @@
 // build: -static
 /* File attributes of ioctl_iflags(2): what chattr(1) sets. */
 #include "check.h"
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -63,6 +64,7 @@ TEST(append_only, "an append-only file only grows") {
     int fd = OK(open("f", O_RDWR | O_APPEND));
     EQUAL(write(fd, "two", 3), 3);
     FAILS(ftruncate(fd, 0), EPERM);
+    FAILS(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1), EPERM);
     FAILS(fcntl(fd, F_SETFL, 0), EPERM);
     CHECK(strcmp(read_file("f"), "onetwo") == 0);
     FAILS(unlink("f"), EPERM);

@@ -114,6 +114,24 @@ TEST(directions, "a descriptor gives only the access it was opened for") {
   EQUAL(fcntl(fd, F_GETFL), O_PATH);
 }
 
+TEST(neither, "the access mode 3 asks for both permissions and gives neither reading nor writing") {
+  write_file("f", "text");
+  char byte;
+  int fd = OK(open("f", 3));
+  EQUAL(fcntl(fd, F_GETFL) & O_ACCMODE, 3);
+  FAILS(read(fd, &byte, 1), EBADF);
+  FAILS(write(fd, "x", 1), EBADF);
+  FAILS(pread(fd, &byte, 1, 0), EBADF);
+  FAILS(pwrite(fd, "x", 1, 0), EBADF);
+  FAILS(ftruncate(fd, 0), EINVAL);
+  FAILS(fallocate(fd, 0, 0, 1), EBADF);
+  FAILS(readahead(fd, 0, 1), EBADF);
+  CHECK(mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED && errno == EACCES);
+  OK(fsync(fd));
+  close(OK(open("f", 3 | O_TRUNC)));
+  EQUAL(lseek(fd, 0, SEEK_END), 0);
+}
+
 TEST(lowest, "open, dup and fcntl give the lowest free descriptor") {
   int a = OK(dup(0));
   int b = OK(dup(0));
@@ -256,6 +274,25 @@ TEST(space, "fallocate extends, keeps the size, punches and refuses nonsense") {
   int p[2];
   OK(pipe(p));
   FAILS(fallocate(p[1], 0, 0, 1), ESPIPE);
+}
+
+TEST(space_appended, "O_APPEND does not forbid to punch holes") {
+  int fd = OK(open("f", O_RDWR | O_CREAT | O_APPEND, 0644));
+  EQUAL(write(fd, "text", 4), 4);
+  OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1, 2));
+  char text[4];
+  EQUAL(pread(fd, text, 4, 0), 4);
+  CHECK(memcmp(text, "t\0\0t", 4) == 0);
+}
+
+TEST(space_mapped, "mapping a file gives its holes no pages") {
+  int fd = OK(memfd_create("m", 0));
+  EQUAL(pwrite(fd, "x", 1, 8192), 1);
+  CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED);
+  struct stat st;
+  OK(fstat(fd, &st));
+  EQUAL(st.st_blocks, 8);
+  EQUAL(lseek(fd, 0, SEEK_DATA), 8192);
 }
 
 TEST(space_behind, "holes are punched across the end of a file and behind it") {
@@ -464,6 +501,8 @@ TEST(openat2_, "openat2 keeps below its directory and refuses what it does not k
   OK(syscall(SYS_openat2, dir, "in", &how, 24));
   FAILS(syscall(SYS_openat2, dir, "out", &how, 24), EXDEV);
   FAILS(syscall(SYS_openat2, dir, "/etc", &how, 24), EXDEV);
+  FAILS(syscall(SYS_openat2, 999, "/etc", &how, 24), EXDEV);
+  FAILS(syscall(SYS_openat2, 999, "etc", &how, 24), EBADF);
   how.resolve = 0x10;
   FAILS(syscall(SYS_openat2, dir, "/d/f", &how, 24), ENOENT);
   OK(syscall(SYS_openat2, dir, "/f", &how, 24));
@@ -541,6 +580,26 @@ TEST(leases, "a lease is broken by an open that waits until it is given up") {
   OK(fcntl(fd, F_SETLEASE, F_UNLCK));
   join(pid);
   FAILS(fcntl(fd, F_SETLEASE, F_UNLCK), EAGAIN);
+}
+
+TEST(lease_rules, "what has no leases and whose file it is not come before that there is none") {
+  int p[2];
+  OK(pipe(p));
+  FAILS(fcntl(p[0], F_SETLEASE, F_UNLCK), EINVAL);
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  write_file("f", "x");
+  int fd = OK(open("f", O_RDONLY));
+  OK(seteuid(1000));
+  FAILS(fcntl(fd, F_SETLEASE, F_UNLCK), EACCES);
+  OK(seteuid(0));
+}
+
+TEST(directory_flags, "flags of preadv2 are for files that could heed them") {
+  char byte;
+  struct iovec one = {&byte, 1};
+  int fd = OK(open(".", O_RDONLY));
+  FAILS(preadv2(fd, &one, 1, 0, 0), EISDIR);
+  FAILS(preadv2(fd, &one, 1, 0, RWF_SYNC), EOPNOTSUPP);
 }
 
 TEST(append_or_not, "RWF_NOAPPEND writes at its place in a file that is appended to") {

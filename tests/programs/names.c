@@ -244,6 +244,27 @@ TEST(rename_flags, "renameat2 keeps, exchanges") {
   FAILS(renameat2(AT_FDCWD, "d", AT_FDCWD, "x", 64), EINVAL);
 }
 
+TEST(whiteout_owner, "a whiteout that a rename leaves is the caller's") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  OK(mkdir("/dev/shm/whiteouts", 0777));
+  OK(chdir("/dev/shm/whiteouts"));
+  write_file("a", "A");
+  OK(chmod(".", 0777));
+  OK(setegid(2000));
+  OK(seteuid(1000));
+  int renamed = renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_WHITEOUT);
+  struct stat st = {0};
+  stat("a", &st);
+  OK(seteuid(0));
+  unlink("a");
+  unlink("b");
+  OK(rmdir("/dev/shm/whiteouts"));
+  EQUAL(renamed, 0);
+  CHECK(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+  EQUAL(st.st_uid, 1000);
+  EQUAL(st.st_gid, 2000);
+}
+
 TEST(moved_directory, "a moved directory's dot-dot is its new parent, links count") {
   OK(mkdir("a", 0755));
   OK(mkdir("b", 0755));

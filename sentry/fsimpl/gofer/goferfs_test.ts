@@ -140,7 +140,7 @@ Deno.test("names are made, renamed, linked and removed on the host", () => {
     assertEquals(made.nlink, 2);
     assertEquals(root.lookup("second"), made);
     const sub = find(fs, "sub");
-    assertEquals(root.rename("new", made, sub, "moved", null, 0), 0);
+    assertEquals(root.rename("new", made, sub, "moved", null, 0, ME), 0);
     assertEquals(root.lookup("new"), -ENOENT);
     assertEquals(sub.lookup("moved"), made);
     assertEquals(sub.unlink("moved", made), 0);
@@ -199,7 +199,7 @@ Deno.test("a read-only file system changes nothing", () => {
     assertEquals(root.create("x", S_IFREG | 0o600, ME), -EROFS);
     assertEquals(root.mkdir("x", S_IFDIR | 0o700, ME), -EROFS);
     assertEquals(root.unlink("hello", hello), -EROFS);
-    assertEquals(root.rename("hello", hello, root, "x", null, 0), -EROFS);
+    assertEquals(root.rename("hello", hello, root, "x", null, 0, ME), -EROFS);
     const file = new FileDescription(
       hello,
       new Dentry(fs, null, "", hello),

@@ -336,6 +336,7 @@ export class OverlayDirectory extends OverlayInode {
       newName,
       typeof target === "number" ? null : target,
       0,
+      MOUNTER,
     );
     if (err < 0) {
       if (whitedOut) to.#whiteOut(newName);
@@ -344,7 +345,7 @@ export class OverlayDirectory extends OverlayInode {
     if (covers) {
       const hidden = this.#whiteOut(name);
       if (hidden < 0) { // No room: as if nothing had happened, but for a replaced file.
-        to.upper!.rename(newName, file.upper!, this.upper!, name, null, 0);
+        to.upper!.rename(newName, file.upper!, this.upper!, name, null, 0, MOUNTER);
         if (to.#lowersHave(newName)) to.#whiteOut(newName);
         if (other !== null) other.unnamed(to, newName);
         return hidden;
@@ -376,6 +377,7 @@ export class OverlayDirectory extends OverlayInode {
       newName,
       other.upper!,
       RENAME_EXCHANGE,
+      MOUNTER,
     );
     if (err < 0) return err;
     file.parent = to;

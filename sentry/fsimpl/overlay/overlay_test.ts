@@ -321,7 +321,7 @@ Deno.test("one of two lower names can be moved and removed before any copy-up", 
   assertEquals(root.unlink("a", a), 0);
   assertEquals([a.nlink, names(root)], [1, ["b"]]);
   assertStrictEquals(get(root, "b"), a);
-  assertEquals(root.rename("b", a, root, "c", null, 0), 0);
+  assertEquals(root.rename("b", a, root, "c", null, 0, ROOT), 0);
   assertEquals(names(root), ["c"]);
   assertEquals(content(root, "c"), "shared");
   assertEquals(a.nlink, 1);
@@ -331,13 +331,13 @@ Deno.test("a renamed file leaves its lower name hidden and replaces what was the
   const { root, lower } = overlay({ "a": "from", "b": "to", "d/": "" });
   const a = hold(root, "a"), b = hold(root, "b");
   const ino = a.ino;
-  assertEquals(root.rename("a", a, root, "b", b, 0), 0);
+  assertEquals(root.rename("a", a, root, "b", b, 0, ROOT), 0);
   assertEquals([names(root), b.nlink], [["b", "d"], 0]);
   assertEquals([content(root, "b"), get(root, "b").ino], ["from", ino]);
   const d = hold(root, "d");
-  assertEquals(root.rename("b", a, d, "x", null, 0), 0);
+  assertEquals(root.rename("b", a, d, "x", null, 0, ROOT), 0);
   assertEquals([names(root), names(d)], [["d"], ["x"]]);
-  assertEquals(d.rename("x", a, root, "a", null, 0), 0); // Over its own whiteout.
+  assertEquals(d.rename("x", a, root, "a", null, 0, ROOT), 0); // Over its own whiteout.
   assertEquals([names(root), content(root, "a")], [["a", "d"], "from"]);
   assertEquals(content(lower.root, "b"), "to");
 });
@@ -346,7 +346,7 @@ Deno.test("a lower directory is renamed with all that is below it, at once", () 
   const { root, upper } = overlay({ "d/sub/f": "deep", "d/g": "g" });
   const d = hold(root, "d");
   const before = upper.usedInodes;
-  assertEquals(root.rename("d", d, root, "e", null, 0), 0);
+  assertEquals(root.rename("d", d, root, "e", null, 0, ROOT), 0);
   assert(upper.usedInodes - before <= 2); // A directory and a whiteout: nothing below was copied.
   assertEquals(names(root), ["e"]);
   dropInode(d);
@@ -363,18 +363,18 @@ Deno.test("a lower directory is renamed with all that is below it, at once", () 
 Deno.test("a directory replaces an empty one, and not a full one", () => {
   const { root } = overlay({ "d/f": "1", "full/x": "2", "empty/gone": "3" });
   const d = hold(root, "d"), full = hold(root, "full"), empty = hold(root, "empty");
-  assertEquals(root.rename("d", d, root, "full", full, 0), -ENOTEMPTY);
+  assertEquals(root.rename("d", d, root, "full", full, 0, ROOT), -ENOTEMPTY);
   assertEquals(empty.unlink("gone", get(empty, "gone")), 0);
-  assertEquals(root.rename("d", d, root, "empty", empty, 0), 0);
+  assertEquals(root.rename("d", d, root, "empty", empty, 0, ROOT), 0);
   assertEquals([names(root), names(get(root, "empty"))], [["empty", "full"], ["f"]]);
 });
 
 Deno.test("two files change places", () => {
   const { root } = overlay({ "a": "A", "d/b": "B" });
   const a = hold(root, "a"), d = hold(root, "d"), b = hold(d, "b");
-  assertEquals(root.rename("a", a, d, "b", b, RENAME_EXCHANGE), 0);
+  assertEquals(root.rename("a", a, d, "b", b, RENAME_EXCHANGE, ROOT), 0);
   assertEquals([content(root, "a"), content(root, "d/b")], ["B", "A"]);
-  assertEquals(root.rename("a", b, root, "d", d, RENAME_EXCHANGE), 0);
+  assertEquals(root.rename("a", b, root, "d", d, RENAME_EXCHANGE, ROOT), 0);
   assertEquals([content(root, "d"), content(root, "a/b")], ["B", "A"]);
 });
 
@@ -384,7 +384,7 @@ Deno.test("symbolic links, FIFOs and sockets are copied as what they are", () =>
   lower.root.mknod("p", S_IFIFO | 0o620, 0, USER);
   const { root } = overlay({}, newTmpfs(), lower);
   const l = hold(root, "l"), p = hold(root, "p");
-  assertEquals(root.rename("l", l, root, "m", null, 0), 0);
+  assertEquals(root.rename("l", l, root, "m", null, 0, ROOT), 0);
   assertEquals(get(root, "m").readlink(), "some/where");
   assertEquals(p.setattr(attributes(ATTR_MODE, { mode: 0o600 }), ROOT), 0);
   assertEquals(get(root, "p").mode, S_IFIFO | 0o600);
@@ -422,7 +422,7 @@ Deno.test("without room for a whiteout a file cannot be removed or moved", () =>
   assertEquals([content(root, "f"), f.nlink], ["f", 1]);
   upper.options = { ...upper.options, maxInodes: 4 };
   const g = hold(root, "g");
-  assertEquals(root.rename("g", g, root, "h", null, 0), -ENOSPC);
+  assertEquals(root.rename("g", g, root, "h", null, 0, ROOT), -ENOSPC);
   assertEquals([names(root), content(root, "g")], [["f", "g"], "g"]);
 });
 
@@ -461,7 +461,7 @@ Deno.test("an upper directory with marks can be mounted again", () => {
   const options = { dev: 4, lowers: [lower.root], upper: upperDir, work, keepsMarks: true };
   const first = new OverlayFs(options).root;
   const d = hold(first, "d");
-  assertEquals(first.rename("d", d, first, "x", null, 0), -EXDEV);
+  assertEquals(first.rename("d", d, first, "x", null, 0, ROOT), -EXDEV);
   assertEquals(d.unlink("a", get(d, "a")), 0);
   assertEquals(first.rmdir("d", d), 0);
   first.mkdir("d", S_IFDIR | 0o755, ROOT);

@@ -143,6 +143,7 @@ export class TmpfsDirectory extends TmpfsInode {
     newName: string,
     _replaced: Inode | null,
     flags: number,
+    creds: Credentials,
   ): number {
     const to = newDir as TmpfsDirectory;
     const entry = this.#entries.get(name);
@@ -168,7 +169,8 @@ export class TmpfsDirectory extends TmpfsInode {
     to.#insert(newName, entry.inode);
     this.#moved(entry.inode, to);
     if (whiteoutIno > 0) {
-      this.#insert(name, new TmpfsSpecial(this.fs, S_IFCHR, 0, this.uid, this.gid, whiteoutIno));
+      const gid = newFileGid(this, creds);
+      this.#insert(name, new TmpfsSpecial(this.fs, S_IFCHR, 0, creds.fsuid, gid, whiteoutIno));
     }
     return 0;
   }

@@ -64,12 +64,17 @@ export class HostContent {
     const fd = memfdCreate("dvisor-tmpfs");
     if (fd < 0) return -ENOMEM;
     const host = new HostContent(fd, budget);
-    if (bytes.length > 0 && pages !== 0) {
-      if (pwriteFd(fd, bytes, 0, bytes.length, 0) !== bytes.length) {
+    const isPresent = (at: number) => (pages >>> (at / PAGE_SIZE) & 1) === 1;
+    for (let at = 0, end = 0; at < bytes.length; at = end) { // Run by run: holes stay holes.
+      const present = isPresent(at);
+      while (end < bytes.length && isPresent(end) === present) end += PAGE_SIZE;
+      end = Math.min(end, bytes.length);
+      if (!present) continue;
+      if (pwriteFd(fd, bytes, at, end, at) !== end - at) {
         closeFd(fd);
         return -ENOMEM;
       }
-      host.#hostSize = bytes.length;
+      host.#hostSize = end;
     }
     for (let page = 0; page < 32; page++) {
       if ((pages >>> page & 1) === 1) host.#pages.add(page, page);
