@@ -180,6 +180,7 @@ export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SO_PASSPIDFD = 76;
 export const SO_PEERPIDFD = 77;
+export const SO_DEVMEM_DONTNEED = 80;
 export const SO_RCVPRIORITY = 82;
 export const SO_PASSRIGHTS = 83;
 

@@ -7,7 +7,8 @@ import {
 } from "../../platform/abi/capability.ts";
 import { EBADF, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
 import { O_CLOEXEC } from "../../platform/abi/fcntl.ts";
-import { getU64 } from "../../platform/abi/bytes.ts";
+import { getU64, setI64 } from "../../platform/abi/bytes.ts";
+import { TIMESPEC_SIZE } from "../../platform/abi/time.ts";
 import { RLIMIT_NOFILE } from "../../platform/abi/resource.ts";
 import {
   CMSG_DATA_OFF,
@@ -26,6 +27,8 @@ import {
   SCM_MAX_FD,
   SCM_PIDFD,
   SCM_RIGHTS,
+  SO_TIMESTAMPNS_NEW,
+  SO_TIMESTAMPNS_OLD,
   SOL_SOCKET,
   UCRED_SIZE,
 } from "../../platform/abi/socket.ts";
@@ -35,8 +38,10 @@ import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { SocketOptions } from "./options.ts";
 import { Rights } from "./rights.ts";
-import { type InMessage, NOBODY, type OutMessage, type Ucred } from "./socket.ts";
+import type { InMessage, OutMessage, Ucred } from "./socket.ts";
 
+/** Who a stream's end comes from: what Linux leaves cleared. */
+const NO_SENDER: Ucred = { pid: 0, uid: 0, gid: 0 };
 /** Of no user and no group: (uid_t)-1. */
 const NO_ID = 0xffff_ffff;
 
@@ -119,23 +124,42 @@ export function buildControl(
 ): number {
   const v = new DataView(out.buffer, out.byteOffset, out.length);
   let used = 0;
-  if (options.passCred) used = putCreds(v, msg, room);
+  if (msg.time !== null) used = putTime(v, msg, options.timestamp, room);
+  if (options.passCred) used = putCreds(v, msg, used, room);
   if (msg.rights !== null) used = putRights(t, v, msg, flags, used, room);
   if (options.passPidfd) used = putPidfd(t, v, msg, used, room);
   return used;
 }
 
-function putCreds(v: DataView, msg: InMessage, room: number): number {
-  if (room < CMSGHDR_SIZE) {
-    msg.flags |= MSG_CTRUNC;
-    return 0;
-  }
-  const { pid, uid, gid } = msg.creds ?? NOBODY;
-  const length = Math.min(room, cmsgLen(UCRED_SIZE));
-  if (length < cmsgLen(UCRED_SIZE)) msg.flags |= MSG_CTRUNC;
-  putCmsghdr(v, 0, length, SOL_SOCKET, SCM_CREDENTIALS);
-  putUcred(v, CMSG_DATA_OFF, pid, uid, gid);
-  return Math.min(room, cmsgSpace(UCRED_SIZE));
+/** struct timeval or timespec, as `option` has it, whose number is the message's type. */
+function putTime(v: DataView, msg: InMessage, option: number, room: number): number {
+  const { sec, nsec } = msg.time!;
+  const isFine = option === SO_TIMESTAMPNS_OLD || option === SO_TIMESTAMPNS_NEW;
+  setI64(v, CMSG_DATA_OFF, sec);
+  setI64(v, CMSG_DATA_OFF + 8, isFine ? nsec : Math.floor(nsec / 1000));
+  return finishCmsg(v, msg, option, TIMESPEC_SIZE, 0, room);
+}
+
+function putCreds(v: DataView, msg: InMessage, at: number, room: number): number {
+  const { pid, uid, gid } = msg.creds ?? NO_SENDER;
+  putUcred(v, at + CMSG_DATA_OFF, pid, uid, gid);
+  return finishCmsg(v, msg, SCM_CREDENTIALS, UCRED_SIZE, at, room);
+}
+
+/** The header of a message whose `size` bytes are there; what has no room is cut (Linux: put_cmsg). */
+function finishCmsg(
+  v: DataView,
+  msg: InMessage,
+  type: number,
+  size: number,
+  at: number,
+  room: number,
+): number {
+  const left = room - at;
+  if (left < cmsgLen(size)) msg.flags |= MSG_CTRUNC;
+  if (left < CMSGHDR_SIZE) return at;
+  putCmsghdr(v, at, Math.min(left, cmsgLen(size)), SOL_SOCKET, type);
+  return at + Math.min(left, cmsgSpace(size));
 }
 
 function putRights(
@@ -172,7 +196,7 @@ function putPidfd(t: Task, v: DataView, msg: InMessage, at: number, room: number
     msg.flags |= MSG_CTRUNC;
     return at;
   }
-  const { pid } = msg.creds ?? NOBODY;
+  const { pid } = msg.creds ?? NO_SENDER;
   if (pid === 0) return at;
   putCmsghdr(v, at, cmsgLen(4), SOL_SOCKET, SCM_PIDFD);
   v.setInt32(at + CMSG_DATA_OFF, installPeerPidfd(t, pid), true);

@@ -10,6 +10,7 @@ import { current } from "../kernel/current.ts";
 import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
 import type { IoDst, IoSrc } from "../vfs/io.ts";
 import type { WalkContext } from "../vfs/namei.ts";
+import type { Timespec } from "../../platform/abi/time.ts";
 import { WaitQueue } from "../wait/queue.ts";
 import { SocketOptions } from "./options.ts";
 import type { Rights } from "./rights.ts";
@@ -63,10 +64,22 @@ export interface InMessage {
   rights: Rights | null;
   /** Whether `address` is asked for. */
   wantsAddress: boolean;
+  /** There was no message but the end: then no control data tells of a sender. */
+  isEnd: boolean;
+  /** When the message was sent, for SO_TIMESTAMP and its like. */
+  time: Timespec | null;
 }
 
 export function emptyInMessage(): InMessage {
-  return { flags: 0, address: null, creds: null, rights: null, wantsAddress: false };
+  return {
+    flags: 0,
+    address: null,
+    creds: null,
+    rights: null,
+    wantsAddress: false,
+    isEnd: false,
+    time: null,
+  };
 }
 
 let nextCookie = 1;
@@ -112,8 +125,12 @@ export abstract class SocketImpl extends FileDescriptionImpl {
     return -EOPNOTSUPP;
   }
   /** The next connection, not yet a file; -EAGAIN. */
-  accept(): SocketImpl | number {
+  accept(_nonblocking: boolean): SocketImpl | number {
     return -EOPNOTSUPP;
+  }
+  /** What was sent and is not read yet, as it is charged (SIOCOUTQ). */
+  get outQueue(): number {
+    return 0;
   }
   /** SO_SNDBUF changed: there may be room now. */
   sendBufferChanged(): void {}
@@ -123,13 +140,17 @@ export abstract class SocketImpl extends FileDescriptionImpl {
   abstract getpeername(): Uint8Array | number;
   /** `how` is SHUT_*. */
   abstract shutdown(how: number): number;
+  /** What a send fails with before its control data is looked at; 0. */
+  refuseToSend(): number {
+    return 0;
+  }
   abstract sendMessage(src: IoSrc, msg: OutMessage, flags: number): number;
   abstract recvMessage(dst: IoDst, msg: InMessage, flags: number): number;
   /** Options beyond those of SocketOptions. Returns the value or -errno. */
   getOption(_level: number, _name: number): Uint8Array | number {
     return -EOPNOTSUPP;
   }
-  setOption(_level: number, _name: number, _value: DataView): number {
+  setOption(_level: number, _name: number): number {
     return -EOPNOTSUPP;
   }
   /** SO_PEERCRED. */
@@ -145,6 +166,10 @@ export abstract class SocketImpl extends FileDescriptionImpl {
   /** Takes the pending error (SO_ERROR), a positive errno or 0. */
   takeError(): number {
     return 0;
+  }
+  /** Messages are lost in silence. */
+  override get raisesSigpipe(): boolean {
+    return this.isStream;
   }
   /** Whether a blocked send goes on until all is sent. */
   abstract readonly isStream: boolean;
@@ -170,6 +195,12 @@ export function ucredOf(pid: number, uid: number, gid: number): Ucred {
     lastUcred = { pid, uid, gid };
   }
   return lastUcred;
+}
+
+/** The time of day, of which the caller may keep the object. */
+export function timeNow(): Timespec | null {
+  const t = current.task;
+  return t === null ? null : { ...t.kernel.nowRealtime() };
 }
 
 function currentUcred(): Ucred | null {

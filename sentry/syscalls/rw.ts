@@ -364,7 +364,7 @@ function finishWrite(
   rwf: number,
   n: number,
 ): SyscallReturn {
-  if (n === -EPIPE) return brokenPipe(t);
+  if (n === -EPIPE) return brokenPipe(t, file);
   if (n < 0 && n !== -EAGAIN) return n;
   const { impl } = file;
   if (file.nonblocking || (rwf & RWF_NOWAIT) !== 0 || impl.waitQueue === null) return n;
@@ -393,7 +393,7 @@ async function blockWrite(
         continue;
       }
       if (n !== -EAGAIN) {
-        if (n === -EPIPE) brokenPipe(t);
+        if (n === -EPIPE) brokenPipe(t, file);
         return total > 0 ? total : n;
       }
       const why = await t.blocking.wait(file.impl.waitQueue!, WRITE_EVENTS, deadline);
@@ -409,8 +409,10 @@ function notReady(why: number, limitNs: number): number {
   return why !== BLOCK_INTERRUPTED ? -EAGAIN : limitNs < 0 ? -ERESTARTSYS : -EINTR;
 }
 
-function brokenPipe(t: Task): number {
-  sendSignal(t, userSignal(SIGPIPE, SI_USER, t.tg.pid, t.creds.ruid));
+function brokenPipe(t: Task, file: FileDescription): number {
+  if (file.impl.raisesSigpipe) {
+    sendSignal(t, userSignal(SIGPIPE, SI_USER, t.tg.pid, t.creds.ruid));
+  }
   return -EPIPE;
 }
 

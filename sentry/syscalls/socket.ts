@@ -6,6 +6,7 @@ import {
   EFAULT,
   EINTR,
   EINVAL,
+  ENODATA,
   ENOTSOCK,
   ERANGE,
   ERESTARTSYS,
@@ -15,6 +16,7 @@ import { O_CLOEXEC, O_NONBLOCK } from "../../platform/abi/fcntl.ts";
 import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import {
   AF_UNIX,
+  SO_BINDTODEVICE,
   SO_PEERGROUPS,
   SO_PEERPIDFD,
   SOCK_CLOEXEC,
@@ -247,7 +249,7 @@ function doAccept(
   const s = socketAt(t, fd);
   if (typeof s === "number") return s;
   const { file, impl } = s;
-  const made = impl.accept();
+  const made = impl.accept(file.nonblocking);
   if (typeof made !== "number") return finishAccept(t, made, addr, lengthAddr, flags);
   if (made !== -EAGAIN || file.nonblocking) return made;
   return blockAccept(t, file, impl, addr, lengthAddr, flags);
@@ -267,7 +269,7 @@ async function blockAccept(
     for (;;) {
       const err = await waitSocket(t, impl.queue, EPOLLIN, deadline, true);
       if (err < 0) return err;
-      const made = impl.accept();
+      const made = impl.accept(file.nonblocking);
       if (typeof made !== "number") return finishAccept(t, made, addr, lengthAddr, flags);
       if (made !== -EAGAIN) return made;
     }
@@ -315,11 +317,11 @@ export function setsockopt(t: Task, args: SyscallArguments): SyscallReturn {
   const s = socketAt(t, args.i32(0));
   if (typeof s === "number") return s;
   if (length < 0) return -EINVAL;
+  if (level !== SOL_SOCKET) return s.impl.setOption(level, name);
+  if (length < 4 && name !== SO_BINDTODEVICE) return -EINVAL;
   const value = new Uint8Array(Math.min(length, OPTION_MAX));
   if (value.length > 0 && t.copyIn(args.addr(3), value, 0, value.length) < 0) return -EFAULT;
-  const v = new DataView(value.buffer);
-  if (level !== SOL_SOCKET) return s.impl.setOption(level, name, v);
-  return setSocketOption(s.impl, t.creds, name, v);
+  return setSocketOption(s.impl, t.creds, name, new DataView(value.buffer));
 }
 
 export function getsockopt(t: Task, args: SyscallArguments): SyscallReturn {
@@ -328,12 +330,12 @@ export function getsockopt(t: Task, args: SyscallArguments): SyscallReturn {
   if (typeof s === "number") return s;
   if (t.copyIn(lengthAddr, t.scratch, 0, 4) < 0) return -EFAULT;
   const room = t.scratchView.getInt32(0, true);
-  if (room < 0) return -EINVAL;
+  if (room < 0 && level === SOL_SOCKET) return -EINVAL;
   if (level === SOL_SOCKET && name === SO_PEERPIDFD) {
     return getPeerPidfd(t, s.impl, args.addr(3), room, lengthAddr);
   }
   const value = level === SOL_SOCKET
-    ? getSocketOption(s.impl, name)
+    ? getSocketOption(s.impl, name, room)
     : s.impl.getOption(level, name);
   if (typeof value === "number") return value;
   if (level === SOL_SOCKET && name === SO_PEERGROUPS && room < value.length) {
@@ -352,10 +354,13 @@ function getPeerPidfd(
   room: number,
   lengthAddr: number,
 ): number {
-  if (room < 4) return -EINVAL;
-  const fd = installPeerPidfd(t, impl.peerCreds.pid);
+  const { pid } = impl.peerCreds;
+  if (pid === 0) return -ENODATA;
+  const fd = installPeerPidfd(t, pid);
   if (fd < 0) return fd;
-  if (t.copyOutU32(addr, fd) < 0 || t.copyOutU32(lengthAddr, 4) < 0) {
+  const n = Math.min(room, 4);
+  t.scratchView.setInt32(0, fd, true);
+  if (t.copyOut(addr, t.scratch, 0, n) < 0 || t.copyOutU32(lengthAddr, n) < 0) {
     t.fdTable.close(fd);
     return -EFAULT;
   }

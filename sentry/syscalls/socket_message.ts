@@ -118,7 +118,8 @@ function sendOne(
     if (hdr.controlLen > CONTROL_MAX) return -ENOBUFS;
     const control = new Uint8Array(hdr.controlLen);
     if (t.copyIn(hdr.controlAddr, control, 0, control.length) < 0) return -EFAULT;
-    const err = parseControl(t, control, msg);
+    let err = impl.refuseToSend();
+    if (err === 0) err = parseControl(t, control, msg);
     if (err < 0) return err;
   }
   return send(t, file, impl, src, msg, flags);
@@ -282,7 +283,7 @@ function putControl(
   flags: number,
 ): number {
   const { options } = impl;
-  if (!options.wantsCreds && msg.rights === null) return 0;
+  if (msg.isEnd || (!options.wantsCreds && msg.rights === null && msg.time === null)) return 0;
   if (hdr.controlAddr === 0 || hdr.controlLen === 0) {
     msg.flags |= MSG_CTRUNC;
     msg.rights?.release();

@@ -45,6 +45,10 @@ export abstract class FileDescriptionImpl {
   get writesBuffers(): boolean {
     return false;
   }
+  /** Whether a write that fails with EPIPE raises SIGPIPE. */
+  get raisesSigpipe(): boolean {
+    return true;
+  }
   /** Reading does not move an offset: a device whose bytes are in no place. */
   get isPlaceless(): boolean {
     return false;

@@ -803,3 +803,214 @@ TEST(sigio_ends, "a peer's shutdown signals POLL_IN, its close POLL_HUP") {
   EQUAL(info.si_band, POLLHUP | POLLERR);
   FAILS(sigtimedwait(&set, &info, &now), EAGAIN);
 }
+
+
+static int option(int fd, int name) {
+  int value = -77;
+  socklen_t length = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, name, &value, &length) == 0 ? value : -errno;
+}
+
+static int set_option(int fd, int name, int value) {
+  return setsockopt(fd, SOL_SOCKET, name, &value, sizeof value);
+}
+
+TEST(number_options, "options without effect are kept within their bounds, or refused as Linux does") {
+  make_pair(SOCK_STREAM);
+  EQUAL(option(s[0], SO_LOCK_FILTER), 0);
+  OK(set_option(s[0], SO_LOCK_FILTER, 7));
+  EQUAL(option(s[0], SO_LOCK_FILTER), 1);
+  FAILS(set_option(s[0], SO_LOCK_FILTER, 0), EPERM);
+  OK(set_option(s[0], SO_BUSY_POLL, 50));
+  EQUAL(option(s[0], SO_BUSY_POLL), 50);
+  FAILS(set_option(s[0], SO_BUSY_POLL, -1), EINVAL);
+  EQUAL(option(s[0], SO_INCOMING_CPU), -1);
+  EQUAL(option(s[0], SO_BPF_EXTENSIONS), 64);
+  EQUAL(option(s[0], SO_GET_FILTER), -77); /* Nothing was written. */
+  FAILS(set_option(s[0], SO_DETACH_FILTER, 0), EPERM);
+  FAILS(set_option(s[1], SO_DETACH_FILTER, 0), ENOENT);
+  FAILS(set_option(s[0], SO_ZEROCOPY, 1), EOPNOTSUPP);
+  FAILS(setsockopt(s[0], SOL_SOCKET, SO_BINDTODEVICE, "none", 4), ENODEV);
+  OK(setsockopt(s[0], SOL_SOCKET, SO_BINDTODEVICE, "", 1));
+  FAILS(setsockopt(s[0], SOL_SOCKET, SO_REUSEADDR, nowhere, 3), EINVAL);
+  FAILS(setsockopt(s[0], SOL_SOCKET, SO_REUSEADDR, nowhere, 4), EFAULT);
+  FAILS(setsockopt(s[0], 17, SO_REUSEADDR, nowhere, 4), EOPNOTSUPP);
+  uint64_t rate = 0;
+  socklen_t length = sizeof rate;
+  OK(getsockopt(s[0], SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &length));
+  CHECK(rate == UINT64_MAX);
+  OK(set_option(s[0], SO_MAX_PACING_RATE, 1000));
+  OK(getsockopt(s[0], SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &length));
+  EQUAL(rate, 1000);
+  OK(set_option(s[0], SO_TIMESTAMPNS, 1));
+  EQUAL(option(s[0], SO_TIMESTAMPNS), 1);
+  OK(set_option(s[0], SO_TIMESTAMP, 1));
+  EQUAL(option(s[0], SO_TIMESTAMPNS), 0);
+  uint32_t memory[9];
+  length = sizeof memory;
+  EQUAL(write(s[0], "x", 1), 1);
+  OK(getsockopt(s[0], SOL_SOCKET, SO_MEMINFO, memory, &length));
+  EQUAL(length, sizeof memory);
+  EQUAL(memory[1], option(s[0], SO_RCVBUF));
+  EQUAL(memory[2], 768);
+  char room[64];
+  length = 3;
+  FAILS(getsockopt(s[0], SOL_SOCKET, SO_PEERNAME, room, &length), EINVAL);
+  length = 7;
+  FAILS(getsockopt(s[0], SOL_SOCKET, SO_COOKIE, room, &length), EINVAL);
+  int alone = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  EQUAL(option(alone, SO_PEERGROUPS), -ENODATA);
+}
+
+TEST(refusals, "a seqpacket is refused before its control data is looked at") {
+  struct msghdr message = {.msg_control = "garbage and more", .msg_controllen = 17};
+  int alone = OK(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+  FAILS(sendmsg(alone, &message, 0), ENOTCONN);
+  int stream = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  FAILS(sendmsg(stream, &message, 0), EINVAL);
+  make_pair(SOCK_SEQPACKET);
+  EQUAL(write(s[0], "x", 1), 1);
+  close(s[1]);
+  FAILS(send(s[0], "y", 1, MSG_OOB), ECONNRESET);
+  FAILS(send(s[0], "y", 1, MSG_OOB), EOPNOTSUPP);
+}
+
+TEST(empty_packet, "the close of a socket with nothing but an empty message unread is no reset") {
+  char c;
+  make_pair(SOCK_SEQPACKET);
+  EQUAL(send(s[0], "", 0, 0), 0);
+  close(s[1]);
+  EQUAL(option(s[0], SO_ERROR), 0);
+  EQUAL(read(s[0], &c, 1), 0);
+}
+
+TEST(packet_pipe, "messages that nobody can hear raise no SIGPIPE") {
+  signal(SIGPIPE, SIG_DFL);
+  make_pair(SOCK_DGRAM);
+  OK(shutdown(s[0], SHUT_WR));
+  FAILS(write(s[0], "x", 1), EPIPE);
+  make_pair(SOCK_SEQPACKET);
+  close(s[1]);
+  FAILS(write(s[0], "x", 1), EPIPE);
+}
+
+TEST(dead_peer, "who sends to a datagram socket that is gone loses what it had sent") {
+  make_pair(SOCK_DGRAM);
+  EQUAL(write(s[1], "lost", 4), 4);
+  close(s[1]);
+  char text[8];
+  FAILS(send(s[0], "x", 1, 0), ECONNREFUSED);
+  FAILS(recv(s[0], text, sizeof text, MSG_DONTWAIT), EAGAIN);
+}
+
+TEST(shut_listener, "a listener that is shut refuses only who would wait") {
+  int fd = listener(SOCK_STREAM, "@shut");
+  OK(shutdown(fd, SHUT_RD));
+  FAILS(accept(fd, NULL, NULL), EINVAL);
+  OK(fcntl(fd, F_SETFL, O_NONBLOCK));
+  FAILS(accept(fd, NULL, NULL), EAGAIN);
+}
+
+TEST(early_autobind, "a connect that fails has given the socket that asks for senders a name") {
+  struct sockaddr_un a;
+  socklen_t length = address(&a, "@nobody");
+  int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  OK(set_option(fd, SO_PASSCRED, 1));
+  FAILS(connect(fd, (struct sockaddr *)&a, length), ECONNREFUSED);
+  length = sizeof a;
+  OK(getsockname(fd, (struct sockaddr *)&a, &length));
+  EQUAL(length, 8);
+}
+
+static struct msghdr *with_room(void) {
+  static char room[200];
+  static struct msghdr message;
+  message = (struct msghdr){.msg_control = room, .msg_controllen = sizeof room};
+  return &message;
+}
+
+TEST(empty_reads, "a read of nothing takes files from a stream, and a peek to the end sees those that follow") {
+  char text[2];
+  struct iovec two = {text, 2};
+  make_pair(SOCK_STREAM);
+  EQUAL(write(s[0], "ab", 2), 2);
+  char control[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec one = {"c", 1};
+  struct msghdr out = {.msg_iov = &one, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&out);
+  *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+  int zero = 0;
+  memcpy(CMSG_DATA(c), &zero, sizeof zero);
+  EQUAL(sendmsg(s[0], &out, 0), 1);
+  struct msghdr *in = with_room();
+  in->msg_iov = &two;
+  in->msg_iovlen = 1;
+  EQUAL(recvmsg(s[1], in, MSG_PEEK), 2);
+  EQUAL(in->msg_controllen, CMSG_SPACE(sizeof(int)));
+  EQUAL(read(s[1], text, 2), 2);
+  EQUAL(recvmsg(s[1], with_room(), 0), 0);
+  in = with_room();
+  EQUAL(recvmsg(s[1], in, 0), 0);
+  EQUAL(in->msg_controllen, 0);
+  EQUAL(read(s[1], text, 2), 1);
+}
+
+TEST(end_sender, "the end of a connection for messages has no sender") {
+  make_pair(SOCK_SEQPACKET);
+  OK(set_option(s[0], SO_PASSCRED, 1));
+  close(s[1]);
+  struct msghdr *in = with_room();
+  EQUAL(recvmsg(s[0], in, 0), 0);
+  EQUAL(in->msg_controllen, 0);
+  EQUAL(in->msg_flags, 0);
+}
+
+TEST(error_first, "a socket for messages tells of the reset before what it has received") {
+  char text[8];
+  make_pair(SOCK_SEQPACKET);
+  EQUAL(write(s[0], "lost", 4), 4);
+  EQUAL(write(s[1], "kept", 4), 4);
+  close(s[1]);
+  FAILS(read(s[0], text, sizeof text), ECONNRESET);
+  EQUAL(read(s[0], text, sizeof text), 4);
+  EQUAL(read(s[0], text, sizeof text), 0);
+}
+
+TEST(packet_autobind, "a seqpacket that asks for senders gets a name with its first message") {
+  struct sockaddr_un a;
+  socklen_t length = sizeof a;
+  make_pair(SOCK_SEQPACKET);
+  OK(set_option(s[0], SO_PASSCRED, 1));
+  EQUAL(write(s[0], "x", 1), 1);
+  OK(getpeername(s[1], (struct sockaddr *)&a, &length));
+  EQUAL(length, 8);
+}
+
+TEST(timestamps, "messages come with the time when SO_TIMESTAMP or SO_TIMESTAMPNS is on") {
+  static const int types[] = {SOCK_DGRAM, SOCK_SEQPACKET};
+  for (int i = 0; i < 2; i++) {
+    struct timespec before, after, then;
+    make_pair(types[i]);
+    OK(set_option(s[1], SO_TIMESTAMPNS, 1));
+    OK(clock_gettime(CLOCK_REALTIME, &before));
+    EQUAL(write(s[0], "x", 1), 1);
+    OK(clock_gettime(CLOCK_REALTIME, &after));
+    struct msghdr *in = with_room();
+    EQUAL(recvmsg(s[1], in, 0), 0);
+    EQUAL(in->msg_controllen, CMSG_SPACE(sizeof then));
+    struct cmsghdr *c = CMSG_FIRSTHDR(in);
+    EQUAL(c->cmsg_level, SOL_SOCKET);
+    EQUAL(c->cmsg_type, SO_TIMESTAMPNS);
+    memcpy(&then, CMSG_DATA(c), sizeof then);
+    CHECK(then.tv_sec >= before.tv_sec && then.tv_sec <= after.tv_sec);
+    CHECK(then.tv_nsec >= 0 && then.tv_nsec < 1000000000);
+    OK(set_option(s[1], SO_TIMESTAMP, 1));
+    EQUAL(write(s[0], "x", 1), 1);
+    in = with_room();
+    in->msg_controllen = 20;
+    EQUAL(recvmsg(s[1], in, 0), 0);
+    EQUAL(in->msg_flags, MSG_TRUNC | MSG_CTRUNC);
+    EQUAL(CMSG_FIRSTHDR(in)->cmsg_type, SO_TIMESTAMP);
+    EQUAL(CMSG_FIRSTHDR(in)->cmsg_len, 20);
+  }
+}

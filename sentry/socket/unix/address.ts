@@ -52,11 +52,18 @@ export function abstractNames(netNs: object): AbstractNames {
   return names;
 }
 
-/** The name in a sockaddr_un: a path, or an abstract name with its zero byte. -EINVAL. */
-export function parseName(address: Uint8Array): string | number {
+/** Whether an address has a name in it at all: 0 or -EINVAL. */
+export function checkAddress(address: Uint8Array): number {
   const n = address.length;
   if (n <= SOCKADDR_UN_OFF_PATH || n > SOCKADDR_UN_SIZE) return -EINVAL;
-  if ((address[0] | address[1] << 8) !== AF_UNIX) return -EINVAL;
+  return (address[0] | address[1] << 8) === AF_UNIX ? 0 : -EINVAL;
+}
+
+/** The name in a sockaddr_un: a path, or an abstract name with its zero byte. -EINVAL. */
+export function parseName(address: Uint8Array): string | number {
+  const err = checkAddress(address);
+  if (err < 0) return err;
+  const n = address.length;
   const abstract = address[SOCKADDR_UN_OFF_PATH] === 0;
   let name = "";
   for (let i = SOCKADDR_UN_OFF_PATH; i < n; i++) {

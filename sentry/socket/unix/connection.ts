@@ -5,7 +5,7 @@ import { SOMAXCONN } from "../../../platform/abi/socket.ts";
 import { WaitQueue } from "../../wait/queue.ts";
 import { NO_PEER, type SocketCaller, type Ucred, ucredOf } from "../socket.ts";
 import type { Rights } from "../rights.ts";
-import type { AbstractNames } from "./address.ts";
+import { type AbstractNames, checkAddress } from "./address.ts";
 import {
   EVERYTHING,
   READABLE,
@@ -40,9 +40,9 @@ export abstract class ConnectionSocket extends UnixSocket {
 
   protected abstract sibling(owner: Ucred): ConnectionSocket;
   protected abstract get hasData(): boolean;
-  /** Whether closing it loses data, which the peer hears of as ECONNRESET. */
+  /** Whether closing it loses bytes, which the peer hears of as ECONNRESET. */
   protected get hasUnread(): boolean {
-    return this.hasData;
+    return this.inQueue > 0;
   }
   /** As heldRights and dropRights, without the connections that wait to be accepted. */
   protected abstract ownRights(): Iterable<Rights>;
@@ -96,9 +96,11 @@ export abstract class ConnectionSocket extends UnixSocket {
   }
 
   connect(caller: SocketCaller, address: Uint8Array): number {
+    const err = checkAddress(address);
+    if (err < 0) return err;
+    if (this.options.wantsCreds) this.autobind();
     const other = this.find(caller, address);
     if (typeof other === "number") return other;
-    if (this.options.wantsCreds) this.autobind();
     if (!(other instanceof ConnectionSocket) || other.state !== STATE_LISTENING) {
       return -ECONNREFUSED;
     }
@@ -119,11 +121,12 @@ export abstract class ConnectionSocket extends UnixSocket {
     return 0;
   }
 
-  override accept(): ConnectionSocket | number {
+  override accept(nonblocking: boolean): ConnectionSocket | number {
     if (this.state !== STATE_LISTENING) return -EINVAL;
     const embryo = this.#pending.shift();
     if (embryo === undefined) {
-      return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? -EINVAL : -EAGAIN;
+      // Only who would wait for one learns that none will come.
+      return (this.shutdownMask & SHUTDOWN_RECV) !== 0 && !nonblocking ? -EINVAL : -EAGAIN;
     }
     embryo.isEmbryo = false;
     embryo.options.passCred = this.options.passCred;

@@ -26,10 +26,11 @@ import {
   NOBODY,
   type OutMessage,
   type SocketCaller,
+  timeNow,
   type Ucred,
 } from "../socket.ts";
 import type { Rights } from "../rights.ts";
-import { type AbstractNames, nameAddress } from "./address.ts";
+import { type AbstractNames, checkAddress, nameAddress } from "./address.ts";
 import { messageCost } from "./charge.ts";
 import { MessageQueue, takeBytes } from "./messages.ts";
 import {
@@ -112,26 +113,30 @@ export class UnixDgram extends UnixSocket {
     if (address.length < 2) return -EINVAL;
     let other: UnixSocket | number | null = null;
     if ((address[0] | address[1] << 8) !== AF_UNSPEC) {
+      const err = checkAddress(address);
+      if (err < 0) return err;
+      if (this.options.wantsCreds) this.autobind();
       other = this.find(caller, address);
       if (typeof other === "number") return other;
-      if (this.options.wantsCreds) this.autobind();
       if (!(other instanceof UnixDgram) || other.dead) return -ECONNREFUSED;
       if (!other.#accepts(this)) return -EPERM;
     }
     const before = this.peer as UnixDgram | null;
     this.#setPeer(other);
-    if (before !== null && before !== other) {
-      // What the old peer sent is gone, and it learns that it was left (unix_dgram_disconnected).
-      if (this.#messages.length > 0) {
-        this.#messages.clear();
-        if (!before.dead && before.peer === this) {
-          before.error = ECONNRESET;
-          before.queue.notify(EPOLLERR);
-        }
-      }
+    if (before !== null) {
+      if (before !== other) this.#disconnectedFrom(before);
       this.queue.notify(WRITABLE);
     }
     return 0;
+  }
+
+  /** What the old peer sent is gone, and it learns that it was left (unix_dgram_disconnected). */
+  #disconnectedFrom(before: UnixDgram): void {
+    if (this.#messages.length === 0) return;
+    this.#messages.clear();
+    if (before.dead || before.peer !== this) return;
+    before.error = ECONNRESET;
+    before.queue.notify(EPOLLERR);
   }
 
   #accepts(sender: UnixDgram): boolean {
@@ -154,41 +159,48 @@ export class UnixDgram extends UnixSocket {
     return 0;
   }
 
+  /** Whom a message goes to, unless it is refused. */
   #target(msg: OutMessage): UnixDgram | number {
+    let target = this.peer as UnixDgram | null;
     if (msg.address !== null) {
       if (msg.caller === null) return -EINVAL;
       const found = this.find(msg.caller, msg.address);
-      return typeof found === "number" ? found : found as UnixDgram;
+      if (typeof found === "number") return found;
+      target = found as UnixDgram;
     }
-    const peer = this.peer as UnixDgram | null;
-    if (peer === null) return -ENOTCONN;
-    if (peer.dead) {
+    if (target === null) return -ENOTCONN;
+    if (target.dead) {
       this.#setPeer(null);
+      this.#disconnectedFrom(target);
       return -ECONNREFUSED;
     }
-    return peer;
+    if (!target.#accepts(this)) return -EPERM;
+    if ((target.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
+    if (!target.#isFullFor(this)) return target;
+    if (target === this.peer) this.#wantsPeerRoom = true;
+    this.blockedOn = target.#roomQueue;
+    return -EAGAIN;
   }
 
   sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    if (msg.address !== null) {
+      const err = checkAddress(msg.address);
+      if (err < 0) return err;
+    }
     if (this.options.wantsCreds) this.autobind();
-    if (msg.address === null && this.peer === null) return -ENOTCONN;
     const n = src.remaining;
     if (n > this.options.sndbuf - 32) return -EMSGSIZE;
     if (this.error !== 0) return -this.takeError();
     if ((this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
-    const target = this.#target(msg);
-    if (typeof target === "number") return target;
-    if (!target.#accepts(this)) return -EPERM;
-    if ((target.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
-    if (target.#isFullFor(this)) {
-      if (target === this.peer) this.#wantsPeerRoom = true;
-      this.blockedOn = target.#roomQueue;
-      return -EAGAIN;
-    }
     if (this.isFull()) {
       this.blockedOn = this.queue;
       return -EAGAIN;
+    }
+    const target = this.#target(msg);
+    if (typeof target === "number") {
+      this.uncharge(0); // Linux gives up a buffer by now, as if it were read.
+      return target;
     }
     const data = takeBytes(src);
     if (typeof data === "number") return data;
@@ -200,6 +212,7 @@ export class UnixDgram extends UnixSocket {
       from: this,
       sender: this,
       cost: messageCost(n),
+      time: target.options.timestamp !== 0 ? timeNow() : null,
     });
     msg.rights = null;
     target.queue.notify(READABLE);
@@ -210,16 +223,17 @@ export class UnixDgram extends UnixSocket {
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const options = this.options;
     const wasFull = this.#messages.length > MAX_QUEUED;
+    if (this.error !== 0) return -this.takeError();
     const r = this.#messages.length === 0
       ? null
       : this.#messages.receive(dst, msg, flags, options.peekOff);
     if (r === null) {
-      if (this.error !== 0) return -this.takeError();
       // Only who would wait for it learns of the end (Linux: __skb_wait_for_more_packets).
-      const isEnd = (this.shutdownMask & SHUTDOWN_RECV) !== 0 && (flags & MSG_DONTWAIT) === 0;
-      return isEnd ? 0 : -EAGAIN;
+      msg.isEnd = (this.shutdownMask & SHUTDOWN_RECV) !== 0 && (flags & MSG_DONTWAIT) === 0;
+      return msg.isEnd ? 0 : -EAGAIN;
     }
     const { message, stored, count } = r;
+    if (options.timestamp !== 0) msg.time = message.time ?? timeNow();
     if (options.wantsCreds) msg.creds = message.creds;
     const name = msg.wantsAddress ? message.from!.name : null;
     if (name !== null) msg.address = nameAddress(name);

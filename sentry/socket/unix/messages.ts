@@ -2,6 +2,7 @@
 import { EFAULT } from "../../../platform/abi/errno.ts";
 import { MSG_PEEK, MSG_TRUNC } from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
+import type { Timespec } from "../../../platform/abi/time.ts";
 import { type InMessage, type Ucred } from "../socket.ts";
 import type { Rights } from "../rights.ts";
 import type { UnixSocket } from "./unix.ts";
@@ -21,6 +22,8 @@ export interface QueuedMessage {
   from: UnixSocket | null;
   sender: Charged;
   cost: number;
+  /** When it was sent, if the receiver asked for that by then. */
+  time: Timespec | null;
 }
 
 /** Takes a message's bytes; -EFAULT leaves nothing behind. */

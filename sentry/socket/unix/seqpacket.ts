@@ -2,7 +2,7 @@
 import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPIPE } from "../../../platform/abi/errno.ts";
 import { MSG_OOB, SOCK_SEQPACKET } from "../../../platform/abi/socket.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
-import { type InMessage, NOBODY, type OutMessage, type Ucred } from "../socket.ts";
+import { type InMessage, NOBODY, type OutMessage, timeNow, type Ucred } from "../socket.ts";
 import type { Rights } from "../rights.ts";
 import { type AbstractNames, nameAddress } from "./address.ts";
 import { messageCost } from "./charge.ts";
@@ -27,16 +27,25 @@ export class UnixSeqpacket extends ConnectionSocket {
     return this.#messages.bytes;
   }
 
+  override refuseToSend(): number {
+    if (this.error !== 0) return -this.takeError();
+    return this.state === STATE_CONNECTED ? 0 : -ENOTCONN;
+  }
+
   sendMessage(src: IoSrc, msg: OutMessage, flags: number): number {
-    const peer = this.peer as UnixSeqpacket | null;
-    if (this.state !== STATE_CONNECTED || peer === null) return -ENOTCONN;
+    const refused = this.refuseToSend();
+    if (refused < 0) return refused;
+    const peer = this.peer as UnixSeqpacket;
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    if (this.options.wantsCreds) this.autobind();
     const n = src.remaining;
     if (n > this.options.sndbuf - 32) return -EMSGSIZE;
-    if (this.error !== 0) return -this.takeError();
     if ((this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
-    if (peer.dead || (peer.shutdownMask & SHUTDOWN_RECV) !== 0) return -EPIPE;
     if (this.isFull()) return -EAGAIN;
+    if (peer.dead || (peer.shutdownMask & SHUTDOWN_RECV) !== 0) {
+      this.uncharge(0); // Linux gives up a buffer by now, as if it were read.
+      return -EPIPE;
+    }
     const data = takeBytes(src);
     if (typeof data === "number") return data;
     const marked = msg.credsExplicit || this.options.wantsCreds || peer.options.wantsCreds ||
@@ -48,6 +57,7 @@ export class UnixSeqpacket extends ConnectionSocket {
       from: null,
       sender: this,
       cost: messageCost(n),
+      time: peer.options.timestamp !== 0 ? timeNow() : null,
     });
     msg.rights = null;
     peer.queue.notify(READABLE);
@@ -58,15 +68,18 @@ export class UnixSeqpacket extends ConnectionSocket {
     if (this.state !== STATE_CONNECTED) return -ENOTCONN;
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const options = this.options;
+    if (this.error !== 0) return -this.takeError();
     const r = this.#messages.length === 0
       ? null
       : this.#messages.receive(dst, msg, flags, options.peekOff);
     if (r === null) {
-      if (this.error !== 0) return -this.takeError();
-      return (this.shutdownMask & SHUTDOWN_RECV) !== 0 ? 0 : -EAGAIN;
+      if ((this.shutdownMask & SHUTDOWN_RECV) === 0) return -EAGAIN;
+      msg.isEnd = true;
+      return 0;
     }
     const name = msg.wantsAddress ? this.peer!.name : null;
     if (name !== null) msg.address = nameAddress(name);
+    if (options.timestamp !== 0) msg.time = r.message.time ?? timeNow();
     if (options.wantsCreds) msg.creds = r.message.creds;
     return r.count;
   }

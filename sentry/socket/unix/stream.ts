@@ -58,9 +58,6 @@ export class UnixStream extends ConnectionSocket {
   protected override get hasData(): boolean {
     return this.#ring.used > 0;
   }
-  protected override get hasUnread(): boolean {
-    return this.inQueue > 0;
-  }
   protected override get inQueue(): number {
     return this.#ring.used - this.#takenBytes;
   }
@@ -174,12 +171,16 @@ export class UnixStream extends ConnectionSocket {
     if (this.state !== STATE_CONNECTED) return -EINVAL;
     if ((flags & MSG_OOB) !== 0) return this.#receiveUrgent(dst, msg, flags);
     if (this.#ring.used === 0) return this.#nothingToReceive();
-    const peer = this.peer as UnixStream;
-    if (msg.wantsAddress && peer.name !== null) msg.address = nameAddress(peer.name);
     if ((flags & MSG_PEEK) !== 0) return this.#peek(dst, msg);
     const n = this.#receive(dst, msg);
     this.#payBack();
     return n;
+  }
+
+  #nameSender(msg: InMessage): void {
+    if (!msg.wantsAddress || msg.address !== null) return;
+    const name = this.peer!.name;
+    if (name !== null) msg.address = nameAddress(name);
   }
 
   #nothingToReceive(): number {
@@ -216,7 +217,7 @@ export class UnixStream extends ConnectionSocket {
   }
 
   get #isInline(): boolean {
-    return this.options.stored.get(SO_OOBINLINE) === 1;
+    return this.options.numbers.get(SO_OOBINLINE) === 1;
   }
 
   /**
@@ -251,12 +252,14 @@ export class UnixStream extends ConnectionSocket {
     const runs = this.#runs;
     const wantsCreds = this.options.wantsCreds;
     let total = 0;
-    while (dst.remaining > 0 && runs.length > 0) {
+    // Also a read of no bytes passes a mark and takes files.
+    do {
       if (runs[0].band !== IN_BAND && this.#runToRead(0, total, false) < 0) {
         if (total === 0) return this.#nothingToReceive();
         break;
       }
       const run = runs[0];
+      this.#nameSender(msg);
       if (wantsCreds) {
         if (msg.creds === null) msg.creds = run.creds;
         else if (!sameUcred(msg.creds, run.creds)) break;
@@ -275,7 +278,7 @@ export class UnixStream extends ConnectionSocket {
       if (runs.length === 1 && msg.rights === null) break; // The empty run is used again.
       runs.shift();
       if (msg.rights !== null) break;
-    }
+    } while (dst.remaining > 0 && runs.length > 0);
     if (this.options.peekOff > 0) {
       this.options.peekOff = Math.max(0, this.options.peekOff - total);
     }
@@ -286,7 +289,9 @@ export class UnixStream extends ConnectionSocket {
   #peek(dst: IoDst, msg: InMessage): number {
     let skip = Math.max(0, this.options.peekOff);
     let at = 0, total = 0;
+    let isReached = false;
     let next = this.#runToRead(0, 0, true);
+    // Where the destination is full it goes on, too, to files that come next.
     for (let i = 0; next >= 0 && i < this.#runs.length; i++) {
       const run = this.#runs[i];
       const length = run.band === TAKEN ? 0 : run.length;
@@ -295,7 +300,8 @@ export class UnixStream extends ConnectionSocket {
         at += run.length;
         continue;
       }
-      if (dst.remaining === 0) break;
+      isReached = true;
+      this.#nameSender(msg);
       if (this.options.wantsCreds) {
         if (msg.creds === null) msg.creds = run.creds;
         else if (!sameUcred(msg.creds, run.creds)) break;
@@ -311,7 +317,7 @@ export class UnixStream extends ConnectionSocket {
       }
       next = this.#runToRead(i + 1, total, true);
     }
-    if (total === 0 && dst.remaining > 0) return this.#nothingToReceive();
+    if (!isReached) return this.#nothingToReceive();
     if (this.options.peekOff >= 0) this.options.peekOff += total;
     return total;
   }

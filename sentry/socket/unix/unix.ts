@@ -83,8 +83,7 @@ export abstract class UnixSocket extends SocketImpl implements Charged, RightsHo
   /** Bytes a SIOCINQ shows. */
   protected abstract get inQueue(): number;
 
-  /** SIOCOUTQ: what was sent and is not read yet, as it is charged. */
-  protected get outQueue(): number {
+  override get outQueue(): number {
     return this.#charged;
   }
   /** Whether nothing more may be sent now; who is refused is signalled when there is room again. */

@@ -162,12 +162,12 @@ Deno.test("connect, accept and names", () => {
   eq(make(SOCK_DGRAM, ns).connect(caller, abstract("s")), -ECONNREFUSED);
   eq(make(SOCK_DGRAM, ns).bind(caller, abstract("s")), 0);
   eq(server.listen(caller, 1), 0);
-  eq(server.accept(), -EAGAIN);
+  eq(server.accept(true), -EAGAIN);
   eq(client.connect(caller, abstract("s")), 0);
   eq(client.connect(caller, abstract("s")), -EISCONN);
   eq(server.readiness() & EPOLLIN, EPOLLIN);
   eq(send(client, "early"), 5);
-  const accepted = server.accept() as AnyUnixSocket;
+  const accepted = server.accept(true) as AnyUnixSocket;
   eq(recv(accepted, 10), "early");
   eq([...client.getpeername() as Uint8Array], [...abstract("s")]);
   eq([...accepted.getsockname()], [...abstract("s")]);
@@ -186,7 +186,7 @@ Deno.test("a full backlog makes connect wait for accept", () => {
   eq(late.connect(caller, abstract("s")), -EAGAIN);
   let woken = 0;
   late.blockedOn.add({ mask: EPOLLOUT, wake: () => void woken++ });
-  server.accept();
+  server.accept(true);
   eq(woken, 1);
   eq(late.connect(caller, abstract("s")), 0);
 });
