@@ -66,8 +66,9 @@ class PipeToPipe extends PipeTransfer {
   }
   step(): number {
     const { from, to } = this;
+    if (from.used === 0 && from.writers > 0) return this.again(from.queue, EPOLLIN);
     if (to.readers === 0) return -EPIPE;
-    if (from.used === 0) return from.writers === 0 ? 0 : this.again(from.queue, EPOLLIN);
+    if (from.used === 0) return 0;
     if (to.full) return this.again(to.queue, EPOLLOUT);
     return this.total = from.passTo(to, this.count, this.keeps);
   }

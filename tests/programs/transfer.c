@@ -47,6 +47,18 @@ TEST(splice_in, "splice moves from a file to a pipe and on to a file") {
   EQUAL(splice(p[0], NULL, to, NULL, 1, 0), 0);
 }
 
+TEST(splice_order, "from pipe to pipe, what to wait for comes before nobody to read it, and that before the end") {
+  int from[2], to[2];
+  OK(pipe(from));
+  OK(pipe(to));
+  signal(SIGPIPE, SIG_IGN);
+  close(to[0]);
+  FAILS(splice(from[0], NULL, to[1], NULL, 1, SPLICE_F_NONBLOCK), EAGAIN);
+  FAILS(tee(from[0], to[1], 1, SPLICE_F_NONBLOCK), EAGAIN);
+  close(from[1]);
+  FAILS(splice(from[0], NULL, to[1], NULL, 1, 0), EPIPE);
+}
+
 TEST(splice_socket, "splice moves between a socket and a pipe") {
   int s[2];
   OK(pipe(p));
