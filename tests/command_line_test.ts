@@ -231,6 +231,19 @@ Deno.test("what the command writes does not reach the host, but with --rw below 
   }
 });
 
+Deno.test("a write to a volume leaves set-id bits where the writer is privileged, and only there", async () => {
+  const directory = await Deno.makeTempDir();
+  const isRoot = Deno.uid() === 0; // Others do not have two users in a sandbox.
+  const script = `cd /mnt; chmod 777 .; touch a b; chmod 6777 a b; echo x > a; stat -c %a a
+    chroot --userspec=1000:1000 / sh -c "echo x > /mnt/b"; stat -c %a b; truncate -s 9 a; stat -c %a a`;
+  try {
+    const ran = await dvisor("do", "--volume", `${directory}:/mnt:rw`, "sh", "-c", script);
+    if (isRoot) assertEquals(ran.stdout, "6777\n777\n6777\n");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("a volume is read-only, or writable where it says so", async () => {
   const directory = await Deno.makeTempDir();
   const write = (mode: string) =>

@@ -35,6 +35,7 @@ import {
   UTIME_OMIT,
 } from "../../../platform/host/files.ts";
 import type { Credentials } from "../../auth/credentials.ts";
+import { touchChange } from "../../vfs/attributes.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import {
   ATTR_ATIME,
@@ -163,6 +164,7 @@ export class GoferInode extends Inode {
   unnamed(dir: GoferDirectory, name: string): void {
     this.removeName(dir, name);
     this.nlink = Math.max(0, this.nlink - 1);
+    touchChange(this); // Where the host cannot be asked any more.
     this.isStale = true;
     if (this.nlink === 0) this.#forgetNumber();
   }

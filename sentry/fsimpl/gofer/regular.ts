@@ -11,6 +11,7 @@ import {
   O_RDWR,
   O_WRONLY,
 } from "../../../platform/abi/fcntl.ts";
+import { S_ISGID, S_ISUID } from "../../../platform/abi/stat.ts";
 import { RWF_NOWAIT } from "../../../platform/abi/uio.ts";
 import {
   HOST_DATA_SIZE,
@@ -157,6 +158,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
     const err = ftruncate(fd, size);
     if (err < 0) return err;
     this.size = size;
+    this.#keepSetId();
     this.#changed();
     return 0;
   }
@@ -164,7 +166,16 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
   /** The guest wrote up to `end`: the size is known, the rest at the next refresh. */
   wrote(end: number): void {
     if (end > this.size) this.size = end;
+    this.#keepSetId();
     this.#changed();
+  }
+
+  /**
+   * A change of the content takes set-id bits away on the host, where no capability of ours counts. The VFS
+   * has taken those that must go; the others come back.
+   */
+  #keepSetId(): void {
+    if ((this.mode & (S_ISUID | S_ISGID)) !== 0) this.chmod(this.mode & 0o7777);
   }
 
   #changed(): void {
