@@ -3,6 +3,7 @@ import { ELOOP, ENODATA, ENXIO, EOPNOTSUPP, EROFS } from "../../../platform/abi/
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
 import { XATTR_NAME_CAPS } from "../../../platform/abi/xattr.ts";
 import type { Credentials } from "../../auth/credentials.ts";
+import { touchChange } from "../../vfs/attributes.ts";
 import { dropInode } from "../../vfs/dentry.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_ATIME, ATTR_MTIME, ATTR_SIZE, type Attributes, Inode } from "../../vfs/inode.ts";
@@ -210,13 +211,14 @@ export class OverlayInode extends Inode {
       this.#workName = "";
     }
     if (this.upper !== null) {
+      if (!this.isDir) touchChange(this.upper); // The name may have been a lower one.
       this.sync();
       if (this.isDir) this.nlink = 0;
       if (this.nlink === 0) this.fs.byUpper.delete(this.upper);
-    } else if (this.#links > 0) this.nlink = this.#links;
-    else {
-      this.nlink = 0;
-      this.#deleted = true;
+    } else {
+      touchChange(this);
+      this.nlink = Math.max(0, this.#links); // -1: it had but one.
+      if (this.nlink === 0) this.#deleted = true;
     }
     if (this.#links === 0) this.#forgetLower();
   }
