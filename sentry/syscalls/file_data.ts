@@ -22,7 +22,7 @@ import { SYNC_FILE_RANGE_WRITE } from "../../platform/abi/fcntl.ts";
 import { FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE } from "../../platform/abi/fs.ts";
-import { FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { OFFSET_END } from "../../platform/abi/limits.ts";
 import { RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
@@ -46,9 +46,9 @@ export function truncate(t: Task, args: SyscallArguments): SyscallReturn {
 function doTruncate(t: Task, pathAddr: number, size: number): number {
   const p = walkArg(t, AT_FDCWD, pathAddr, 0);
   if (typeof p === "number") return p;
-  const inode = p.dentry.inode!;
-  if ((inode.mode & S_IFMT) === S_IFREG && exceedsLimit(t, inode.size, size)) return fileTooBig(t);
-  return truncatePath(t.creds, p, size);
+  const limit = t.tg.limits.cur[RLIMIT_FSIZE];
+  const err = truncatePath(t.creds, p, size, limit);
+  return err === -EFBIG && size > limit ? fileTooBig(t) : err;
 }
 
 /** ftruncate(2). */
@@ -58,7 +58,8 @@ export function ftruncate(t: Task, args: SyscallArguments): SyscallReturn {
   const file = fileArg(t, args.i32(0));
   if (typeof file === "number") return file;
   if (!file.writable || (file.inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
-  if (exceedsLimit(t, file.inode.size, size)) return fileTooBig(t);
+  const appends = (file.inode.flags & FS_APPEND_FL) !== 0; // That comes first.
+  if (!appends && exceedsLimit(t, file.inode.size, size)) return fileTooBig(t);
   return truncateFile(t.creds, file, size);
 }
 

@@ -1,6 +1,6 @@
 /** Changes of attributes (Linux: fs/attr.c, fs/open.c, fs/utimes.c): who may, and what else changes. */
 import { CAP_CHOWN, CAP_FSETID, CAP_LINUX_IMMUTABLE } from "../../platform/abi/capability.ts";
-import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS } from "../../platform/abi/errno.ts";
+import { EACCES, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS } from "../../platform/abi/errno.ts";
 import { ETXTBSY } from "../../platform/abi/errno.ts";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from "../../platform/abi/stat.ts";
@@ -119,8 +119,16 @@ export function changeTimes(
   return setAttributes(inode, creds);
 }
 
-/** truncate(2): permission, leases (-EAGAIN) and size; for open files see `truncateFile`. */
-export function truncatePath(creds: Credentials, p: PathRef, size: number): number {
+/**
+ * truncate(2): permission, leases (-EAGAIN) and size, -EFBIG for one beyond `limit` that it does not have; for
+ * open files see `truncateFile`.
+ */
+export function truncatePath(
+  creds: Credentials,
+  p: PathRef,
+  size: number,
+  limit: number,
+): number {
   const inode = p.dentry.inode!;
   const type = inode.mode & S_IFMT;
   if (type === S_IFDIR) return -EISDIR;
@@ -132,6 +140,7 @@ export function truncatePath(creds: Credentials, p: PathRef, size: number): numb
   if (inode.writeCount < 0) return -ETXTBSY;
   const blocked = breakLeases(inode, true);
   if (blocked < 0) return blocked;
+  if (size > limit && size > inode.size) return -EFBIG;
   return setSize(creds, inode, size, 0);
 }
 

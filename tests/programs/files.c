@@ -237,6 +237,19 @@ TEST(fsize, "RLIMIT_FSIZE cuts a write short, then EFBIG and SIGXFSZ") {
   OK(ftruncate(fd, 10));
 }
 
+TEST(fsize_order, "who may not truncate a file is told so before it is too long") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  write_file("f", "x");
+  struct rlimit limit = {100, RLIM_INFINITY};
+  OK(setrlimit(RLIMIT_FSIZE, &limit));
+  signal(SIGXFSZ, SIG_IGN);
+  FAILS(truncate("f", 101), EFBIG);
+  OK(truncate("f", 100));
+  OK(seteuid(1000));
+  FAILS(truncate("f", 101), EACCES);
+  OK(seteuid(0));
+}
+
 TEST(holes, "a hole reads as zeros and lseek finds data") {
   int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
   EQUAL(pwrite(fd, "x", 1, 1 << 20), 1);
