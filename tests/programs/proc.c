@@ -178,6 +178,56 @@ TEST(maps, "maps shows a mapping with its protection and file") {
   line_of("/proc/self/smaps_rollup", "[rollup]");
 }
 
+static int mappings_between(const char *path, char *from, char *to, int piece) {
+  int fd = OK(open(path, O_RDONLY)), count = 0, used = 0;
+  static char text[1 << 16];
+  unsigned long last = 0;
+  for (ssize_t n; (n = OK(read(fd, text + used, piece))) > 0;) {
+    used += n;
+    char *line = text, *end;
+    for (; (end = memchr(line, '\n', text + used - line)) != NULL; line = end + 1) {
+      unsigned long start, stop;
+      *end = 0;
+      if (sscanf(line, "%lx-%lx ", &start, &stop) != 2) continue;
+      CHECK(start >= last);
+      last = stop;
+      if (start >= (unsigned long)from && stop <= (unsigned long)to) count++;
+    }
+    used = text + used - line;
+    memmove(text, line, used);
+  }
+  OK(close(fd));
+  return count;
+}
+
+TEST(many_maps, "maps and smaps read in pieces show thousands of mappings, each once and in order") {
+  enum { MAPPINGS = 3000 };
+  char *area = mmap(NULL, MAPPINGS * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(area != MAP_FAILED);
+  for (int i = 0; i < MAPPINGS; i += 2) OK(mprotect(area + i * 4096L, 4096, PROT_READ | PROT_WRITE));
+  char *end = area + MAPPINGS * 4096L;
+  EQUAL(mappings_between("/proc/self/maps", area, end, 1000), MAPPINGS);
+  EQUAL(mappings_between("/proc/self/maps", area, end, 60000), MAPPINGS);
+  EQUAL(mappings_between("/proc/self/smaps", area, end, 4096), MAPPINGS);
+}
+
+TEST(unmapped_meanwhile, "what is unmapped while maps is read is not shown afterwards") {
+  enum { MAPPINGS = 3000 };
+  char *area = mmap(NULL, MAPPINGS * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(area != MAP_FAILED);
+  for (int i = 0; i < MAPPINGS; i += 2) OK(mprotect(area + i * 4096L, 4096, PROT_READ | PROT_WRITE));
+  int fd = OK(open("/proc/self/maps", O_RDONLY));
+  static char text[1 << 20];
+  int used = OK(read(fd, text, 1000));
+  OK(munmap(area + MAPPINGS / 2 * 4096L, MAPPINGS / 2 * 4096L));
+  for (int n; (n = OK(read(fd, text + used, 1000))) > 0;) used += n;
+  char line[64];
+  snprintf(line, sizeof line, "\n%lx-", (long)area);
+  CHECK(strstr(text, line) != NULL);
+  snprintf(line, sizeof line, "\n%lx-", (long)area + (MAPPINGS - 1) * 4096L);
+  CHECK(strstr(text, line) == NULL);
+}
+
 TEST(mem, "mem reads and writes the process's memory") {
   static volatile int word = 42;
   int fd = OK(open("/proc/self/mem", O_RDWR)), value = 0;

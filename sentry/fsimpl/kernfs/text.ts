@@ -7,8 +7,12 @@ import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import { type KernFilesystem, KernInode } from "./inode.ts";
 
-/** The text as a latin1 string or bytes, or -errno. */
-export type Generate = (file: FileDescription) => string | Uint8Array | number;
+/** The text in parts, each made when a reader comes to it: for what may be long. */
+export type TextParts = Iterator<string, void>;
+/** Latin1 strings, or bytes. */
+export type GeneratedText = string | Uint8Array | TextParts;
+/** -errno when there is none. */
+export type Generate = (file: FileDescription) => GeneratedText | number;
 /** Takes one written value. Returns 0 (all of it was taken) or -errno. */
 export type Store = (value: string, file: FileDescription) => number;
 
@@ -42,19 +46,58 @@ export class KernText extends KernInode {
   }
 }
 
+/** At most so much of a text in parts is made for one read. */
+const READ_AHEAD = 256 << 10;
+
 /** One open generated file and its snapshot. */
 export class TextFile extends FileDescriptionImpl {
   #snapshot: Uint8Array | null = null;
+  /** Bytes of the snapshot that hold text; more come while there are parts. */
+  #length = 0;
+  #parts: TextParts | null = null;
 
   override read(f: FileDescription, dst: IoDst, offset: number): number {
     if (this.#snapshot === null || offset === 0) {
       const text = (f.inode as KernText).generate(f);
       if (typeof text === "number") return text;
-      this.#snapshot = typeof text === "string" ? latin1Bytes(text) : text;
+      this.#start(text);
     }
-    const bytes = this.#snapshot;
-    if (offset >= bytes.length) return 0;
-    return dst.put(bytes, offset, Math.min(bytes.length, offset + dst.remaining));
+    const bytes = this.#upTo(offset + dst.remaining, Math.max(this.#length, offset) + READ_AHEAD);
+    if (offset >= this.#length) return 0;
+    return dst.put(bytes, offset, Math.min(this.#length, offset + dst.remaining));
+  }
+
+  #start(text: GeneratedText): void {
+    const isWhole = typeof text === "string" || text instanceof Uint8Array;
+    this.#parts = isWhole ? null : text;
+    this.#snapshot = !isWhole
+      ? new Uint8Array(PAGE_SIZE)
+      : typeof text === "string"
+      ? latin1Bytes(text)
+      : text;
+    this.#length = isWhole ? this.#snapshot.length : 0;
+  }
+
+  /** The snapshot with `end` bytes, if there are so many and they are not more than `most`. */
+  #upTo(end: number, most: number): Uint8Array {
+    let bytes = this.#snapshot!;
+    while (this.#parts !== null && this.#length < Math.min(end, most)) {
+      const next = this.#parts.next();
+      if (next.done) {
+        this.#parts = null;
+        break;
+      }
+      const part = latin1Bytes(next.value);
+      const length = this.#length + part.length;
+      if (length > bytes.length) {
+        this.#snapshot = new Uint8Array(Math.max(length, 2 * bytes.length));
+        this.#snapshot.set(bytes.subarray(0, this.#length));
+        bytes = this.#snapshot;
+      }
+      bytes.set(part, this.#length);
+      this.#length = length;
+    }
+    return bytes;
   }
 
   override write(f: FileDescription, src: IoSrc, _offset: number): number {

@@ -10,7 +10,7 @@ import { currentTask } from "../kernfs/caller.ts";
 import { DynamicDir } from "../kernfs/dir.ts";
 import type { KernFilesystem, KernInode } from "../kernfs/inode.ts";
 import { MagicLink } from "../kernfs/link.ts";
-import { KernText, type Store } from "../kernfs/text.ts";
+import { type GeneratedText, KernText, type Store } from "../kernfs/text.ts";
 import { isDumpable, isGone, mayPtrace } from "./access.ts";
 
 /** task_dump_owner: directories everyone may enter show the owner always. */
@@ -21,7 +21,7 @@ export function setOwner(inode: KernInode, t: Task): number {
   return isGone(t) ? -ENOENT : 0;
 }
 
-export type TaskGenerate = (t: Task, file: FileDescription) => string | Uint8Array | number;
+export type TaskGenerate = (t: Task, file: FileDescription) => GeneratedText | number;
 export type TaskStore = (t: Task, value: string, file: FileDescription) => number;
 
 /** A generated file of a task. `guarded`: only who may ptrace the task can open it. */

@@ -10,6 +10,7 @@ import {
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { major, makedev, minor } from "../../../platform/abi/sysmacros.ts";
 import type { Task } from "../../kernel/task.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
 import {
   MARK_DONTDUMP,
   MARK_DONTFORK,
@@ -25,6 +26,7 @@ import {
 import type { PathRef } from "../../vfs/mount.ts";
 import { fileText } from "../../vfs/path_text.ts";
 import { currentTask } from "../kernfs/caller.ts";
+import type { TextParts } from "../kernfs/text.ts";
 import { liveMemory } from "./access.ts";
 import { residentOf } from "./memory.ts";
 
@@ -72,14 +74,38 @@ export function readerRoot(t: Task): PathRef {
   return (currentTask() ?? t).fs.root;
 }
 
-export function mapsText(t: Task): string {
+/** Mappings that one part of a text tells of. */
+const PART = 32;
+
+/** A text of the mappings, lowest first, as they are when a reader comes to them; `last` ends that of maps. */
+function* partsOf(
+  t: Task,
+  tell: (vma: Vma) => string,
+  last = (_mm: MemoryManager) => "",
+): TextParts {
   const mm = liveMemory(t);
-  if (mm === null) return "";
+  if (mm === null) return;
+  const { vmas } = mm;
+  for (let toldTo = 0;;) {
+    const from = vmas.indexAbove(toldTo);
+    const to = Math.min(vmas.all.length, from + PART);
+    if (liveMemory(t) !== mm) return;
+    if (from === to) break;
+    let text = "";
+    for (let i = from; i < to; i++) text += tell(vmas.all[i]);
+    toldTo = vmas.all[to - 1].end;
+    yield text;
+  }
+  yield last(mm);
+}
+
+export function mapsText(t: Task): TextParts {
   const root = readerRoot(t);
-  let text = "";
-  for (const vma of mm.vmas.all) text += mapLine(vma, root) + "\n";
-  if (mm.vdsoAddr !== 0) text += vdsoLine(mm.vdsoAddr, mm.vdsoEnd) + "\n";
-  return text;
+  return partsOf(
+    t,
+    (vma) => mapLine(vma, root) + "\n",
+    (mm) => mm.vdsoAddr === 0 ? "" : vdsoLine(mm.vdsoAddr, mm.vdsoEnd) + "\n",
+  );
 }
 
 /** Kilobytes of each kind, for smaps. */
@@ -108,14 +134,18 @@ function row(name: string, kb: number): string {
   return `${(name + ":").padEnd(16)}${String(Math.floor(kb)).padStart(8)} kB\n`;
 }
 
+const PAGE_SIZE_ROWS = row("KernelPageSize", 4) + row("MMUPageSize", 4);
+const SHARED_ROWS = row("Shared_Clean", 0) + row("Shared_Dirty", 0);
+const ROWS_BEFORE_LOCKED = row("KSM", 0) + row("LazyFree", 0) + row("AnonHugePages", 0) +
+  row("ShmemPmdMapped", 0) + row("FilePmdMapped", 0) + row("Shared_Hugetlb", 0) +
+  row("Private_Hugetlb", 0) + row("Swap", 0) + row("SwapPss", 0);
+
 /** The rows from Rss to Locked; `split` are Pss_Anon and friends of the roll-up. */
 function smapRows(s: Smap, split: string): string {
   return row("Rss", s.rss) + row("Pss", s.rss) + row("Pss_Dirty", s.dirty) + split +
-    row("Shared_Clean", 0) + row("Shared_Dirty", 0) + row("Private_Clean", s.clean) +
-    row("Private_Dirty", s.dirty) + row("Referenced", s.rss) + row("Anonymous", s.anonymous) +
-    row("KSM", 0) + row("LazyFree", 0) + row("AnonHugePages", 0) + row("ShmemPmdMapped", 0) +
-    row("FilePmdMapped", 0) + row("Shared_Hugetlb", 0) + row("Private_Hugetlb", 0) +
-    row("Swap", 0) + row("SwapPss", 0) + row("Locked", s.locked);
+    SHARED_ROWS + row("Private_Clean", s.clean) + row("Private_Dirty", s.dirty) +
+    row("Referenced", s.rss) + row("Anonymous", s.anonymous) + ROWS_BEFORE_LOCKED +
+    row("Locked", s.locked);
 }
 
 function vmFlags(vma: Vma): string {
@@ -145,17 +175,14 @@ function vmFlags(vma: Vma): string {
   return text;
 }
 
-export function smapsText(t: Task): string {
-  const mm = liveMemory(t);
-  if (mm === null) return "";
+export function smapsText(t: Task): TextParts {
   const root = readerRoot(t);
-  let text = "";
-  for (const vma of mm.vmas.all) {
-    text += mapLine(vma, root) + "\n" + row("Size", (vma.end - vma.start) / 1024) +
-      row("KernelPageSize", 4) + row("MMUPageSize", 4) + smapRows(smapOf(vma), "") +
-      `THPeligible:           0\nVmFlags: ${vmFlags(vma)}\n`;
-  }
-  return text;
+  return partsOf(
+    t,
+    (vma) =>
+      mapLine(vma, root) + "\n" + row("Size", (vma.end - vma.start) / 1024) + PAGE_SIZE_ROWS +
+      smapRows(smapOf(vma), "") + `THPeligible:           0\nVmFlags: ${vmFlags(vma)}\n`,
+  );
 }
 
 export function smapsRollupText(t: Task): string {
@@ -179,20 +206,16 @@ export function smapsRollupText(t: Task): string {
   return head.padEnd(NAME_COLUMN) + "[rollup]\n" + smapRows(sum, split);
 }
 
-export function numaMapsText(t: Task): string {
-  const mm = liveMemory(t);
-  if (mm === null) return "";
+export function numaMapsText(t: Task): TextParts {
   const root = readerRoot(t);
-  let text = "";
-  for (const vma of mm.vmas.all) {
+  return partsOf(t, (vma) => {
     const pages = residentOf(vma) / PAGE_SIZE;
     let what = "";
     if (vma.file !== null) what = " file=" + fileText(vma.file, root) + ` mapped=${pages}`;
     else if (vma.name === "[heap]") what = ` heap anon=${pages}`;
     else if (vma.name === "[stack]") what = ` stack anon=${pages}`;
     else what = ` anon=${pages}`;
-    text += `${hex(vma.start, 8)} default${pages === 0 && vma.file === null ? "" : what}` +
+    return `${hex(vma.start, 8)} default${pages === 0 && vma.file === null ? "" : what}` +
       (pages === 0 ? "\n" : ` N0=${pages} kernelpagesize_kB=4\n`);
-  }
-  return text;
+  });
 }
