@@ -1,6 +1,14 @@
 /** Changes of attributes (Linux: fs/attr.c, fs/open.c, fs/utimes.c): who may, and what else changes. */
 import { CAP_CHOWN, CAP_FSETID, CAP_LINUX_IMMUTABLE } from "../../platform/abi/capability.ts";
-import { EACCES, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS } from "../../platform/abi/errno.ts";
+import {
+  EACCES,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  EOPNOTSUPP,
+  EPERM,
+  EROFS,
+} from "../../platform/abi/errno.ts";
 import { ETXTBSY } from "../../platform/abi/errno.ts";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from "../../platform/abi/stat.ts";
