@@ -8,6 +8,7 @@ import {
   CLD_EXITED,
   CLD_KILLED,
   SA_NOCLDWAIT,
+  SI_USER,
   SIG_IGN,
   SIGCHLD,
   SIGCONT,
@@ -26,8 +27,8 @@ import { exitKeyrings } from "./keys/task_keyrings.ts";
 import { exitRobustList } from "./robust_list.ts";
 import { forgetStragglers } from "./stragglers.ts";
 import { clearTty, leaveGroup, type Session } from "./session.ts";
-import { retarget, sendSignal, signalProcessGroup, startGroupExit } from "./signal.ts";
-import { kernelSignal, SigInfo } from "./signal_info.ts";
+import { maySignal, retarget, sendSignal, signalProcessGroup, startGroupExit } from "./signal.ts";
+import { kernelSignal, SigInfo, userSignal } from "./signal_info.ts";
 import { type Task, TASK_ZOMBIE } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
@@ -139,7 +140,7 @@ function reparentChildren(t: Task): void {
   const reaper = sibling?.tg ?? findReaper(tg);
   for (const child of [...tg.children]) {
     if (child.parentThread !== t && sibling !== undefined) continue;
-    if (child.parentThread === t) sendParentDeathSignals(child);
+    if (child.parentThread === t) sendParentDeathSignals(t, child);
     if (sibling !== undefined) {
       child.parentThread = sibling;
       continue;
@@ -148,10 +149,12 @@ function reparentChildren(t: Task): void {
   }
 }
 
-function sendParentDeathSignals(child: ThreadGroup): void {
+/** PR_SET_PDEATHSIG: `parent` sends it, if it may. */
+function sendParentDeathSignals(parent: Task, child: ThreadGroup): void {
   for (const thread of child.threads) {
     const signo = thread.parentDeathSignal;
-    if (signo !== 0 && !thread.exiting) sendSignal(thread.tg, kernelSignal(signo), true);
+    if (signo === 0 || thread.exiting || maySignal(parent, thread, signo) < 0) continue;
+    sendSignal(thread.tg, userSignal(signo, SI_USER, parent.tg.pid, parent.creds.ruid), true);
   }
 }
 

@@ -66,6 +66,8 @@ export function tryWait(t: Task, target: WaitTarget, options: number): WaitResul
   let any = false;
   for (const child of t.tg.children) {
     if (!isEligible(t, child, target, options)) continue;
+    // Who waits for other things has no child in one that has ended.
+    if (child.exited && (options & WEXITED) === 0) continue;
     any = true;
     const result = childState(child, options);
     if (result !== null) return result;
@@ -92,7 +94,6 @@ function isEligible(t: Task, child: ThreadGroup, target: WaitTarget, options: nu
 function childState(child: ThreadGroup, options: number): WaitResult | null {
   const keep = (options & WNOWAIT) !== 0;
   if (child.exited) {
-    if ((options & WEXITED) === 0) return null;
     const result = exitedResult(child);
     if (!keep) reap(child, true);
     return result;

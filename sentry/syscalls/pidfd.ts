@@ -113,8 +113,8 @@ export function pidfdGetfd(t: Task, args: SyscallArguments): number {
   if (args.u32(2) !== 0) return -EINVAL;
   const target = pidfdTarget(t, args.i32(0));
   if (typeof target === "number") return target;
-  if (target.exiting) return -ESRCH;
   if (!mayAccess(t, target)) return -EPERM;
+  if (target.exiting) return -ESRCH;
   const file = target.fdTable.get(args.i32(1));
   if (file === null) return -EBADF;
   const fd = t.fdTable.install(file.acquire(), O_CLOEXEC);

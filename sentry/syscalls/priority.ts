@@ -76,10 +76,9 @@ export function setpriority(t: Task, args: SyscallArguments): number {
 }
 
 function setNice(t: Task, target: Task, nice: number, result: number): number {
-  const { euid, ruid } = t.creds;
+  const { euid } = t.creds;
   const capable = hasCapability(t.creds, CAP_SYS_NICE);
-  const own = target.creds.ruid === euid || target.creds.euid === euid ||
-    ruid === target.creds.ruid;
+  const own = target.creds.ruid === euid || target.creds.euid === euid;
   if (!own && !capable) return -EPERM;
   const limit = target.tg.limits.cur[RLIMIT_NICE];
   if (nice < target.nice && 20 - nice > limit && !capable) return -EACCES;

@@ -2,7 +2,7 @@
  * Scheduling: sched_setscheduler(2) and its family, affinity. The host schedules guest threads as it
  * likes; what is set here is checked as on Linux, kept and shown.
  */
-import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from "../../platform/abi/errno.ts";
+import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../platform/abi/errno.ts";
 import {
   SYS_getcpu,
   SYS_sched_get_priority_max,
@@ -25,6 +25,7 @@ import {
   putSchedAttr,
   SCHED_ATTR_SIZE,
   SCHED_ATTR_SIZE_VER0,
+  SCHED_ATTR_SIZE_VER1,
   SCHED_BATCH,
   SCHED_DEADLINE,
   SCHED_EXT,
@@ -33,6 +34,7 @@ import {
   SCHED_FLAG_KEEP_PARAMS,
   SCHED_FLAG_KEEP_POLICY,
   SCHED_FLAG_RESET_ON_FORK,
+  SCHED_FLAG_UTIL_CLAMP,
   SCHED_IDLE,
   SCHED_NORMAL,
   SCHED_RESET_ON_FORK,
@@ -186,8 +188,11 @@ export function schedSetattr(t: Task, args: SyscallArguments): number {
   if (err < 0) return err === -E2BIG ? tooBig(t, addr) : err;
   const attr = getSchedAttr(t.scratchView, 0);
   if (attr.policy > 0x7fffffff || (attr.flags & ~SCHED_FLAG_ALL) !== 0) return -EINVAL;
+  const clamps = (attr.flags & SCHED_FLAG_UTIL_CLAMP) !== 0;
+  if (clamps && size < SCHED_ATTR_SIZE_VER1) return -EINVAL;
   const target = lookup(t, pid);
   if (target === null) return -ESRCH;
+  if (clamps) return -EOPNOTSUPP; // As a kernel without CONFIG_UCLAMP_TASK.
   const keepPolicy = (attr.flags & SCHED_FLAG_KEEP_POLICY) !== 0;
   const keepParams = (attr.flags & SCHED_FLAG_KEEP_PARAMS) !== 0;
   const policy = keepPolicy ? target.schedPolicy : attr.policy;
@@ -196,9 +201,11 @@ export function schedSetattr(t: Task, args: SyscallArguments): number {
     const kept = keepParams ? deadlineTimes.get(target) : undefined;
     return attr.priority !== 0 ? -EINVAL : setDeadline(t, target, kept ?? attr, reset);
   }
-  const priority = keepParams ? target.schedPriority : attr.priority;
+  const wasRealTime = isRealTime(target.schedPolicy);
+  const priority = keepParams && wasRealTime ? target.schedPriority : attr.priority;
   const fair = policy === SCHED_NORMAL || policy === SCHED_BATCH;
-  const nice = fair && !keepParams ? Math.max(-20, Math.min(19, attr.nice)) : null;
+  const keepsNice = keepParams && !wasRealTime && target.schedPolicy !== SCHED_DEADLINE;
+  const nice = fair && !keepsNice ? Math.max(-20, Math.min(19, attr.nice)) : null;
   return setScheduler(t, target, policy, priority, nice, reset);
 }
 

@@ -321,6 +321,18 @@ TEST(priorities, "nice goes up for all, down for root alone") {
   FAILS(setpriority(9, 0, 1), EINVAL);
 }
 
+TEST(priority_of_others, "who sets another's priority needs its effective id to be the other's") {
+  NEEDS_ROOT;
+  pid_t pid = OK(fork());
+  if (pid == 0) for (;;) pause();
+  OK(setresuid(0, 1000, 0));
+  FAILS(setpriority(PRIO_PROCESS, pid, 10), EPERM);
+  OK(setresuid(0, 0, 0));
+  OK(setpriority(PRIO_PROCESS, pid, 10));
+  OK(kill(pid, SIGKILL));
+  OK(waitpid(pid, NULL, 0));
+}
+
 TEST(limits, "a soft limit moves below the hard one, and only root raises that") {
   NEEDS_ROOT;
   struct rlimit limit = {50, 100};

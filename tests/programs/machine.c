@@ -110,16 +110,32 @@ TEST(scheduling, "the scheduling policy is read and its ranges are Linux's") {
   FAILS(sched_setscheduler(0, SCHED_OTHER, &parameter), EINVAL);
 }
 
-/* sched_setattr(2) of the caller; the C library has no name for it, nor for what it takes. */
-static long set_deadline(uint64_t runtime, uint64_t deadline, uint64_t period) {
-  struct {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-  } attributes = {48, 6 /* SCHED_DEADLINE */, 0, 0, 0, runtime, deadline, period};
+/* What sched_setattr(2) takes; the C library has no name for it. */
+struct attributes {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+  uint32_t clamp_min, clamp_max;
+};
+
+static long set_attributes(struct attributes attributes) {
   return syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+static long set_deadline(uint64_t runtime, uint64_t deadline, uint64_t period) {
+  return set_attributes((struct attributes){.size = 48, .policy = 6 /* SCHED_DEADLINE */,
+                                            .runtime = runtime, .deadline = deadline, .period = period});
+}
+
+TEST(kept_parameters, "SCHED_FLAG_KEEP_PARAMS keeps what the policy has, and clamps need room in the structure") {
+  const int keep = 0x18 /* the policy, too */, clamp = 0x20;
+  FAILS(set_attributes((struct attributes){.size = 48, .flags = keep, .priority = 100}), EINVAL);
+  FAILS(set_attributes((struct attributes){.size = 48, .flags = keep, .priority = 1}), EINVAL);
+  OK(set_attributes((struct attributes){.size = 48, .flags = keep, .nice = 5}));
+  EQUAL(getpriority(PRIO_PROCESS, 0), 0);
+  FAILS(set_attributes((struct attributes){.size = 48, .flags = clamp}), EINVAL);
 }
 
 TEST(deadline_periods, "the period of SCHED_DEADLINE is between 100 us and 4.2 s") {

@@ -183,6 +183,60 @@ TEST(death_signal, "PR_SET_PDEATHSIG arrives when the parent ends") {
   EQUAL(read(p[0], &byte, 1), 0); /* The last holder of the write end is gone. */
 }
 
+/* A child of a middle process that ends with the given user id; what it was sent, or 0. */
+static int death_signal_from(uid_t uid, siginfo_t *info, pid_t *sender) {
+  int p[2], q[2];
+  char byte;
+  sigset_t set;
+  siginfo_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int *result = (int *)(shared + 1);
+  OK(pipe(p));
+  OK(pipe(q));
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+  *sender = OK(fork());
+  if (*sender == 0) {
+    if (OK(fork()) == 0) {
+      OK(sigprocmask(SIG_BLOCK, &set, NULL));
+      OK(prctl(PR_SET_PDEATHSIG, SIGUSR1));
+      OK(write(p[1], "x", 1));
+      OK(read(q[0], &byte, 1));
+      struct timespec none = {0, 0};
+      *result = sigtimedwait(&set, shared, &none);
+      _exit(0);
+    }
+    OK(read(p[0], &byte, 1));
+    OK(setresuid(uid, uid, uid));
+    _exit(0);
+  }
+  join(*sender);
+  OK(write(q[1], "x", 1));
+  OK(wait(NULL));
+  *info = *shared;
+  return *result;
+}
+
+TEST(death_sender, "PR_SET_PDEATHSIG is sent by the parent, who must be allowed to") {
+  siginfo_t info;
+  pid_t sender;
+  EQUAL(death_signal_from(getuid(), &info, &sender), SIGUSR1);
+  EQUAL(info.si_code, SI_USER);
+  EQUAL(info.si_pid, sender);
+  EQUAL(info.si_uid, getuid());
+  if (getuid() == 0) EQUAL(death_signal_from(1000, &info, &sender), -1);
+}
+
+TEST(wait_for_changes, "a child that has ended is none to who waits for stops and continuations alone") {
+  siginfo_t info;
+  pid_t pid = OK(fork());
+  if (pid == 0) _exit(0);
+  OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+  FAILS(waitid(P_PID, pid, &info, WSTOPPED), ECHILD);
+  FAILS(waitid(P_ALL, 0, &info, WCONTINUED | WNOHANG), ECHILD);
+  join(pid);
+}
+
 TEST(vfork_, "vfork suspends the parent until the child has exec'd or ended") {
   shared_word = 1;
   pid_t pid = vfork();
