@@ -72,7 +72,7 @@ function mayChange(t: Task, target: Task): boolean {
     hasCapability(t.creds, CAP_SYS_NICE);
 }
 
-/** Policy and priority, checked as __sched_setscheduler does. */
+/** Policy and priority, checked as __sched_setscheduler does. `keeps`: SCHED_FLAG_KEEP_PARAMS, nothing else is set. */
 function setScheduler(
   t: Task,
   target: Task,
@@ -80,6 +80,7 @@ function setScheduler(
   priority: number,
   nice: number | null,
   resetOnFork: boolean,
+  keeps = false,
 ): number {
   // Without its three times there is no SCHED_DEADLINE: sched_setattr alone can set it.
   if (!isPolicy(policy)) return -EINVAL;
@@ -98,9 +99,10 @@ function setScheduler(
     if (!mayChange(t, target)) return -EPERM;
     if (target.schedResetOnFork && !resetOnFork) return -EPERM;
   }
+  target.schedResetOnFork = resetOnFork;
+  if (keeps) return 0;
   target.schedPolicy = policy;
   target.schedPriority = priority;
-  target.schedResetOnFork = resetOnFork;
   if (nice !== null) target.nice = nice;
   return 0;
 }
@@ -118,16 +120,23 @@ const MIN_PERIOD_NS = 100_000;
 const MAX_PERIOD_NS = 2 ** 22 * 1000;
 
 /** SCHED_DEADLINE (__checkparam_dl); admission to real bandwidth is the host's business. */
-function setDeadline(t: Task, target: Task, times: DeadlineTimes, resetOnFork: boolean): number {
+function setDeadline(
+  t: Task,
+  target: Task,
+  times: DeadlineTimes,
+  resetOnFork: boolean,
+  keeps: boolean,
+): number {
   const { runtimeNs, deadlineNs } = times;
   const periodNs = times.periodNs || deadlineNs;
   if (deadlineNs === 0 || runtimeNs < MIN_RUNTIME_NS) return -EINVAL;
   if (periodNs < MIN_PERIOD_NS || periodNs > MAX_PERIOD_NS) return -EINVAL;
   if (periodNs < deadlineNs || deadlineNs < runtimeNs) return -EINVAL;
   if (!hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
+  target.schedResetOnFork = resetOnFork;
+  if (keeps) return 0;
   target.schedPolicy = SCHED_DEADLINE;
   target.schedPriority = 0;
-  target.schedResetOnFork = resetOnFork;
   deadlineTimes.set(target, { runtimeNs, deadlineNs, periodNs });
   return 0;
 }
@@ -199,14 +208,14 @@ export function schedSetattr(t: Task, args: SyscallArguments): number {
   const reset = (attr.flags & SCHED_FLAG_RESET_ON_FORK) !== 0;
   if (policy === SCHED_DEADLINE) {
     const kept = keepParams ? deadlineTimes.get(target) : undefined;
-    return attr.priority !== 0 ? -EINVAL : setDeadline(t, target, kept ?? attr, reset);
+    return attr.priority !== 0 ? -EINVAL : setDeadline(t, target, kept ?? attr, reset, keepParams);
   }
   const wasRealTime = isRealTime(target.schedPolicy);
   const priority = keepParams && wasRealTime ? target.schedPriority : attr.priority;
   const fair = policy === SCHED_NORMAL || policy === SCHED_BATCH;
   const keepsNice = keepParams && !wasRealTime && target.schedPolicy !== SCHED_DEADLINE;
   const nice = fair && !keepsNice ? Math.max(-20, Math.min(19, attr.nice)) : null;
-  return setScheduler(t, target, policy, priority, nice, reset);
+  return setScheduler(t, target, policy, priority, nice, reset, keepParams);
 }
 
 function tooBig(t: Task, addr: number): number {

@@ -135,6 +135,8 @@ TEST(kept_parameters, "SCHED_FLAG_KEEP_PARAMS keeps what the policy has, and cla
   FAILS(set_attributes((struct attributes){.size = 48, .flags = keep, .priority = 1}), EINVAL);
   OK(set_attributes((struct attributes){.size = 48, .flags = keep, .nice = 5}));
   EQUAL(getpriority(PRIO_PROCESS, 0), 0);
+  OK(set_attributes((struct attributes){.size = 48, .policy = SCHED_BATCH, .flags = 0x10}));
+  EQUAL(sched_getscheduler(0), SCHED_OTHER);
   FAILS(set_attributes((struct attributes){.size = 48, .flags = clamp}), EINVAL);
 }
 
