@@ -120,10 +120,10 @@ function doWait(
   timeout: number,
   toDeadline: (t: Task, timeout: number) => number,
 ): SyscallReturn {
-  if (maxEvents <= 0 || maxEvents > MAX_EVENTS) return -EINVAL;
-  if (eventsAddr + maxEvents * EPOLL_EVENT_SIZE > TASK_SIZE_MAX) return -EFAULT;
   const file = pollable(t, epfd);
   if (file === null) return -EBADF;
+  if (maxEvents <= 0 || maxEvents > MAX_EVENTS) return -EINVAL;
+  if (eventsAddr + maxEvents * EPOLL_EVENT_SIZE > TASK_SIZE_MAX) return -EFAULT;
   const epoll = file.impl;
   if (!(epoll instanceof EpollFile)) return -EINVAL;
   const n = collect(t, epoll, eventsAddr, maxEvents);

@@ -23,6 +23,7 @@ import type { IoDst, IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { pollable } from "./poll.ts";
+import { raiseSigpipe } from "./socket_message.ts";
 import { copyInOffset, isSpliceable, runTransfer, type Transfer } from "./transfer.ts";
 
 const KNOWN = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
@@ -188,12 +189,22 @@ export function splice(t: Task, args: SyscallArguments): SyscallReturn {
     return runTransfer(t, x, (n) => putOffset(t, outAddr, x.outOffset, n));
   }
   if (to !== null) {
-    if (inOffset >= 0 && !input.impl.seekable || !isSpliceable(input)) return -EINVAL;
+    if (inOffset >= 0 && !input.impl.seekable) return -EINVAL;
     nonblocking ||= output.nonblocking;
+    if (!isSpliceable(input)) return refuseInput(t, to, nonblocking);
     const x = new FileToPipe(input, inOffset, to, output, count, nonblocking);
     return runTransfer(t, x, (n) => putOffset(t, inAddr, x.inOffset, n));
   }
   return -EINVAL;
+}
+
+/** What is wrong with the pipe comes before what cannot be spliced. */
+function refuseInput(t: Task, to: Pipe, nonblocking: boolean): number {
+  if (to.readers === 0) {
+    raiseSigpipe(t);
+    return -EPIPE;
+  }
+  return to.full && nonblocking ? -EAGAIN : -EINVAL;
 }
 
 function putOffset(t: Task, addr: number, offset: number, n: number): number {

@@ -555,3 +555,9 @@ TEST(busy_poll, "EPIOCSPARAMS checks and keeps how to poll") {
   OK(setresuid(1000, 1000, 1000));
   FAILS(ioctl(ep, SET_PARAMS, &(struct params){.budget = 65}), EPERM);
 }
+
+TEST(wait_order, "epoll_wait asks for the descriptor before it asks for room") {
+  struct epoll_event event;
+  FAILS(epoll_wait(-1, &event, 0, 0), EBADF);
+  FAILS(epoll_wait(OK(epoll_create1(0)), &event, 0, 0), EINVAL);
+}

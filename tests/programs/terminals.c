@@ -686,3 +686,38 @@ TEST(termio_padding, "TCGETA fills the padding with zero") {
   OK(ioctl(slave, TCGETA, &old));
   EQUAL(((unsigned char *)&old)[sizeof old - 1], 0);
 }
+
+TEST(master_flow, "tcflow of the master sends to the slave, or holds what is written") {
+  int master = open_master(), slave = open_slave(master);
+  struct termios t;
+  char text[8];
+  OK(tcgetattr(slave, &t));
+  cfmakeraw(&t);
+  OK(tcsetattr(slave, TCSANOW, &t));
+  OK(tcflow(master, TCIOFF));
+  OK(tcflow(master, TCION));
+  EQUAL(read(slave, text, 1), 1);
+  EQUAL(text[0], 'S' - '@');
+  EQUAL(read(slave, text, 1), 1);
+  EQUAL(text[0], 'Q' - '@');
+  OK(fcntl(master, F_SETFL, O_NONBLOCK));
+  OK(tcflow(master, TCOOFF));
+  struct pollfd p = {master, POLLOUT, 0};
+  EQUAL(poll(&p, 1, 0), 0);
+  FAILS(write(master, "x", 1), EAGAIN);
+  EQUAL(write(slave, "y", 1), 1);
+  OK(tcflow(master, TCOON));
+  EQUAL(poll(&p, 1, 0), 1);
+  EQUAL(write(master, "x", 1), 1);
+  EQUAL(read(slave, text, 1), 1);
+}
+
+TEST(master_input, "TIOCSTI of the master gives it a byte to read") {
+  int master = open_master(), slave = open_slave(master);
+  (void)slave;
+  char c = 'z';
+  SKIP_UNLESS(ioctl(master, TIOCSTI, &c) == 0 || (errno != EPERM && errno != EIO), "not privileged");
+  c = 0;
+  EQUAL(read(master, &c, 1), 1);
+  EQUAL(c, 'z');
+}

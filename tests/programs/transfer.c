@@ -170,3 +170,17 @@ TEST(spliced_pages, "a file's pages take slots of a pipe as they lie in the file
   EQUAL(splice(from, &offset, p[1], NULL, sizeof data, 0), 4096 + 100);
   FAILS(write(p[1], "x", 1), EAGAIN);
 }
+
+TEST(splice_refusals, "splice waits for input first, then sees that nobody reads, then what cannot be spliced") {
+  int a[2], b[2];
+  signal(SIGPIPE, SIG_IGN);
+  OK(pipe2(a, O_NONBLOCK));
+  OK(pipe(b));
+  close(b[0]);
+  FAILS(splice(a[0], NULL, b[1], NULL, 1, 0), EAGAIN);
+  EQUAL(write(a[1], "x", 1), 1);
+  FAILS(splice(a[0], NULL, b[1], NULL, 1, 0), EPIPE);
+  int events = OK(eventfd(0, 0));
+  FAILS(splice(events, NULL, b[1], NULL, 1, 0), EPIPE);
+  FAILS(splice(events, NULL, a[1], NULL, 1, 0), EINVAL);
+}

@@ -85,6 +85,7 @@ export class Tty implements LineDevice, ControllingTty {
   /** Called when the terminal can go: master and all slaves are closed. */
   onGone: (() => void) | null = null;
   #announcing = false;
+  #isInputHeld = false;
   /** Output that was there when the batch of input under way began: a signal takes back what came since. */
   #sizeAtInput = 0;
 
@@ -130,7 +131,8 @@ export class Tty implements LineDevice, ControllingTty {
   // Master side
 
   /** Input from the master, whose edge-triggered writers hear of every write. Returns the bytes taken, or -EAGAIN. */
-  receive(src: IoSrc): number {
+  receive(src: IoSrc, evenIfHeld = false): number {
+    if (this.#isInputHeld && !evenIfHeld) return -EAGAIN;
     this.masterQueue.notify(WRITABLE, 0);
     let total = 0;
     const chunk = new Uint8Array(Math.min(src.remaining, BACKLOG_LIMIT));
@@ -146,7 +148,21 @@ export class Tty implements LineDevice, ControllingTty {
   }
 
   get inputRoom(): number {
-    return this.#backlog.room;
+    return this.#isInputHeld ? 0 : this.#backlog.room;
+  }
+
+  /** tcflow(3) of the master: it cannot write meanwhile. */
+  holdInput(isHeld: boolean): void {
+    if (this.#isInputHeld === isHeld) return;
+    this.#isInputHeld = isHeld;
+    if (!isHeld) this.masterQueue.notify(WRITABLE);
+  }
+
+  /** TIOCSTI of the master: a byte that it will read. */
+  injectOutput(byte: number): void {
+    if (this.output.room === 0) return;
+    this.output.push(byte);
+    this.masterQueue.notify(READABLE);
   }
 
   /** One byte as if it were typed (TIOCSTI). */

@@ -23,6 +23,7 @@ import {
 import { hasCapability } from "../../auth/credentials.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { FileDescription } from "../../vfs/file.ts";
+import { KernelSrc } from "../../vfs/kernel_io.ts";
 import {
   checkChange,
   giveUpTty,
@@ -45,6 +46,10 @@ import {
   termiosSize,
 } from "./termios.ts";
 import type { Tty } from "./tty.ts";
+
+/** ^S and ^Q. */
+const XOFF = 0x13;
+const XON = 0x11;
 
 const bytes = new Uint8Array(64);
 const view = new DataView(bytes.buffer);
@@ -121,8 +126,15 @@ export function masterIoctl(
       if (arg !== TCIFLUSH && arg !== TCOFLUSH && arg !== TCIOFLUSH) return -EINVAL;
       tty.flushMaster(arg !== TCOFLUSH, arg !== TCIFLUSH);
       return 0;
+    case io.TIOCSTI: {
+      if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
+      const err = t.copyIn(arg, bytes, 0, 1);
+      if (err === 0) tty.injectOutput(bytes[0]);
+      return err;
+    }
+    case io.TCXONC:
+      return masterFlowControl(m, arg);
     case io.TIOCNOTTY:
-    case io.TIOCSTI:
       return -ENOTTY;
     default:
       return commonIoctl(tty, t, cmd, arg);
@@ -269,6 +281,28 @@ function flowControl(tty: Tty, t: Task, arg: number): number {
       if (c !== 0) tty.sendFlowCharacter(c);
       return 0;
     }
+    default:
+      return -EINVAL;
+  }
+}
+
+/**
+ * TCXONC of the master's own side: its writes are held, or its stop and start characters, which nothing
+ * changes, go to the slave as if they were typed.
+ */
+function masterFlowControl(m: MasterFile, arg: number): number {
+  switch (arg) {
+    case TCOOFF:
+      m.tty.holdInput(true);
+      return 0;
+    case TCOON:
+      m.tty.holdInput(false);
+      return 0;
+    case TCIOFF:
+    case TCION:
+      bytes[0] = arg === TCIOFF ? XOFF : XON;
+      m.tty.receive(new KernelSrc(bytes, 0, 1), true);
+      return 0;
     default:
       return -EINVAL;
   }
