@@ -432,11 +432,31 @@ static long open_home(void) {
   return kept == 0 ? LONG_MAX : LOOK_NS;
 }
 
+// Others of the host want the processors, too: guest threads that were woken got none for long, though no other of
+// ours computes, and that several times in short time: V8's helpers keep them waiting now and then. Then who is woken
+// preempts them for a while (see choose_policy).
+#define LATE_TSC 2500000
+#define LATE_TIMES 4
+#define LATE_WITHIN_TSC 200000000
+#define CONTENDED_TSC 2500000000
+static uint64_t late[LATE_TIMES], contended_until;
+static unsigned nlate;
+
+static void note_wake_up(int handle) {
+  struct slot *s = slots[handle];
+  uint64_t up = s->up;
+  s->up = 0;
+  if (up <= resumed[handle] + LATE_TSC || busy_threads(1) > 0) return;
+  late[nlate++ % LATE_TIMES] = up;
+  if (nlate >= LATE_TIMES && up < late[nlate % LATE_TIMES] + LATE_WITHIN_TSC) contended_until = up + CONTENDED_TSC;
+}
+
 // A guest thread came back. One that makes call after call must not be on the Sentry's processor.
 #define QUICK_TSC 100000
 #define QUICK_CALLS 16
 static void came_back(int handle) {
   idle_since = 0;
+  if (slots[handle]->up) note_wake_up(handle);
   if (home < 0 || !wide[handle]) return;
   if (__builtin_ia32_rdtsc() - resumed[handle] > QUICK_TSC) quick[handle] = 0;
   else if (++quick[handle] >= QUICK_CALLS && !is_computed_everywhere()) allow(handle, 0);
@@ -550,12 +570,12 @@ static int is_up(void) {
 
 // Where guests compute on every processor, a thread that slept for its answer preempts one of them, or each of
 // its calls would cost a time slice, and runs on any: to a processor on which little of a sandbox runs, Linux gives a
-// share of next to nothing (sched_autogroup), so one that may run there alone can wait for seconds. Else it preempts
-// nobody (see zygote_child).
+// share of next to nothing (sched_autogroup), so one that may run there alone can wait for seconds. It also preempts
+// others of the host. Else it preempts nobody (see zygote_child).
 static void choose_policy(int handle) {
   int crowded = is_computed_everywhere();
   if (crowded && home >= 0 && wide[handle] != 1) allow(handle, 1);
-  int8_t wanted = crowded ? SCHED_OTHER : SCHED_BATCH;
+  int8_t wanted = crowded || __builtin_ia32_rdtsc() < contended_until ? SCHED_OTHER : SCHED_BATCH;
   if (policy[handle] == wanted) return;
   policy[handle] = wanted;
   struct sched_param none = {0};

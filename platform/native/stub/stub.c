@@ -124,6 +124,7 @@ static void await_reply(struct slot *s) {
     stub_call(SYS_futex, (u64)&s->state, FUTEX_WAIT, state, s->unheard ? (u64)&nap : 0, 0, 0);
     if (s->unheard) s->unheard = knock();
   }
+  s->up = __builtin_ia32_rdtsc();
   s->sleeping = 0;
   s->unheard = 0;
 }
