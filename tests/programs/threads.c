@@ -219,7 +219,7 @@ TEST(unblocked_thread, "a signal for the process goes to a thread that does not 
   EQUAL(handler_tid, tid);
 }
 
-#define ROUNDS 50
+#define ROUNDS 20
 #define BURST 64
 static volatile int received;
 static volatile int finished;
