@@ -17,6 +17,7 @@ import {
   CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
+  CLONE_NEWTIME,
   CLONE_NEWUSER,
   CLONE_NEWUTS,
   CLONE_PARENT,
@@ -41,7 +42,7 @@ import { cpuLimitChanged } from "./cpu_limit.ts";
 import { sampleCpuTime } from "./cpu_time.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { FsContext } from "./fs_context.ts";
-import { Namespace, type NamespaceProxy, type NamespaceSet } from "./namespaces.ts";
+import { ALL_NAMESPACES, Namespace, type NamespaceProxy, type NamespaceSet } from "./namespaces.ts";
 import { exitKeyrings, inheritKeyrings } from "./keys/task_keyrings.ts";
 import { installPidfd } from "./pidfd.ts";
 import { joinGroup, leaveGroup } from "./session.ts";
@@ -53,8 +54,7 @@ import { ThreadGroup } from "./thread_group.ts";
 export const CLONE_CLEAR_SIGHAND_HI = 1;
 export const CLONE_INTO_CGROUP_HI = 2;
 
-const NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWNET |
-  CLONE_NEWPID | CLONE_NEWUSER;
+const NEW_NAMESPACES = ALL_NAMESPACES & ~CLONE_NEWTIME;
 
 /**
  * Makes a task as `args` says and starts it. Returns its tid in the parent; with CLONE_VFORK when the

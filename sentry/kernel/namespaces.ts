@@ -23,6 +23,8 @@ export const CLONE_FLAGS: Readonly<Record<keyof NamespaceSet, number>> = {
   time: CLONE_NEWTIME,
 };
 
+export const ALL_NAMESPACES = Object.values(CLONE_FLAGS).reduce((all, flag) => all | flag, 0);
+
 let nextInode = 0xf0000000;
 
 /** A kind of namespace with nothing of its own yet: it has only the number that /proc/PID/ns shows. */

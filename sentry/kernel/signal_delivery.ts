@@ -143,8 +143,6 @@ export class UnwrittenFrame {
   #signo = 0;
   #maskLo = 0;
   #maskHi = 0;
-  #savedLo = 0;
-  #savedHi = 0;
   #hasSavedMask = false;
   #altStackAddr = 0;
   #altStackSize = 0;
@@ -156,8 +154,6 @@ export class UnwrittenFrame {
     this.#signo = signo;
     this.#maskLo = s.maskLo;
     this.#maskHi = s.maskHi;
-    this.#savedLo = s.savedLo;
-    this.#savedHi = s.savedHi;
     this.#hasSavedMask = s.hasSavedMask;
     this.#altStackAddr = s.altStackAddr;
     this.#altStackSize = s.altStackSize;
@@ -173,8 +169,6 @@ export class UnwrittenFrame {
     s.altStackSize = this.#altStackSize;
     s.altStackFlags = this.#altStackFlags;
     s.hasSavedMask = this.#hasSavedMask;
-    s.savedLo = this.#savedLo;
-    s.savedHi = this.#savedHi;
     setMask(t, this.#maskLo, this.#maskHi);
     forceFrameFault(t, this.#signo);
   }

@@ -102,7 +102,7 @@ export const numberOptions: ReadonlyMap<number, NumberOption> = new Map([
     }),
   ],
   [SO_CNX_ADVICE, unseen(anything)],
-  [SO_DETACH_FILTER, unseen((_n) => -ENOENT)],
+  [SO_DETACH_FILTER, unseen(() => -ENOENT)],
   [SO_DETACH_REUSEPORT_BPF, unseen(() => -EINVAL)],
   [SO_TXREHASH, unseen(() => -EOPNOTSUPP)],
   [SO_DEVMEM_DONTNEED, unseen(() => -EBADF)],

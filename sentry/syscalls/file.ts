@@ -127,8 +127,8 @@ function openAndInstall(
   mode: number,
   resolve: number,
 ): SyscallReturn {
-  // Below a directory that the walk may not leave, an absolute path starts there, too.
   if ((resolve & RESOLVE_BENEATH) !== 0 && path.startsWith("/")) return -EXDEV; // Wherever it starts.
+  // Below a directory that the walk may not leave, an absolute path starts there, too.
   const isScoped = (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
   const start = startOf(t, dirFd, isScoped ? "" : path);
   if (typeof start === "number") return start;

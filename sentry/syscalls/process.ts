@@ -15,14 +15,9 @@ import {
   CLONE_DETACHED,
   CLONE_FILES,
   CLONE_FS,
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
   CLONE_NEWNS,
-  CLONE_NEWPID,
   CLONE_NEWTIME,
   CLONE_NEWUSER,
-  CLONE_NEWUTS,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
@@ -44,6 +39,7 @@ import {
   newNamespaces,
 } from "../kernel/clone.ts";
 import { exitGroup, exitThread } from "../kernel/exit.ts";
+import { ALL_NAMESPACES } from "../kernel/namespaces.ts";
 import {
   FULL,
   PARTIAL,
@@ -144,9 +140,9 @@ export function exitGroupCall(t: Task, args: SyscallArguments): number {
   return 0;
 }
 
-const UNSHARABLE = CLONE_THREAD | CLONE_FS | CLONE_NEWNS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES |
-  CLONE_SYSVSEM | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWPID |
-  CLONE_NEWCGROUP | CLONE_NEWTIME;
+const UNSHARABLE = CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES |
+  CLONE_SYSVSEM |
+  ALL_NAMESPACES;
 
 /** unshare(2). */
 export function unshare(t: Task, args: SyscallArguments): number {

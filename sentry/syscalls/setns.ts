@@ -7,12 +7,11 @@ import { hasCapability } from "../auth/credentials.ts";
 import { PidFd } from "../fsimpl/anon/pidfd.ts";
 import { isGone, mayPtrace } from "../fsimpl/proc/access.ts";
 import { NamespaceFile } from "../fsimpl/proc/ns_dir.ts";
-import { CLONE_FLAGS, type NamespaceSet } from "../kernel/namespaces.ts";
+import { ALL_NAMESPACES, CLONE_FLAGS, type NamespaceSet } from "../kernel/namespaces.ts";
 import { FULL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 
 const KINDS = Object.keys(CLONE_FLAGS) as (keyof NamespaceSet)[];
-const ALL = KINDS.reduce((flags, kind) => flags | CLONE_FLAGS[kind], 0);
 
 /** setns(2): by a file of /proc/PID/ns, or some or all of another process's namespaces by its pidfd. */
 export function setns(t: Task, args: SyscallArguments): number {
@@ -24,7 +23,7 @@ export function setns(t: Task, args: SyscallArguments): number {
     if (flags !== 0 && flags !== impl.cloneFlag) return -EINVAL;
     return enter(t, { [impl.kind]: impl.namespace }, impl.cloneFlag);
   }
-  if (!(impl instanceof PidFd) || flags === 0 || (flags & ~ALL) !== 0) return -EINVAL;
+  if (!(impl instanceof PidFd) || flags === 0 || (flags & ~ALL_NAMESPACES) !== 0) return -EINVAL;
   const { target } = impl;
   if (isGone(target)) return -ESRCH;
   return mayPtrace(t, target) ? enter(t, target.ns, flags) : -EPERM;

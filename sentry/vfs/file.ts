@@ -151,6 +151,11 @@ export interface FileOwner {
   signalUrgent(): void;
 }
 
+/** O_ACCMODE 3 gives neither reading nor writing: for ioctl(2) alone (Linux: OPEN_FMODE). */
+export function givesWriting(flags: number): boolean {
+  return ((flags + 1) & 2) !== 0;
+}
+
 export class FileDescription {
   readonly id = nextId++;
   impl!: FileDescriptionImpl;
@@ -178,12 +183,11 @@ export class FileDescription {
     public flags: number,
   ) {}
 
-  /** O_ACCMODE 3 is neither readable nor writable: for ioctl(2) alone (Linux: OPEN_FMODE). */
   get readable(): boolean {
     return (this.flags & 1) === 0 && (this.flags & 0o10000000) === 0;
   }
   get writable(): boolean {
-    return ((this.flags + 1) & 2) !== 0 && (this.flags & 0o10000000) === 0;
+    return givesWriting(this.flags) && (this.flags & 0o10000000) === 0;
   }
   get nonblocking(): boolean {
     return (this.flags & 0o4000) !== 0;

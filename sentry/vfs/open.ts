@@ -27,7 +27,7 @@ import { S_IFREG, S_IFSOCK } from "../../platform/abi/stat.ts";
 import { major, minor } from "../../platform/abi/sysmacros.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { Dentry } from "./dentry.ts";
-import { FileDescription, FileDescriptionImpl } from "./file.ts";
+import { FileDescription, FileDescriptionImpl, givesWriting } from "./file.ts";
 import type { Inode } from "./inode.ts";
 import { inheritAcls } from "./inode_acls.ts";
 import { breakLeases } from "./leases.ts";
@@ -344,7 +344,7 @@ function openUnchecked(mount: Mount, dentry: Dentry, flags: number): FileDescrip
   const inode = dentry.inode!;
   const type = inode.mode & S_IFMT;
   if ((flags & O_DIRECT) !== 0 && !allowsDirect(type)) return -EINVAL;
-  const writes = ((flags + 1) & 2) !== 0 && type === S_IFREG; // Not O_ACCMODE 3.
+  const writes = givesWriting(flags) && type === S_IFREG;
   if (writes && inode.writeCount < 0) return -ETXTBSY;
   const file = new FileDescription(inode, dentry.acquire(), mount.acquire(), flags);
   const err = inode.opensItself ? inode.open(file) : dispatchOpen(file, type);

@@ -68,14 +68,11 @@ export class TextFile extends FileDescriptionImpl {
   }
 
   #start(text: GeneratedText): void {
-    const isWhole = typeof text === "string" || text instanceof Uint8Array;
-    this.#parts = isWhole ? null : text;
-    this.#snapshot = !isWhole
-      ? new Uint8Array(PAGE_SIZE)
-      : typeof text === "string"
-      ? latin1Bytes(text)
-      : text;
-    this.#length = isWhole ? this.#snapshot.length : 0;
+    const whole = typeof text === "string" ? latin1Bytes(text) : text;
+    const isWhole = whole instanceof Uint8Array;
+    this.#parts = isWhole ? null : whole;
+    this.#snapshot = isWhole ? whole : new Uint8Array(PAGE_SIZE);
+    this.#length = isWhole ? whole.length : 0;
   }
 
   /** The snapshot with `end` bytes, if there are so many and they are not more than `most`. */
