@@ -13,6 +13,7 @@ const ATTACKS: Record<string, string> = {
   "jumps into the stub's code (seed 2)": "jump 2",
   "unmaps and maps over the stub's memory": "unmap",
   "makes a call with its stack pointer in the control region": "stack",
+  "makes a process that the Sentry does not hear of": "stray",
 };
 
 const SCRIPT = `

@@ -8,6 +8,8 @@ import { closeFd } from "../host/host.ts";
 import { AddressSpace, type Context, type Reuse } from "../platform.ts";
 import { SystrapContext } from "./context.ts";
 import type { ControlRegion, Slot } from "./region.ts";
+import { Patience } from "./patience.ts";
+import type { Moment } from "./stray_hunt.ts";
 import { CMD_FORK, CMD_THREAD, I_STATE, STATE_SENTRY } from "./slot.ts";
 import type { SystrapPlatform } from "./systrap.ts";
 
@@ -16,7 +18,7 @@ const PARKED_MAX = 16;
 /** Regions kept for the children to come of one process. */
 const CHILD_REGIONS_MAX = 16;
 /** A fork's child greets within microseconds of its start; the host may be slow. */
-const GREETING_TIMEOUT_MS = 5000;
+const patience = new Patience(5e9);
 /** For the pid of a process that is no more: nothing is done to it. */
 const DEAD = -1;
 
@@ -31,6 +33,8 @@ export class SystrapAddressSpace extends AddressSpace {
   /** The host keeps more about the process than memory and threads, or its socket is not empty. */
   isUsedUp = false;
   #pid = 0;
+  /** When it was ordered of whom, for a fork's child. */
+  #birth: { parent: number; moment: Moment } | null = null;
   /** Slots of host threads that wait for another guest thread. */
   #parked: Slot[] = [];
 
@@ -53,7 +57,8 @@ export class SystrapAddressSpace extends AddressSpace {
 
   /** The stub's pid, which the kernel vouches for; below 0 when it is dead or never came to life. */
   override get hostPid(): number {
-    if (this.#pid !== 0 || this.learnPid(GREETING_TIMEOUT_MS) !== 0) return this.#pid;
+    if (this.#pid !== 0 || this.learnPid(patience.ns / 1e6) !== 0) return this.#pid;
+    patience.exhaust();
     this.died();
     return this.#pid;
   }
@@ -64,6 +69,11 @@ export class SystrapAddressSpace extends AddressSpace {
 
   /** It was reaped, so that its pid may be another's by now, or never came to life. */
   died(): void {
+    if (this.#pid === 0 && this.#birth !== null) {
+      // Its guest may have made something else of the fork.
+      native.dv_unexpect_clone(this.#birth.parent, 0);
+      this.platform.strays.start(this.#birth.moment);
+    }
     this.#pid = DEAD;
     this.platform.lose(this);
   }
@@ -83,9 +93,14 @@ export class SystrapAddressSpace extends AddressSpace {
       ? native.dv_receive_zygote(sock, timeoutMs)
       : native.dv_receive_pid(sock, timeoutMs);
     if (pid === -ESRCH) this.died();
-    else if (pid > 0) {
+    else if (this.platform.byPid.has(pid)) {
+      // A guest has greeted for another.
+      native.dv_kill(pid);
+      this.died();
+    } else if (pid > 0) {
       this.#pid = pid;
       this.platform.byPid.set(pid, this);
+      this.platform.strays.met(pid);
     }
     return this.#pid;
   }
@@ -148,6 +163,7 @@ export class SystrapAddressSpace extends AddressSpace {
       return -EAGAIN;
     }
     inherit(from, child);
+    space.#birth = { parent: this.hostPid, moment: this.platform.strays.order() };
     this.platform.expectBirth(space);
     from.queueChild(CMD_FORK, 0, child);
     from.fdsQueued++;
@@ -168,6 +184,7 @@ export class SystrapAddressSpace extends AddressSpace {
     const child = this.addContext();
     if (typeof child === "number") return child;
     inherit(from, child);
+    this.platform.strays.order();
     from.queueChild(CMD_THREAD, child.slot.index, child);
     return child;
   }
@@ -235,8 +252,9 @@ export class SystrapAddressSpace extends AddressSpace {
   }
 
   override kill(): void {
-    const pid = this.hostPid;
+    const pid = this.learnPid(0);
     if (pid > 0) native.dv_kill(pid);
+    else if (pid === 0) this.died();
   }
 
   override watchAdvice(): void {

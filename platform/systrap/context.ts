@@ -8,7 +8,7 @@ import {
   SYS_munmap,
   SYS_sched_yield,
 } from "../abi/amd64/syscalls.ts";
-import { EFAULT, ESRCH } from "../abi/errno.ts";
+import { EFAULT, ESRCH, ETIMEDOUT } from "../abi/errno.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../abi/prctl.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ } from "../abi/mman.ts";
 import {
@@ -40,6 +40,7 @@ import {
   type RseqArea,
 } from "../platform.ts";
 import type { SystrapAddressSpace } from "./address_space.ts";
+import { Patience } from "./patience.ts";
 import type { Slot } from "./region.ts";
 import {
   ANSWERS_BASE,
@@ -54,6 +55,7 @@ import {
   CMD_MMAP_FD,
   CMD_MMAP_SAME,
   CMD_SAVE_FP,
+  CMD_THREAD,
   CMD_ZERO,
   COMMAND_MAX,
   COMMAND_WORDS,
@@ -119,7 +121,7 @@ const HIGH = 0x1_0000_0000;
  * A stub answers in microseconds; one that does not is lost to its guest's own doing. But the host's scheduler has been
  * seen to keep one of several sandboxes that compute on every processor from running for seconds (sched_autogroup).
  */
-const FLUSH_TIMEOUT_NS = 10e9;
+const patience = new Patience(10e9);
 const LONGEST_YIELD_NS = 2e6;
 /** Messages in flight on one stub's socket: an execve's, and far below what the send buffer of a pair holds. */
 const SOCKET_QUEUE = 24;
@@ -318,7 +320,7 @@ export class SystrapContext extends Context {
     this.#word(this.#queue(op, 0), a0);
     this.#child = child;
     this.#childCommand = this.#commands - 1;
-    native.dv_expect_clone(this.addressSpace.hostPid, 1);
+    native.dv_expect_clone(this.addressSpace.hostPid, op === CMD_THREAD ? 1 : 0);
   }
   #child: SystrapContext | null = null;
   #childCommand = 0;
@@ -329,7 +331,10 @@ export class SystrapContext extends Context {
     this.#child = null;
     if (child === null || failedCommand > this.#childCommand) return null;
     child.lost = true;
-    native.dv_expect_clone(this.addressSpace.hostPid, -1);
+    // A process is forgotten when it turns out that it does not greet.
+    if (child.addressSpace === this.addressSpace) {
+      native.dv_unexpect_clone(this.addressSpace.hostPid, 1);
+    }
     return child;
   }
 
@@ -507,7 +512,10 @@ export class SystrapContext extends Context {
   override flushed(): number {
     const { addressSpace } = this;
     const { sock } = addressSpace.region;
-    if (native.dv_wait_slot(this.handle, addressSpace.learnPid(0), sock, FLUSH_TIMEOUT_NS) < 0) {
+    const pid = addressSpace.learnPid(0);
+    const err = native.dv_wait_slot(this.handle, pid, sock, patience.ns);
+    if (err < 0) {
+      if (err === -ETIMEDOUT) patience.exhaust();
       native.dv_slot_deactivate(this.handle);
       this.lost = true;
       addressSpace.kill();
@@ -538,7 +546,9 @@ export class SystrapContext extends Context {
   override awaitPerformed(): void {
     // A thread at work on its queue never blocks for long; a killed one is found by its death.
     let waitedNs = 0;
-    for (let last = monoNs(); !this.performed && waitedNs < FLUSH_TIMEOUT_NS;) {
+    const limitNs = patience.ns;
+    for (let last = monoNs(); !this.performed;) {
+      if (waitedNs >= limitNs) return patience.exhaust();
       hostSyscall(SYS_sched_yield); // Without a processor to spare it needs this one.
       const now = monoNs();
       // The clock runs on while a whole sandbox is stopped.
@@ -665,7 +675,8 @@ export class SystrapContext extends Context {
     // top of the other: more than the stub's stack takes.
     if (this.#signalled) return;
     const tid = i32[I_HOST_TID];
-    const pid = this.addressSpace.hostPid;
+    // One that has not greeted has not run its guest, either, and looks at the flag before.
+    const pid = this.addressSpace.learnPid(0);
     if (tid > 0 && pid > 0) this.#signalled = native.dv_interrupt(pid, tid) === 0;
   }
   /** The host thread was sent a signal, and has not come back since. */

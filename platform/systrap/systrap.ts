@@ -56,6 +56,7 @@ import {
   TASK_SIZE_GUEST,
 } from "./slot.ts";
 import { prefetchTable } from "./prefetch.ts";
+import { LOOK_NS, StrayHunt } from "./stray_hunt.ts";
 
 /** Calls that `answers` may serve, as stub.c knows them. */
 const PATH_CALLS = [
@@ -85,6 +86,7 @@ export class SystrapPlatform implements Platform {
   readonly fpState = fpState();
   vdsoAddr = 0;
   readonly byPid = new Map<number, SystrapAddressSpace>();
+  readonly strays = new StrayHunt((pid) => this.byPid.has(pid));
   #contexts: (SystrapContext | null)[] = [];
   #freeHandles: number[] = [];
   #regions: ControlRegion[] = [];
@@ -320,6 +322,10 @@ export class SystrapPlatform implements Platform {
   #receive(handle: number, timeoutNs: number): Context | null {
     if (handle === -2 && timeoutNs !== 0) {
       // Nothing to serve: the time for chores.
+      if (this.strays.isOn) {
+        this.#reap();
+        if (timeoutNs < 0 || timeoutNs > LOOK_NS) timeoutNs = LOOK_NS;
+      }
       if (this.#spares.length < SPARE_MIN) this.#startSpare();
       if (++this.#sinceReap >= REAP_AFTER_WAITS) this.#reap();
       if (this.#lost.length > 0) return this.#takeLost();
@@ -358,10 +364,12 @@ export class SystrapPlatform implements Platform {
     this.#sinceReap = 0;
     // One that ends without a greeting is known by its socket alone, perhaps after it was reaped.
     this.#meetNewborn();
+    this.strays.look();
     for (;;) {
       const pid = native.dv_reap(this.#status);
       if (pid === 0) return;
       if (!this.byPid.has(pid)) this.#meetNewborn();
+      native.dv_forget_clones(pid);
       const space = this.byPid.get(pid);
       if (space === undefined) continue;
       this.byPid.delete(pid);

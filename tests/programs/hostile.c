@@ -9,6 +9,7 @@
  *   hostile jump SEED          jumps into the stub's code at many places, each in a child
  *   hostile unmap              unmaps, protects and maps over both
  *   hostile stack              makes a call with a stack pointer into the control region
+ *   hostile stray              makes a process of its own of a fork that the Sentry has ordered
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
  *   hostile look NAME          says whether NAME finds it
  */
@@ -189,6 +190,79 @@ static void answers(char *program) {
   look("root again");
 }
 
+/* The first slot, see slot.h. */
+#define SLOT_ZERO (CONTROL + 3 * SLOT)
+#define STATE_SENTRY 1
+#define STATE_REPLY 2
+#define EVENT_SYSCALL 1
+#define EVENT_FLUSHED 6
+#define FORK_COMMAND 7
+#define COMMANDS 0x280
+#define COMMAND_SIZE 64
+static volatile long *beats; /* Of the stray's heart. */
+static uint64_t stray_stack[512] __attribute__((aligned(64)));
+
+static __attribute__((noreturn)) void stray_heart(void) {
+  for (;;) ++*beats;
+}
+
+/* Where the stub has a system call that returns to its caller, 0: nowhere. */
+static uintptr_t stub_call(void) {
+  if (sigsetjmp(escape, 1) != 0) return 0;
+  for (uintptr_t at = STUB; at < STUB + STUB_SPAN; at++)
+    if (memcmp((void *)at, "\x0f\x05\xc3", 3) == 0) return at;
+  return 0;
+}
+
+/* Asks for a fork without its stub's help, and makes one of its own of what is let through then. */
+static __attribute__((noreturn)) void make_stray(void) {
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
+  uintptr_t call = stub_call();
+  if (call == 0) _exit(0);
+  stray_stack[400] = (uintptr_t)stray_heart;
+  regs[0] = regs[20] = slot[8] = SYS_fork;
+  slot[2] = EVENT_SYSCALL;
+  __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  for (;;) {
+    while (__atomic_load_n(slot, __ATOMIC_SEQ_CST) != STATE_REPLY) continue;
+    int orders = 0;
+    for (uint32_t i = 0; i < slot[4]; i++)
+      orders += *(volatile uint32_t *)(SLOT_ZERO + COMMANDS + i * COMMAND_SIZE) == FORK_COMMAND;
+    if (orders) break;
+    slot[2] = EVENT_FLUSHED; /* Whatever was to be done before. */
+    __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  }
+  long result = SYS_clone;
+  register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
+  __asm__ volatile("call *%[call]"
+                   : "+a"(result)
+                   : [call] "r"(call), "D"(0x8000l /* CLONE_PARENT */), "S"(&stray_stack[400]), "d"(0l), "r"(r10), "r"(r8)
+                   : "rcx", "r11", "memory");
+  for (;;) pause();
+}
+
+/* When its family has been killed, nothing of it may be left. */
+static int stray(void) {
+  beats = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    make_stray();
+  }
+  setpgid(pid, pid);
+  nanosleep(&(struct timespec){0, 500000000}, NULL);
+  kill(-pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+  puts(*beats ? "a stray was made" : "no stray was made");
+  for (int i = 0; i < 150; i++) {
+    long before = *beats;
+    nanosleep(&(struct timespec){0, 100000000}, NULL);
+    if (*beats == before) return 0;
+  }
+  return 200;
+}
+
 static void stack(void) {
   uintptr_t at = CONTROL + 0x800;
   long result = SYS_getppid;
@@ -210,6 +284,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "jump") == 0) jump_around(seed);
   else if (strcmp(mode, "unmap") == 0) unmap();
   else if (strcmp(mode, "stack") == 0) stack();
+  else if (strcmp(mode, "stray") == 0) return stray();
   else if (strcmp(mode, "answers") == 0) answers(argv[0]);
   else if (strcmp(mode, "look") == 0) look(argv[2]);
   else return 2;

@@ -279,38 +279,54 @@ int dv_receive_pid(int sock, int timeout_ms) {
 
 // --- The gate: stubs clone only when told to ---------------------------------------------------------
 
-// Clones that the Sentry has just ordered, by stub process.
+// Clones that the Sentry has just ordered, by stub process: of processes and of threads. One for the other would
+// give a guest a process that nobody looks for.
 #define EXPECTED_MAX 256
-static struct { int pid, count; } expected[EXPECTED_MAX];
+enum { A_PROCESS, A_THREAD, KINDS };
+static struct { int pid, count[KINDS]; } expected[EXPECTED_MAX];
 static pthread_mutex_t expected_lock = PTHREAD_MUTEX_INITIALIZER;
 static int gate = -1;
 
-// Adds n (or takes back, below 0). -ENOSPC when too many stubs are about to clone.
-int dv_expect_clone(int pid, int n) {
-  int free_slot = -1, result = -ENOSPC;
+// Adds a clone by process `pid`. -ENOSPC when too many stubs are about to clone.
+int dv_expect_clone(int pid, int is_thread) {
+  int at = -1, free_slot = -1;
   pthread_mutex_lock(&expected_lock);
-  for (int i = 0; i < EXPECTED_MAX && result < 0; i++) {
-    if (expected[i].pid == pid && expected[i].count > 0) {
-      expected[i].count += n;
-      result = 0;
-    } else if (expected[i].count <= 0 && free_slot < 0) free_slot = i;
+  for (int i = 0; i < EXPECTED_MAX && at < 0; i++) {
+    if (expected[i].pid == pid) at = i;
+    else if (expected[i].count[A_PROCESS] + expected[i].count[A_THREAD] == 0 && free_slot < 0) free_slot = i;
   }
-  if (result < 0 && n <= 0) result = 0;
-  if (result < 0 && free_slot >= 0) {
-    expected[free_slot].pid = pid;
-    expected[free_slot].count = n;
-    result = 0;
-  }
+  if (at < 0 && (at = free_slot) >= 0) expected[at].pid = pid;
+  if (at >= 0) expected[at].count[is_thread ? A_THREAD : A_PROCESS]++;
   pthread_mutex_unlock(&expected_lock);
-  return result;
+  return at < 0 ? -ENOSPC : 0;
 }
 
-static int take_expected(int tid) {
-  int found = 0;
+// Takes one back, if it has not been made.
+void dv_unexpect_clone(int pid, int is_thread) {
+  pthread_mutex_lock(&expected_lock);
+  for (int i = 0; i < EXPECTED_MAX; i++)
+    if (expected[i].pid == pid) {
+      int *count = &expected[i].count[is_thread ? A_THREAD : A_PROCESS];
+      if (*count > 0) --*count;
+      break;
+    }
+  pthread_mutex_unlock(&expected_lock);
+}
+
+// The process is dead.
+void dv_forget_clones(int pid) {
+  pthread_mutex_lock(&expected_lock);
+  for (int i = 0; i < EXPECTED_MAX; i++)
+    if (expected[i].pid == pid) expected[i].pid = expected[i].count[A_PROCESS] = expected[i].count[A_THREAD] = 0;
+  pthread_mutex_unlock(&expected_lock);
+}
+
+static int take_expected(int tid, uint64_t flags) {
+  int found = 0, kind = flags & CLONE_THREAD ? A_THREAD : A_PROCESS;
   pthread_mutex_lock(&expected_lock);
   for (int i = 0; i < EXPECTED_MAX && !found; i++)
-    if (expected[i].count > 0 && syscall(SYS_tgkill, expected[i].pid, tid, 0) == 0) {
-      expected[i].count--;
+    if (expected[i].count[kind] > 0 && syscall(SYS_tgkill, expected[i].pid, tid, 0) == 0) {
+      expected[i].count[kind]--;
       found = 1;
     }
   pthread_mutex_unlock(&expected_lock);
@@ -330,7 +346,7 @@ static void *keep_gate(void *unused) {
     }
     // The filter has compared the flags, which are scalars: nothing can change behind the check.
     struct seccomp_notif_resp response = {.id = request.n.id};
-    if (take_expected(request.n.pid)) response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    if (take_expected(request.n.pid, request.n.data.args[0])) response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     else response.error = -EPERM;
     ioctl(gate, SECCOMP_IOCTL_NOTIF_SEND, &response);
   }
@@ -820,6 +836,15 @@ int dv_write_guest(int pid, double addr, const uint8_t *buffer, uint32_t start, 
 int dv_reap(int *out) {
   int pid = waitpid(-1, out, WNOHANG | __WALL);
   return pid < 0 ? 0 : pid;
+}
+
+// The first living child of ours from number `pid` on and below `end`, 0: none.
+int dv_next_child(int pid, int end) {
+  for (; pid < end; pid++) {
+    siginfo_t info = {0};
+    if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid == 0) return pid;
+  }
+  return 0;
 }
 
 int dv_interrupt(int pid, int tid) { return syscall(SYS_tgkill, pid, tid, 34) < 0 ? -errno : 0; }
