@@ -14,6 +14,7 @@ const ATTACKS: Record<string, string> = {
   "unmaps and maps over the stub's memory": "unmap",
   "makes a call with its stack pointer in the control region": "stack",
   "makes a process that the Sentry does not hear of": "stray",
+  "runs on after its end": "undead",
 };
 
 const SCRIPT = `

@@ -32,6 +32,8 @@ export class SystrapAddressSpace extends AddressSpace {
   readonly childRegions: ControlRegion[] = [];
   /** The host keeps more about the process than memory and threads, or its socket is not empty. */
   isUsedUp = false;
+  /** By when the process must be dead, or empty. */
+  dueMonoNs = Infinity;
   #pid = 0;
   /** When it was ordered of whom, for a fork's child. */
   #birth: { parent: number; moment: Moment } | null = null;

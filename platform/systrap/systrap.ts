@@ -22,7 +22,7 @@ import {
 } from "../abi/amd64/syscalls.ts";
 import { EAGAIN } from "../abi/errno.ts";
 import { native, viewMemory } from "../host/ffi.ts";
-import { closeFd, fpState } from "../host/host.ts";
+import { closeFd, fpState, monoNs } from "../host/host.ts";
 import {
   type Context,
   EVENT_LOST,
@@ -77,6 +77,8 @@ const REAP_AFTER_WAITS = 32;
 /** Processes kept for programs to come: what a shell and the programs it starts leave behind one after the other. */
 const KEPT_MAX = 4;
 const ZYGOTE_TIMEOUT_MS = 10_000;
+/** A process that is to end or to be emptied is ended from outside if it has not done so by then. */
+const DUE_NS = 1e9;
 
 const FUTEX2_CALLS = [SYS_futex_wake, SYS_futex_wait, SYS_futex_requeue];
 
@@ -288,6 +290,7 @@ export class SystrapPlatform implements Platform {
 
   /** Its process is being emptied. */
   keep(ctx: SystrapContext): void {
+    ctx.addressSpace.dueMonoNs = monoNs() + DUE_NS;
     this.#kept.push(ctx);
   }
 
@@ -322,12 +325,9 @@ export class SystrapPlatform implements Platform {
   #receive(handle: number, timeoutNs: number): Context | null {
     if (handle === -2 && timeoutNs !== 0) {
       // Nothing to serve: the time for chores.
-      if (this.strays.isOn) {
-        this.#reap();
-        if (timeoutNs < 0 || timeoutNs > LOOK_NS) timeoutNs = LOOK_NS;
-      }
       if (this.#spares.length < SPARE_MIN) this.#startSpare();
       if (++this.#sinceReap >= REAP_AFTER_WAITS) this.#reap();
+      if ((timeoutNs < 0 || timeoutNs > LOOK_NS) && this.#isWatchful) timeoutNs = LOOK_NS;
       if (this.#lost.length > 0) return this.#takeLost();
       handle = native.dv_wait(timeoutNs);
       if (handle < 0) this.#reap(); // A death rings the bell when it has been quiet for long.
@@ -356,8 +356,23 @@ export class SystrapPlatform implements Platform {
 
   /** All contexts of it are gone; its region returns to the pool when the host process is dead. */
   expectDeath(space: SystrapAddressSpace): void {
-    if (space.dead) this.giveRegion(space);
-    else this.#dying.add(space);
+    if (space.dead) return this.giveRegion(space);
+    space.dueMonoNs = monoNs() + DUE_NS;
+    this.#dying.add(space);
+  }
+
+  /** Guests that their stubs do not get to end. */
+  #endOverdue(): void {
+    const now = monoNs();
+    for (const space of this.#dying) if (space.dueMonoNs < now) space.kill();
+    for (const { isDone, addressSpace } of this.#kept) {
+      if (!isDone && addressSpace.dueMonoNs < now) addressSpace.kill();
+    }
+  }
+
+  /** Whether something must be looked after though nobody asks. */
+  get #isWatchful(): boolean {
+    return this.strays.isOn || this.#dying.size > 0 || this.#kept.some((ctx) => !ctx.isDone);
   }
 
   #reap(): void {
@@ -365,6 +380,7 @@ export class SystrapPlatform implements Platform {
     // One that ends without a greeting is known by its socket alone, perhaps after it was reaped.
     this.#meetNewborn();
     this.strays.look();
+    if (this.#dying.size > 0 || this.#kept.length > 0) this.#endOverdue();
     for (;;) {
       const pid = native.dv_reap(this.#status);
       if (pid === 0) return;

@@ -10,6 +10,7 @@
  *   hostile unmap              unmaps, protects and maps over both
  *   hostile stack              makes a call with a stack pointer into the control region
  *   hostile stray              makes a process of its own of a fork that the Sentry has ordered
+ *   hostile undead             runs on after its end
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
  *   hostile look NAME          says whether NAME finds it
  */
@@ -196,6 +197,7 @@ static void answers(char *program) {
 #define STATE_REPLY 2
 #define EVENT_SYSCALL 1
 #define EVENT_FLUSHED 6
+#define REPLY_FLUSH 2
 #define FORK_COMMAND 7
 #define COMMANDS 0x280
 #define COMMAND_SIZE 64
@@ -242,19 +244,34 @@ static __attribute__((noreturn)) void make_stray(void) {
   for (;;) pause();
 }
 
+/* Ends for the Sentry, and runs on. */
+static __attribute__((noreturn)) void make_undead(void) {
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
+  if (stub_call() == 0) _exit(0);
+  regs[0] = regs[20] = slot[8] = SYS_exit_group;
+  slot[2] = EVENT_SYSCALL;
+  __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  for (;; ++*beats)
+    if (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == STATE_REPLY && slot[3] == REPLY_FLUSH) {
+      slot[2] = EVENT_FLUSHED;
+      __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+    }
+}
+
 /* When its family has been killed, nothing of it may be left. */
-static int stray(void) {
+static int outlive(void (*deed)(void)) {
   beats = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   pid_t pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
-    make_stray();
+    deed();
   }
   setpgid(pid, pid);
   nanosleep(&(struct timespec){0, 500000000}, NULL);
   kill(-pid, SIGKILL);
   waitpid(pid, NULL, 0);
-  puts(*beats ? "a stray was made" : "no stray was made");
+  puts(*beats ? "its heart beats" : "it has no heart");
   for (int i = 0; i < 150; i++) {
     long before = *beats;
     nanosleep(&(struct timespec){0, 100000000}, NULL);
@@ -284,7 +301,8 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "jump") == 0) jump_around(seed);
   else if (strcmp(mode, "unmap") == 0) unmap();
   else if (strcmp(mode, "stack") == 0) stack();
-  else if (strcmp(mode, "stray") == 0) return stray();
+  else if (strcmp(mode, "stray") == 0) return outlive(make_stray);
+  else if (strcmp(mode, "undead") == 0) return outlive(make_undead);
   else if (strcmp(mode, "answers") == 0) answers(argv[0]);
   else if (strcmp(mode, "look") == 0) look(argv[2]);
   else return 2;
