@@ -32,7 +32,7 @@ const MODULES: Record<string, string[]> = {
   eventfd: ["sys/eventfd.h"],
   aio: ["linux/aio_abi.h"],
   ioctl: [
-    "stddef.h asm/ioctls.h asm/ioctl.h asm/termios.h linux/fs.h linux/sockios.h",
+    "stddef.h asm/ioctls.h asm/ioctl.h asm/termios.h linux/fs.h linux/fiemap.h linux/sockios.h",
     "linux/fs.h",
     "linux/net_tstamp.h",
     "linux/nsfs.h",

@@ -110,6 +110,7 @@ export const FIOASYNC = 0x5452;
 export const FIOQSIZE = 0x5460;
 export const FIOSETOWN = 0x8901;
 export const FIOGETOWN = 0x8903;
+export const FS_IOC_FIEMAP = 0xc020660b;
 export const FIGETBSZ = 0x2;
 export const FIBMAP = 0x1;
 export const FIFREEZE = 0xc0045877;

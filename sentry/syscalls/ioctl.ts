@@ -16,6 +16,7 @@ import {
   FIONREAD,
   FIOQSIZE,
   FIOSETOWN,
+  FS_IOC_FIEMAP,
   FS_IOC_FSGETXATTR,
   FS_IOC_FSSETXATTR,
   FS_IOC_GETFLAGS,
@@ -68,6 +69,8 @@ export function ioctl(t: Task, args: SyscallArguments): SyscallReturn {
         return hasCapability(t.creds, CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
       }
       break;
+    case FS_IOC_FIEMAP:
+      return -EOPNOTSUPP; // Of any file, as on a file system that does not tell.
     case FS_IOC_GETFLAGS:
       if (!hasFlags(file.inode)) break;
       return t.copyOutU32(arg, file.inode.flags);

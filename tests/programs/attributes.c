@@ -2,6 +2,7 @@
 /* File attributes of ioctl_iflags(2): what chattr(1) sets. */
 #include "check.h"
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -35,6 +36,16 @@ static int try_to_set(const char *path, int flags) {
     OK(try_to_set(path, plain_));                                              \
     if (status_ != 0) _exit(FAILED);                                           \
   } while (0)
+
+TEST(extents, "a file that is on no disk has no map of its extents") {
+  struct fiemap map = {.fm_length = FIEMAP_MAX_OFFSET};
+  int ends[2], memory = OK(memfd_create("memory", 0)), directory = OK(open("/dev/shm", O_RDONLY));
+  OK(pipe(ends));
+  FAILS(ioctl(memory, FS_IOC_FIEMAP, &map), EOPNOTSUPP);
+  FAILS(ioctl(directory, FS_IOC_FIEMAP, &map), EOPNOTSUPP);
+  FAILS(ioctl(memory, FS_IOC_FIEMAP, nowhere), EOPNOTSUPP);
+  FAILS(ioctl(ends[0], FS_IOC_FIEMAP, &map), EOPNOTSUPP);
+}
 
 TEST(immutable, "an immutable file is read, and nothing else") {
   write_file("f", "text");
