@@ -99,8 +99,8 @@ export function times(t: Task, args: SyscallArguments): number {
   return nsToTicks(t.kernel.nowMonoNs());
 }
 
-const NOTE = "system times are estimates; I/O is not counted";
+const ESTIMATES = "system times are estimates";
 export const rows: SyscallRow[] = [
-  [SYS_getrusage, "getrusage", getrusage, PARTIAL, NOTE],
-  [SYS_times, "times", times, PARTIAL, NOTE],
+  [SYS_getrusage, "getrusage", getrusage, PARTIAL, `${ESTIMATES}; I/O is not counted`],
+  [SYS_times, "times", times, PARTIAL, ESTIMATES],
 ];
