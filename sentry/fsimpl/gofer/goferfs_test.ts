@@ -1,5 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { EEXIST, EIO, ENOENT, ENOTEMPTY, EOPNOTSUPP, EROFS } from "../../../platform/abi/errno.ts";
+import {
+  EEXIST,
+  EIO,
+  ELOOP,
+  ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
+  EOPNOTSUPP,
+  EROFS,
+} from "../../../platform/abi/errno.ts";
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
 import { ACL_TYPE_ACCESS, ACL_TYPE_DEFAULT } from "../../../platform/abi/posix_acl.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../platform/abi/stat.ts";
@@ -97,6 +106,27 @@ Deno.test("attributes, links and entries are the host's", () => {
     assertEquals(find(fs, "sub/deep").mode & S_IFMT, S_IFDIR);
     assertEquals(fs.root.lookup("none"), -ENOENT);
     assertEquals(names(fs.root), [".", "..", "hello", "link", "sub"]);
+  });
+});
+
+Deno.test("a link that the host puts in the place of a directory or file leads nowhere", () => {
+  withFs({ exclusive: false }, (fs, dir) => {
+    const outside = Deno.makeTempDirSync();
+    try {
+      Deno.writeTextFileSync(`${outside}/secret`, "secret");
+      const deep = find(fs, "sub");
+      const hello = find(fs, "hello");
+      Deno.removeSync(`${dir}/sub`, { recursive: true });
+      Deno.symlinkSync(outside, `${dir}/sub`);
+      Deno.removeSync(`${dir}/hello`);
+      Deno.symlinkSync(`${outside}/secret`, `${dir}/hello`);
+      assertEquals(deep.lookup("secret"), -ENOTDIR);
+      const dentry = new Dentry(fs, null, "", hello);
+      const file = new FileDescription(hello, dentry, { flags: 0 } as Mount, O_RDONLY);
+      assertEquals(hello.open(file), -ELOOP);
+    } finally {
+      Deno.removeSync(outside, { recursive: true });
+    }
   });
 });
 
