@@ -110,6 +110,29 @@ Deno.test("the sandbox process holds no descriptor of the host's file system but
   });
 });
 
+Deno.test("a descriptor that the caller left open reaches neither the sandbox process nor the guest", async () => {
+  const script = 'exec 9</etc; exec "$0" do -- sh -c "ls /proc/self/fd; read x"';
+  const child = new Deno.Command("sh", {
+    args: ["-c", script, DVISOR],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    let seen = "";
+    while (!/^3\n/m.test(seen)) seen += (await reader.read()).value ?? "3\n";
+    assertEquals(seen, "0\n1\n2\n3\n");
+    const [sandbox] = descendants(child.pid);
+    assert(!links(sandbox).includes("/etc"));
+    assertEquals(readLink(`/proc/${child.pid}/fd/9`), "/etc");
+  } finally {
+    child.kill("SIGKILL");
+    await child.stdin.close().catch(() => {});
+    await reader.cancel();
+    await child.status;
+  }
+});
+
 Deno.test("a sandbox has no network interface but a dead loopback", async () => {
   await inside((sandbox) => {
     const lines = Deno.readTextFileSync(`/proc/${sandbox}/net/dev`).trimEnd().split("\n").slice(2);
@@ -130,7 +153,7 @@ Deno.test("V8's helper threads preempt neither the Sentry nor a guest", async ()
   });
 });
 
-Deno.test("a stub has no identity, no capability, an empty root and a filter", async () => {
+Deno.test("a stub has no identity, no capability, no network, an empty root and a filter", async () => {
   await inside((sandbox, stubs) => {
     for (const stub of stubs) {
       for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
@@ -139,6 +162,8 @@ Deno.test("a stub has no identity, no capability, an empty root and a filter", a
       assertEquals(statusField(stub, "NoNewPrivs"), "1");
       assertEquals(statusField(stub, "Seccomp"), "2");
       assertEquals(list(rootOf(stub, "")), []);
+      const network = readLink(`/proc/${stub}/ns/net`);
+      assertEquals(network === "" || network === Deno.readLinkSync("/proc/self/ns/net"), false);
       const userNs = readLink(`/proc/${stub}/ns/user`);
       assertEquals(userNs === readLink(`/proc/${sandbox}/ns/user`), false);
       assertEquals(Deno.readTextFileSync(`/proc/${stub}/uid_map`), "");
@@ -146,22 +171,60 @@ Deno.test("a stub has no identity, no capability, an empty root and a filter", a
   });
 });
 
-Deno.test("a stub holds no descriptor but its socket and its control memory", async () => {
+Deno.test("a stub holds no descriptor but its socket", async () => {
   await inside((_sandbox, stubs) => {
     for (const stub of stubs) {
-      const strange = links(stub).filter((link) =>
-        !link.startsWith("socket:") && !link.startsWith("/memfd:dvisor") && link !== ""
-      );
-      assertEquals(strange, []);
+      assertEquals(links(stub).map((link) => link.split(":")[0]), ["socket"]);
     }
   });
 });
 
+Deno.test("each stub has control memory of its own, and no other's", async () => {
+  await inside((_sandbox, stubs) => {
+    const seen = stubs.map((stub) => {
+      const lines = Deno.readTextFileSync(`/proc/${stub}/maps`).split("\n");
+      return lines.filter((line) => line.includes("/memfd:dvisor-control")).map((line) =>
+        line.split(/\s+/)[4]
+      );
+    });
+    assertEquals(seen.map((inodes) => inodes.length), stubs.map(() => 1));
+    assertEquals(new Set(seen.flat()).size, stubs.length);
+  });
+});
+
 Deno.test("the guest sees its own processes, mounts and network alone", async () => {
-  const { stdout } = await dvisor("do", "--", "sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l");
+  const inGuest = async (...command: string[]) => (await dvisor("do", "--", ...command)).stdout;
+  const stdout = await inGuest("sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l");
   const [pid, processes] = stdout.trim().split(/\s+/).map(Number);
   assertEquals(pid, 1);
   assert(processes <= 4, stdout);
+  const types = (await inGuest("cat", "/proc/mounts")).trimEnd().split("\n")
+    .map((line) => line.split(" ")[2]);
+  const own = ["overlay", "proc", "sysfs", "cgroup2", "devtmpfs", "devpts", "tmpfs"];
+  assertEquals(types.filter((type) => !own.includes(type)), []);
+  assertEquals(types.filter((type) => type === "overlay").length, 1);
+  const devices = await inGuest("cat", "/proc/net/dev");
+  assertEquals(devices.trimEnd().split("\n").slice(2).map((line) => line.trim().split(":")[0]), [
+    "lo",
+  ]);
+  const name = `\0dvisor-test-${Deno.pid}`; // Of the host's network namespace.
+  const listener = Deno.listen({ transport: "unix", path: name });
+  try {
+    const sockets = await inGuest("cat", "/proc/net/unix");
+    assert(!sockets.includes(name.slice(1)), sockets);
+    assert(Deno.readTextFileSync("/proc/net/unix").includes(name.slice(1)));
+  } finally {
+    listener.close();
+  }
+});
+
+Deno.test("the guest's host name is its own", async () => {
+  const before = Deno.hostname();
+  const script = "uname -n; ! hostname other || hostname";
+  const { stdout } = await dvisor("do", "--", "sh", "-c", script);
+  assertEquals(stdout.split("\n")[0], before);
+  if (Deno.uid() === 0) assertEquals(stdout, `${before}\nother\n`);
+  assertEquals(Deno.hostname(), before);
 });
 
 Deno.test("where user namespaces are forbidden, one line says so and how to allow them", async () => {

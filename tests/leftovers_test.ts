@@ -28,6 +28,20 @@ Deno.test("killing the command ends every process of its sandbox", async () => {
   await until("all are gone", () => !processes.some(isAlive));
 });
 
+Deno.test("killing the command ends its sandbox also while that is stopped", async () => {
+  const running = await startDo(SPAWNING);
+  const processes = identify(running.processes());
+  const sandbox = running.processes()[0];
+  Deno.kill(sandbox, "SIGSTOP");
+  running.child.kill("SIGKILL");
+  try {
+    await until("all are gone", () => !processes.some(isAlive));
+  } finally {
+    if (processes.some(isAlive)) Deno.kill(sandbox, "SIGCONT");
+    await running.end("SIGKILL");
+  }
+});
+
 Deno.test("killing the sandbox process ends its stubs and the command", async () => {
   const running = await startDo(SPAWNING);
   const processes = identify(running.processes());
