@@ -1,7 +1,6 @@
 /**
- * goferfs: host files as a file system, with directfs: the Sentry opens below a directory fd that
- * the Gofer donated, one name at a time, and never follows a host link. What could block on the disk goes
- * to the Gofer. See README.md.
+ * goferfs: host files as a file system, with directfs: the Sentry opens below a root's directory fd, one
+ * name at a time, and never follows a host link. What could block on the disk goes to the Gofer. See README.md.
  */
 import {
   hostFstatfs,
@@ -33,7 +32,7 @@ import { GoferInode } from "./inode.ts";
 import { GoferRegular } from "./regular.ts";
 
 export interface GoferFsOptions {
-  /** The donated root: a directory, or a file open as the volume shall be used. Owned from now on. */
+  /** The root: a directory, or a file open as the volume shall be used. Owned from now on. */
   rootFd: number;
   /** st_dev as the guest sees it. */
   dev: number;
