@@ -1,6 +1,28 @@
 // A guest program that attacks what is below it may lose itself, and nothing else: its parent, its
 // sibling and the sandbox go on. SECURITY.md refers to these.
 import { assert, assertEquals } from "@std/assert";
+import {
+  SYS_arch_prctl,
+  SYS_close,
+  SYS_futex,
+  SYS_futex_waitv,
+  SYS_getrusage,
+  SYS_gettid,
+  SYS_madvise,
+  SYS_membarrier,
+  SYS_mincore,
+  SYS_mmap,
+  SYS_mprotect,
+  SYS_mremap,
+  SYS_msync,
+  SYS_munmap,
+  SYS_restart_syscall,
+  SYS_rseq,
+  SYS_sched_yield,
+  SYS_sigaltstack,
+  SYS_uprobe,
+  SYS_uretprobe,
+} from "../platform/abi/amd64/syscalls.ts";
 import { run, sandboxed } from "./runs.ts";
 import { identify, isAlive, programPath, startDo, until } from "./sandbox.ts";
 
@@ -40,6 +62,27 @@ for (const [deed, words] of Object.entries(ATTACKS)) {
     });
   }
 }
+
+/** What the filter of `platform/native/stub/stub.c` lets pass with any argument. */
+const PASSING = [
+  ...[SYS_close, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_sched_yield, SYS_mremap, SYS_msync],
+  ...[SYS_mincore, SYS_madvise, SYS_getrusage, SYS_sigaltstack, SYS_arch_prctl, SYS_gettid],
+  ...[SYS_futex, SYS_restart_syscall, SYS_membarrier, SYS_rseq, SYS_futex_waitv],
+];
+/** Linux filters neither, and makes nothing of either outside of trampolines of its own. */
+const NEVER_FILTERED = [SYS_uretprobe, SYS_uprobe];
+
+Deno.test({
+  name: "systrap: from the stub's code the host takes some calls, and no other",
+  ignore: !sandboxed().some(({ platform }) => platform === "systrap"),
+  async fn() {
+    const { command } = sandboxed().find(({ platform }) => platform === "systrap")!;
+    const { stdout } = await run([...command, hostile, "calls"]);
+    const passing = stdout.trimEnd().split("\n")
+      .filter((line) => !NEVER_FILTERED.includes(Number(line)));
+    assertEquals(passing, PASSING.map(String));
+  },
+});
 
 Deno.test("nobody finds in what stubs know of paths what another user, or one with another root, has looked up", async () => {
   const found = async (platform: string) => {

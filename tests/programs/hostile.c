@@ -7,6 +7,7 @@
  *   hostile control-race SEED  writes noise there while another thread makes calls
  *   hostile shared             writes to the page that all stubs read
  *   hostile jump SEED          jumps into the stub's code at many places, each in a child
+ *   hostile calls              makes each system call from the stub's code: which does the host let pass?
  *   hostile unmap              unmaps, protects and maps over both
  *   hostile stack              makes a call with a stack pointer into the control region
  *   hostile stray              makes a process of its own of a fork that the Sentry has ordered
@@ -129,6 +130,43 @@ static void jump_around(uint64_t seed) {
     if (pid > 0) end(pid, 200);
   }
   puts("jumped");
+}
+
+/* `syscall; ret` in the stub's code, as the end of its stub_call; 0 where there is none. */
+static uintptr_t host_call(void) {
+  static const uint8_t end[] = {0x4c, 0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05, 0xc3};
+  if (sigsetjmp(escape, 1) != 0) return 0;
+  for (uintptr_t at = STUB; at + sizeof end <= STUB + STUB_SPAN; at++)
+    if (memcmp((void *)at, end, sizeof end) == 0) return at + 5;
+  return 0;
+}
+
+/* In a child: a call from stub text with -1 for each argument. Whether it came back. */
+static int passes(uintptr_t from, uint64_t number) {
+  int status = 0;
+  pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGSEGV, SIG_DFL);
+    register uint64_t r10 __asm__("r10") = -1ul, r8 __asm__("r8") = -1ul, r9 __asm__("r9") = -1ul;
+    __asm__ volatile("call *%[from]" : "+a"(number) : [from] "r"(from), "D"(-1ul), "S"(-1ul), "d"(-1ul), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    _exit(0);
+  }
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status);
+}
+
+static void calls(void) {
+  uintptr_t from = host_call();
+  if (from == 0) {
+    puts("there is no stub");
+    return;
+  }
+  for (int number = 0; number < 480; number++) {
+    if (number == SYS_exit || number == SYS_exit_group || number == SYS_rt_sigreturn) continue;
+    if (!passes(from, number)) continue;
+    printf("%d%s\n", number, passes(from, number | 0x40000000) ? ", also of x32" : "");
+  }
 }
 
 static void unmap(void) {
@@ -299,6 +337,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "control-race") == 0) control_race(seed);
   else if (strcmp(mode, "shared") == 0) shared();
   else if (strcmp(mode, "jump") == 0) jump_around(seed);
+  else if (strcmp(mode, "calls") == 0) calls();
   else if (strcmp(mode, "unmap") == 0) unmap();
   else if (strcmp(mode, "stack") == 0) stack();
   else if (strcmp(mode, "stray") == 0) return outlive(make_stray);
