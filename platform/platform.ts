@@ -200,7 +200,7 @@ export abstract class Context {
   abstract queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void;
   /** Zeroes guest memory after the calls queued before it. */
   abstract queueZero(addr: number, length: number): void;
-  /** Stores the FP state as an XSAVE image (`Platform.fpState.size` bytes, 64-byte aligned), then resets it. */
+  /** Stores the FP state as an XSAVE image (`Platform.fpState.size` bytes, 64-byte aligned). */
   abstract queueSaveFp(addr: number): void;
   /** Loads the FP state from an XSAVE image in guest memory; 0 resets it to the initial state. */
   abstract queueLoadFp(addr: number): void;

@@ -470,6 +470,22 @@ onEveryPlatform("a thread inherits the FS base and FP state", (p) => {
 
 const FP_AT = 0x68_0000;
 
+onEveryPlatform(
+  "FP state that was saved is still there when what is queued behind it fails",
+  (p) => {
+    const ctx = guest(p, [...SET_XMM, ...SHOW_XMM]);
+    ctx.queueMmap(FP_AT, 8 * PAGE, RW, ANON, -1, 0);
+    setReg(ctx.regs, REG_RDI, 4711);
+    assertEquals(run(p, ctx), EVENT_SYSCALL);
+    ctx.queueSaveFp(FP_AT);
+    ctx.queueCopyOut(0x9_0000_0000, Uint8Array.of(1), 0, 1);
+    ctx.queueLoadFp(0);
+    assertEquals(ctx.flush(), -EFAULT);
+    assertEquals(run(p, ctx), EVENT_SYSCALL);
+    assertEquals(getReg(ctx.regs, REG_RSI), 4711);
+  },
+);
+
 onEveryPlatform("FP state is saved, reset, and loaded again", (p) => {
   const ctx = guest(p, [...SET_XMM, ...SHOW_XMM]);
   ctx.queueMmap(FP_AT, 8 * PAGE, RW, ANON, -1, 0);
@@ -478,6 +494,7 @@ onEveryPlatform("FP state is saved, reset, and loaded again", (p) => {
   assertEquals(run(p, ctx), EVENT_SYSCALL);
   assertEquals(getReg(ctx.regs, REG_RSI), 0x1_2345_6789);
   ctx.queueSaveFp(FP_AT);
+  ctx.queueLoadFp(0);
   assertEquals(run(p, ctx), EVENT_SYSCALL);
   assertEquals(getReg(ctx.regs, REG_RSI), 0, "reset");
   const image = new Uint8Array(p.fpState.size);

@@ -439,8 +439,7 @@ int dv_pt_save_fp(int handle, double addr) {
   if (word(addr) & 63) return -EFAULT;
   if (pt(PTRACE_GETREGSET, t, NT_X86_XSTATE, (unsigned long)&iov) < 0) return -ESRCH;
   iov.iov_len = fp_size;
-  if (process_vm_writev(t->tid, &iov, 1, &remote, 1, 0) != fp_size) return -EFAULT;
-  return reset_fp(t);
+  return process_vm_writev(t->tid, &iov, 1, &remote, 1, 0) == fp_size ? 0 : -EFAULT;
 }
 
 // Loads it from guest address `addr`; 0 resets it. A malformed image is -EFAULT.

@@ -43,7 +43,7 @@
 #define CMD_MMAP_FD 2   // mmap(a0..a3, received fd, a5); it is closed at the end of the batch
 #define CMD_COPY_OUT 3  // copy a1 bytes from slot offset a2 to guest address a0
 #define CMD_ZERO 4      // zero a1 bytes at guest address a0
-#define CMD_SAVE_FP 5   // XSAVE image of a1 bytes with components a2 to guest address a0, then initial state
+#define CMD_SAVE_FP 5   // XSAVE image of a1 bytes with components a2 to guest address a0
 #define CMD_LOAD_FP 6   // XSAVE image from guest address a0, 0: initial state with control words a1, a2
 #define CMD_FORK 7      // fork; two fds (control memfd, socket) are waiting on the socket
 #define CMD_THREAD 8    // new thread on the slot with index a0

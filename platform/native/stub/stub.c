@@ -232,7 +232,6 @@ static i64 save_fp(struct slot *s, u64 addr, u64 size, u64 components) {
     if (guest_zero((void *)(addr + 512), 64)) return -14;
     if (fp_save(addr, components)) return -14;
   }
-  reset_fp(s, 0, 0);
   return 0;
 }
 

@@ -264,6 +264,8 @@ function queueFpState(ctx: Context, memory: FrameMemory, fp: FpState, fpAddr: nu
   if (memory.copyOut(fpAddr + fp.size, fpWords, FPX_SW_BYTES_SIZE, end) < 0) return -EFAULT;
   ctx.queueSaveFp(fpAddr);
   ctx.queueCopyOut(fpAddr + FXSAVE_OFF_SW_BYTES, fpWords, 0, FPX_SW_BYTES_SIZE);
+  // Last: when something before it fails, the state is still the program's.
+  ctx.queueLoadFp(0);
   return 0;
 }
 
