@@ -41,6 +41,7 @@ export async function measure(
   if (pinned.length > 0) await run.micro(pinned, ["taskset", "-c", "0"]);
   for (const row of of("outside")) await run.outside(row);
   if (of("inside").length > 0) await run.inside(of("inside"));
+  if (of("warm").length > 0) await run.inside(of("warm"));
   if (of("typed").length > 0) await run.typed(of("typed"));
   if (of("idle").length > 0) await run.idle(of("idle"));
   return figures;
@@ -80,12 +81,13 @@ class Round {
     this.figures.set(row.id, (performance.now() - startMs) * 1e6);
   }
 
-  /** All of them in one sandbox, timed by a program in it. The first of five runs warms up. */
+  /** All of them in one sandbox, timed by a program in it. Unless a row says otherwise the first of five runs warms up. */
   async inside(rows: readonly Row[]): Promise<void> {
     const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
     const lines = rows.map(({ id, way }) => {
-      if (way.kind !== "inside") return "";
-      const words = [id, "5", way.prepare ?? "", "--", ...way.argv];
+      if (way.kind !== "inside" && way.kind !== "warm") return "";
+      const rounds = way.kind === "warm" ? way.warmUp + way.measured : 5;
+      const words = [id, String(rounds), way.prepare ?? "", "--", ...way.argv];
       return `${quoted(`${this.setting.tools}/clock`)} ${words.map(quoted).join(" ")}`;
     });
     const script = lines.join("\n");
@@ -159,7 +161,8 @@ class Round {
     );
     rows.forEach((row, i) => {
       const line = lines.find((each) => each.row === names[i]);
-      const value = line?.ns ?? median(line?.rounds_ns?.slice(1) ?? []);
+      const warmUp = row.way.kind === "warm" ? row.way.warmUp : 1;
+      const value = line?.ns ?? median(line?.rounds_ns?.slice(warmUp) ?? []);
       if (value === undefined) this.failed(row, ran.why ?? "no figure was printed");
       else this.figures.set(row.id, value);
     });
