@@ -5,6 +5,7 @@ import { spawnLibrary } from "../platform/host/spawn.ts";
 /** Descriptors of the sandbox process, see platform/native/sandbox/start.h. */
 export const CONTROL_FD = 3;
 export const EMPTY_ROOT_FD = 4;
+export const MEMORY_FILES_FD = 5;
 
 /**
  * The configuration comes first: its length as u32, with all descriptors that it speaks of, then JSON,

@@ -21,7 +21,13 @@ import type { TerminalInput } from "../sentry/fsimpl/host/caller_input.ts";
 import { fromLatin1, oneLine, toLatin1 } from "./bytes.ts";
 import { libraryFile } from "../platform/host/library.ts";
 import { bufferAddr, hostCall, MAX_MOUNTS, spawnLibrary } from "../platform/host/spawn.ts";
-import { CONTROL_FD, ControlConnection, EMPTY_ROOT_FD, SENTRY_BUG_STATUS } from "./control.ts";
+import {
+  CONTROL_FD,
+  ControlConnection,
+  EMPTY_ROOT_FD,
+  MEMORY_FILES_FD,
+  SENTRY_BUG_STATUS,
+} from "./control.ts";
 import { SandboxError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import {
@@ -395,6 +401,7 @@ function makeConfig(
   return {
     rootFd: 0,
     emptyRootFd: EMPTY_ROOT_FD,
+    memoryFilesFd: MEMORY_FILES_FD,
     volumes: volumes.map((v, i): VolumeConfig => ({
       fd: 1 + i,
       dst: toLatin1(v.target),

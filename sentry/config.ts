@@ -28,6 +28,8 @@ export interface SandboxConfig {
   rootFd: number;
   /** O_PATH descriptor of an empty directory: the root of the stubs. */
   emptyRootFd: number;
+  /** A directory in memory of nobody else's: for files that guests map (platform/host/memory_file.ts). */
+  memoryFilesFd: number;
   volumes: VolumeConfig[];
   /** At least one; argv[0] is looked up in PATH unless it has a slash. */
   argv: string[];

@@ -51,7 +51,7 @@ const path = hostAlloc(PATH_SIZE);
 const vector = hostAlloc(IOVEC_SIZE);
 
 /** Writes a NUL-terminated path to `path`. Returns its address or -ENAMETOOLONG. */
-function hostPath(s: string): number {
+export function hostPath(s: string): number {
   if (s.length > 4096) return -ENAMETOOLONG;
   for (let i = 0; i < s.length; i++) path.u8[i] = s.charCodeAt(i);
   path.u8[s.length] = 0;

@@ -3,6 +3,7 @@ import { syscallName, syscallNumbers } from "../../platform/abi/amd64/syscalls.t
 import { SIGKILL, SIGTTIN } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
 import { preadFd, pwriteFd } from "../../platform/host/host.ts";
+import { setMemoryFiles } from "../../platform/host/memory_file.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { PtracePlatform } from "../../platform/ptrace/ptrace.ts";
 import { SystrapPlatform } from "../../platform/systrap/systrap.ts";
@@ -87,6 +88,7 @@ async function runSandbox(
     hwcap2: native.dv_auxval(AT_HWCAP2),
     minSigStackSize: native.dv_auxval(AT_MINSIGSTKSZ),
   });
+  setMemoryFiles(config.memoryFilesFd);
   log(`start: ${describeConfig(config)}`);
   log(`code: ${worker.precompiled ? "precompiled" : "compiled as it runs"}`);
   const platform = startPlatform(config, log);

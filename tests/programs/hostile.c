@@ -12,10 +12,13 @@
  *   hostile stack              makes a call with a stack pointer into the control region
  *   hostile stray              makes a process of its own of a fork that the Sentry has ordered
  *   hostile undead             runs on after its end
+ *   hostile read-only          writes through a mapping of a file that it may only read
+ *   hostile unmade             says that a fork has failed whose child has come and gone
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
  *   hostile look NAME          says whether NAME finds it
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -24,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -230,10 +234,12 @@ static void answers(char *program) {
 }
 
 /* The first slot, see slot.h. */
+#define SHARED_SLEEPING 0x0
 #define SLOT_ZERO (CONTROL + 3 * SLOT)
 #define STATE_SENTRY 1
 #define STATE_REPLY 2
 #define EVENT_SYSCALL 1
+#define EVENT_CALL_FAILED 4
 #define EVENT_FLUSHED 6
 #define REPLY_FLUSH 2
 #define FORK_COMMAND 7
@@ -318,6 +324,70 @@ static int outlive(void (*deed)(void)) {
   return 200;
 }
 
+/* A host call from the stub's code, which its filter takes for the stub's. */
+static long call_as_stub(long number, long a, long b, long c) {
+  register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
+  __asm__ volatile("call *%[call]"
+                   : "+a"(number)
+                   : [call] "r"(stub_call()), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                   : "rcx", "r11", "memory");
+  return number;
+}
+
+/* Publishes an event of the first slot, and waits until it is answered. */
+static void publish(uint32_t event) {
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  slot[2] = event;
+  __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == STATE_SENTRY)
+    call_as_stub(SYS_futex, SHARED + SHARED_SLEEPING, 1 /* FUTEX_WAKE */, 1);
+}
+
+/* In a child of another user: reads what root has written, and writes. */
+static __attribute__((noreturn)) void write_mapped(const char *path, int flags) {
+  int fd = open(path, O_RDONLY);
+  if (syscall(SYS_setresuid, 1234, 1234, 1234) != 0) _exit(1);
+  char *at = mmap(NULL, 4096, PROT_READ, flags, fd, 0);
+  if (at == MAP_FAILED) _exit(2);
+  if (stub_call() != 0) call_as_stub(SYS_mprotect, (long)at, 4096, PROT_READ | PROT_WRITE);
+  if (sigsetjmp(escape, 1) == 0) *(volatile char *)at = 'X';
+  _exit(0);
+}
+
+static int read_only(void) {
+  static const int flags[] = {MAP_SHARED, MAP_PRIVATE};
+  char path[] = "/tmp/hostileXXXXXX", text[4] = "";
+  int fd = mkstemp(path);
+  if (fd < 0 || write(fd, "yes", 3) != 3 || fchmod(fd, 0644) != 0) return 200;
+  for (int i = 0; i < 2; i++) {
+    pid_t pid = fork();
+    if (pid == 0) write_mapped(path, flags[i]);
+    int status;
+    waitpid(pid, &status, 0);
+    if (status != 0) return 201;
+  }
+  unlink(path);
+  return pread(fd, text, 3, 0) == 3 && strcmp(text, "yes") == 0 ? 0 : 202;
+}
+
+/* Without a call to the Sentry. */
+static void compute_ms(int ms) {
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  do clock_gettime(CLOCK_MONOTONIC, &now);
+  while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
+}
+
+static void unmade(void) {
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  if (!poke(SLOT_ZERO + 0x110, 0)) return;
+  if (fork() == 0) _exit(0);
+  compute_ms(300);
+  slot[0x10c / 4] = 0;
+  *(volatile int64_t *)(SLOT_ZERO + 0x110) = -12; /* ENOMEM */
+  publish(EVENT_CALL_FAILED);
+}
+
 static void stack(void) {
   uintptr_t at = CONTROL + 0x800;
   long result = SYS_getppid;
@@ -342,6 +412,8 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "stack") == 0) stack();
   else if (strcmp(mode, "stray") == 0) return outlive(make_stray);
   else if (strcmp(mode, "undead") == 0) return outlive(make_undead);
+  else if (strcmp(mode, "read-only") == 0) return read_only();
+  else if (strcmp(mode, "unmade") == 0) unmade();
   else if (strcmp(mode, "answers") == 0) answers(argv[0]);
   else if (strcmp(mode, "look") == 0) look(argv[2]);
   else return 2;

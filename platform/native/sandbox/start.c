@@ -125,15 +125,16 @@ static void build_root(struct sandbox *s) {
 
 // Places descriptors as start.h says; everything else is closed.
 static void place_descriptors(struct sandbox *s) {
-  int wanted[5];
+  int wanted[FD_COUNT];
   wanted[0] = wanted[1] = wanted[2] = s->diagnostics;
   wanted[FD_CONTROL] = s->child_control;
   wanted[FD_EMPTY] = must(s, "empty", 0, CALL(SYS_openat, AT_FDCWD, "/empty", O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
-  for (int i = 0; i < 5; i++)
-    wanted[i] = must(s, "descriptors", i, CALL(SYS_fcntl, wanted[i], F_DUPFD_CLOEXEC, FD_EMPTY + 1));
-  for (int i = 0; i < 5; i++) must(s, "descriptors", 100 + i, CALL(SYS_dup2, wanted[i], i));
+  wanted[FD_FILES] = must(s, "files", 0, mount_memory());
+  for (int i = 0; i < FD_COUNT; i++)
+    wanted[i] = must(s, "descriptors", i, CALL(SYS_fcntl, wanted[i], F_DUPFD_CLOEXEC, FD_COUNT));
+  for (int i = 0; i < FD_COUNT; i++) must(s, "descriptors", 100 + i, CALL(SYS_dup2, wanted[i], i));
   s->child_control = FD_CONTROL;
-  must(s, "descriptors", 1000, CALL(SYS_close_range, FD_EMPTY + 1, ~0u, 0));
+  must(s, "descriptors", 1000, CALL(SYS_close_range, FD_COUNT, ~0u, 0));
 }
 
 static void drop_privileges(struct sandbox *s) {

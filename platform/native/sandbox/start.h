@@ -10,7 +10,7 @@
 
 enum { MAX_LIBRARIES = 16, START_STACK_SIZE = 32 << 10 };
 // Descriptors of the process after exec: 0 to 2 are the diagnostics.
-enum { FD_CONTROL = 3, FD_EMPTY = 4 };
+enum { FD_CONTROL = 3, FD_EMPTY = 4, FD_FILES = 5, FD_COUNT };
 
 // One anonymous mapping; it lives until the process was waited for.
 struct sandbox {

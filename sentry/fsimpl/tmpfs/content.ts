@@ -208,8 +208,8 @@ export class Content {
   hostMapping(offset: number, size: number, shared: boolean): HostMapping | number {
     const host = this.#toHost();
     if (typeof host === "number") return host;
-    const err = host.prepareMapping(size, shared);
-    return err < 0 ? err : { fd: host.fd, offset };
+    const fd = host.prepareMapping(size, shared);
+    return fd < 0 ? fd : { fd, offset };
   }
 
   /** When a guest stored through a mapping, if that is news: see HostContent. */

@@ -16,15 +16,14 @@ import { MADV_POPULATE_WRITE } from "../../../platform/abi/mman.ts";
 import { SYS_fallocate, SYS_lseek, SYS_madvise } from "../../../platform/abi/amd64/syscalls.ts";
 import { hostFstatx, statxWords } from "../../../platform/host/files.ts";
 import {
-  closeFd,
   ftruncate,
   hostSyscall,
   mappingAddr,
   mapShared,
-  memfdCreate,
   pwriteFd,
   unmap,
 } from "../../../platform/host/host.ts";
+import { MemoryFile } from "../../../platform/host/memory_file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { PageBudget } from "./content.ts";
 import { PageSet } from "./page_set.ts";
@@ -57,13 +56,18 @@ export class HostContent {
   #lastChunk = -1;
   #lastBytes: Uint8Array | null = null;
 
-  private constructor(readonly fd: number, readonly budget: PageBudget) {}
+  private readonly fd: number;
+
+  private constructor(readonly file: MemoryFile, readonly budget: PageBudget) {
+    this.fd = file.fd;
+  }
 
   /** Takes over small content: `bytes`, and the pages charged for it (a bit each). */
   static create(bytes: Uint8Array, pages: number, budget: PageBudget): HostContent | number {
-    const fd = memfdCreate("dvisor-tmpfs");
-    if (fd < 0) return -ENOMEM;
-    const host = new HostContent(fd, budget);
+    const file = MemoryFile.create();
+    if (typeof file === "number") return -ENOMEM;
+    const { fd } = file;
+    const host = new HostContent(file, budget);
     const isPresent = (at: number) => (pages >>> (at / PAGE_SIZE) & 1) === 1;
     for (let at = 0, end = 0; at < bytes.length; at = end) { // Run by run: holes stay holes.
       const present = isPresent(at);
@@ -71,7 +75,7 @@ export class HostContent {
       end = Math.min(end, bytes.length);
       if (!present) continue;
       if (pwriteFd(fd, bytes, at, end, at) !== end - at) {
-        closeFd(fd);
+        file.close();
         return -ENOMEM;
       }
       host.#hostSize = end;
@@ -326,7 +330,7 @@ export class HostContent {
     return Math.min(size, Math.max(offset, page * PAGE_SIZE));
   }
 
-  /** The memfd is about to be mapped by a guest. */
+  /** The memfd is about to be mapped by a guest: the descriptor for it, or -errno. `shared`: it may write. */
   prepareMapping(size: number, shared: boolean): number {
     if (!this.wasMapped || this.#hostSize !== size) {
       const err = ftruncate(this.fd, size);
@@ -338,7 +342,7 @@ export class HostContent {
       this.#sharedWritable = true;
       this.takeModification(); // Up to here it was us.
     }
-    return 0;
+    return shared ? this.fd : this.file.readOnlyFd();
   }
 
   release(): void {
@@ -346,6 +350,6 @@ export class HostContent {
     this.#lastBytes = null;
     for (const bytes of this.#chunks.values()) unmap(bytes);
     this.#chunks.clear();
-    closeFd(this.fd);
+    this.file.close();
   }
 }

@@ -2,6 +2,7 @@
 import { EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../platform/abi/errno.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL } from "../../../platform/abi/fcntl.ts";
 import { F_SEAL_SHRINK, F_SEAL_WRITE } from "../../../platform/abi/fcntl.ts";
+import { PROT_WRITE } from "../../../platform/abi/mman.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../platform/abi/fs.ts";
 import { FALLOC_FL_ZERO_RANGE } from "../../../platform/abi/fs.ts";
 import {
@@ -212,13 +213,10 @@ class TmpfsFileImpl extends FileDescriptionImpl {
     shared: boolean,
   ): HostMapping | number {
     const { inode } = this;
+    const isSealed = (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0;
     const isWritable = shared && f.writable;
-    if (
-      isWritable && (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0 && (prot & 2) !== 0
-    ) {
-      return -EPERM;
-    }
+    if (isWritable && isSealed && (prot & PROT_WRITE) !== 0) return -EPERM;
     touchAccess(f);
-    return inode.content.hostMapping(offset, inode.size, isWritable);
+    return inode.content.hostMapping(offset, inode.size, isWritable && !isSealed);
   }
 }
