@@ -329,13 +329,19 @@ export class SystrapContext extends Context {
   #childUnmade(failedCommand: number): Context | null {
     const child = this.#child;
     this.#child = null;
-    if (child === null || failedCommand > this.#childCommand) return null;
+    if (child === null || failedCommand > this.#childCommand || child.#isMade(this)) return null;
     child.lost = true;
     // A process is forgotten when it turns out that it does not greet.
     if (child.addressSpace === this.addressSpace) {
       native.dv_unexpect_clone(this.addressSpace.hostPid, 1);
     }
     return child;
+  }
+
+  /** It has said so itself, whatever its maker says. */
+  #isMade(maker: SystrapContext): boolean {
+    const space = this.addressSpace;
+    return this.event !== 0 || (space !== maker.addressSpace && space.learnPid(0) > 0);
   }
 
   override queueMmap(
