@@ -5,6 +5,7 @@
 //   /proc/self/exe, /dev/urandom   symbolic links into it: all else that a compiled Deno wants when it starts
 //   /empty      the stubs' root
 //   /mounts     where dv_sandbox_mount puts the root file system and the volumes
+// Besides, attached nowhere, a tmpfs for files in memory that guests map (platform/host/memory_file.ts).
 // SECURITY.md says what each step is for. Nothing here uses libc or data that must be relocated: the
 // prelude is the same code, linked into a segment without a loader.
 #define _GNU_SOURCE
