@@ -69,6 +69,7 @@ const MODULES: Record<string, string[]> = {
   inotify: ["linux/inotify.h", "sys/inotify.h"],
   splice: ["fcntl.h"],
   sysinfo: ["linux/types.h linux/sysinfo.h"],
+  syslog: ["sys/klog.h"],
   utsname: ["linux/utsname.h"],
   times: ["linux/times.h"],
   keyctl: ["linux/keyctl.h"],

@@ -1,5 +1,5 @@
 /** The machine as a whole: uname(2), sethostname(2), sysinfo(2), getrandom(2), and what is refused. */
-import { EFAULT, EINVAL, ENOSYS, EPERM } from "../../platform/abi/errno.ts";
+import { EFAULT, EINVAL, ENOSYS, EPERM, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import {
   SYS_acct,
   SYS_delete_module,
@@ -20,15 +20,34 @@ import {
   SYS_uname,
   SYS_vhangup,
 } from "../../platform/abi/amd64/syscalls.ts";
-import { CAP_SYS_ADMIN, CAP_SYS_BOOT } from "../../platform/abi/capability.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG } from "../../platform/abi/capability.ts";
 import { PER_LINUX32, PER_MASK, UNAME26 } from "../../platform/abi/personality.ts";
 import { GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM } from "../../platform/abi/random.ts";
 import { putSysinfo, SYSINFO_SIZE } from "../../platform/abi/sysinfo.ts";
+import {
+  SYSLOG_ACTION_CLEAR,
+  SYSLOG_ACTION_CLOSE,
+  SYSLOG_ACTION_CONSOLE_LEVEL,
+  SYSLOG_ACTION_CONSOLE_OFF,
+  SYSLOG_ACTION_CONSOLE_ON,
+  SYSLOG_ACTION_OPEN,
+  SYSLOG_ACTION_READ,
+  SYSLOG_ACTION_READ_ALL,
+  SYSLOG_ACTION_READ_CLEAR,
+  SYSLOG_ACTION_SIZE_BUFFER,
+  SYSLOG_ACTION_SIZE_UNREAD,
+} from "../../platform/abi/syslog.ts";
 import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { __NEW_UTS_LEN, NEW_UTSNAME_SIZE, putNewUtsname } from "../../platform/abi/utsname.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { memoryUse } from "../kernel/memory_use.ts";
-import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
+import {
+  FULL,
+  PARTIAL,
+  type SyscallArguments,
+  type SyscallReturn,
+  type SyscallRow,
+} from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 
 /** uname(2). */
@@ -123,14 +142,40 @@ export function getrandom(t: Task, args: SyscallArguments): number {
   return done;
 }
 
-/** syslog(2): there is no kernel log to read. */
-export function syslog(t: Task, args: SyscallArguments): number {
-  const type = args.i32(0);
-  const SYSLOG_ACTION_SIZE_UNREAD = 9;
-  const SYSLOG_ACTION_SIZE_BUFFER = 10;
-  if (type < 0 || type > SYSLOG_ACTION_SIZE_BUFFER) return -EINVAL;
-  if (!hasCapability(t.creds, CAP_SYS_ADMIN)) return -EPERM;
-  return type >= SYSLOG_ACTION_SIZE_UNREAD ? 0 : -EPERM;
+/** What `SYSLOG_ACTION_SIZE_BUFFER` tells: Linux's usual size. */
+const LOG_BYTES = 1 << 17;
+
+/** syslog(2) of a log in which nothing is ever written, and with dmesg_restrict. */
+export function syslog(t: Task, args: SyscallArguments): SyscallReturn {
+  if (!hasCapability(t.creds, CAP_SYSLOG)) return -EPERM;
+  const addr = args.addr(1);
+  const length = args.i32(2);
+  switch (args.i32(0)) {
+    case SYSLOG_ACTION_CLOSE:
+    case SYSLOG_ACTION_OPEN:
+    case SYSLOG_ACTION_CLEAR:
+    case SYSLOG_ACTION_CONSOLE_OFF:
+    case SYSLOG_ACTION_CONSOLE_ON:
+    case SYSLOG_ACTION_SIZE_UNREAD:
+      return 0;
+    case SYSLOG_ACTION_READ:
+    case SYSLOG_ACTION_READ_ALL:
+    case SYSLOG_ACTION_READ_CLEAR:
+      if (addr === 0 || length < 0) return -EINVAL;
+      if (length === 0) return 0;
+      if (addr + length > t.mm.taskSize) return -EFAULT;
+      return args.i32(0) === SYSLOG_ACTION_READ ? awaitLine(t) : 0;
+    case SYSLOG_ACTION_CONSOLE_LEVEL:
+      return length >= 1 && length <= 8 ? 0 : -EINVAL;
+    case SYSLOG_ACTION_SIZE_BUFFER:
+      return LOG_BYTES;
+  }
+  return -EINVAL;
+}
+
+async function awaitLine(t: Task): Promise<number> {
+  await t.blocking.sleep(-1);
+  return -ERESTARTSYS;
 }
 
 /** reboot(2): refused, in a sandbox there is nothing to reboot. */
@@ -152,7 +197,7 @@ const REFUSED = "refused";
 export const rows: SyscallRow[] = [
   [SYS_uname, "uname", uname, FULL],
   [SYS_sysinfo, "sysinfo", sysinfo, PARTIAL, "no load averages"],
-  [SYS_syslog, "syslog", syslog, PARTIAL, "there is no log"],
+  [SYS_syslog, "syslog", syslog, PARTIAL, "the log stays empty"],
   [SYS_vhangup, "vhangup", refuse, PARTIAL, REFUSED],
   [SYS_acct, "acct", refuse, PARTIAL, REFUSED],
   [SYS_swapon, "swapon", refuse, PARTIAL, REFUSED],

@@ -26,6 +26,30 @@ static long getpid_by_way_of_r8(void) {
   return result;
 }
 
+TEST(syslog_, "syslog is for who may see the log, and judges what it is asked") {
+  char text[16];
+  SKIP_UNLESS(syscall(SYS_syslog, 9, NULL, 0) >= 0, "who is root here may not see the log");
+  CHECK(syscall(SYS_syslog, 10, NULL, 0) > 0); /* How large the log may be. */
+  OK(syscall(SYS_syslog, 1, NULL, 0));
+  OK(syscall(SYS_syslog, 0, NULL, 0));
+  for (int action = 2; action <= 4; action++) {
+    FAILS(syscall(SYS_syslog, action, NULL, 1), EINVAL);
+    FAILS(syscall(SYS_syslog, action, text, -1), EINVAL);
+    FAILS(syscall(SYS_syslog, action, -1L, 1), EFAULT);
+    EQUAL(syscall(SYS_syslog, action, text, 0), 0);
+  }
+  FAILS(syscall(SYS_syslog, 8, NULL, 0), EINVAL);
+  FAILS(syscall(SYS_syslog, 8, NULL, 9), EINVAL);
+  FAILS(syscall(SYS_syslog, -1, NULL, 0), EINVAL);
+  FAILS(syscall(SYS_syslog, 11, NULL, 0), EINVAL);
+  IN_CHILD(pid, {
+    OK(setresuid(1000, 1000, 1000));
+    FAILS(syscall(SYS_syslog, 2, text, 1), EPERM);
+    FAILS(syscall(SYS_syslog, 9, NULL, 0), EPERM);
+  });
+  join(pid);
+}
+
 TEST(number_by_way_of_r8, "the number of a system call may come by way of another register") {
   for (int i = 0; i < 100; i++) EQUAL(getpid_by_way_of_r8(), getpid());
 }
