@@ -19,7 +19,7 @@ export const DO: Command = {
     {
       name: "cwd",
       value: "DIR",
-      help: "working directory in the sandbox; default: the current one",
+      help: "working directory in the sandbox; default: the current one, but with --root alone /",
     },
     { name: "env", value: "K=V", repeats: true, help: "set a variable; K alone removes it" },
     { name: "user", value: "UID[:GID]", help: "run as this user; GID is UID where it is left out" },
