@@ -37,6 +37,7 @@ const ATTACKS: Record<string, string> = {
   "makes a call with its stack pointer in the control region": "stack",
   "makes a process that the Sentry does not hear of": "stray",
   "runs on after its end": "undead",
+  "sends the Sentry descriptors without end": "flood",
   "writes through a mapping of a file that it may only read": "read-only",
   "says that a fork has failed whose child has come and gone": "unmade",
 };

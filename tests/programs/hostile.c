@@ -14,6 +14,7 @@
  *   hostile undead             runs on after its end
  *   hostile read-only          writes through a mapping of a file that it may only read
  *   hostile unmade             says that a fork has failed whose child has come and gone
+ *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
  *   hostile look NAME          says whether NAME finds it
  */
@@ -27,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -378,6 +380,43 @@ static void compute_ms(int ms) {
   while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
 }
 
+/* In a child: until the socket is full, or the host has enough. */
+static __attribute__((noreturn)) void send_descriptors(void) {
+  enum { AT_ONCE = 253, SOCKET = 3 };
+  static union { char bytes[CMSG_SPACE(AT_ONCE * sizeof(int))]; struct cmsghdr head; } control;
+  char byte = 0;
+  struct iovec data = {&byte, 1};
+  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  control.head = (struct cmsghdr){CMSG_LEN(AT_ONCE * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+  for (int i = 0; i < AT_ONCE; i++) ((int *)CMSG_DATA(&control.head))[i] = SOCKET;
+  if (stub_call() != 0)
+    while (call_as_stub(SYS_sendmsg, SOCKET, (long)&message, MSG_DONTWAIT) >= 0) continue;
+  for (;;) pause();
+}
+
+static int flood(void) {
+  enum { SENDERS = 6 };
+  pid_t senders[SENDERS];
+  int strange = 0;
+  for (int i = 0; i < SENDERS; i++)
+    if ((senders[i] = fork()) == 0) send_descriptors();
+  nanosleep(&(struct timespec){0, 500000000}, NULL);
+  for (int i = 0; i < 5; i++) {
+    pid_t pid = fork();
+    if (pid == 0) {
+      execl("/bin/true", "true", NULL);
+      _exit(1);
+    }
+    int status;
+    strange |= waitpid(pid, &status, 0) != pid || status != 0;
+  }
+  for (int i = 0; i < SENDERS; i++) {
+    kill(senders[i], SIGKILL);
+    waitpid(senders[i], NULL, 0);
+  }
+  return strange ? 200 : 0;
+}
+
 static void unmade(void) {
   volatile uint32_t *slot = (void *)SLOT_ZERO;
   if (!poke(SLOT_ZERO + 0x110, 0)) return;
@@ -413,6 +452,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "stray") == 0) return outlive(make_stray);
   else if (strcmp(mode, "undead") == 0) return outlive(make_undead);
   else if (strcmp(mode, "read-only") == 0) return read_only();
+  else if (strcmp(mode, "flood") == 0) return flood();
   else if (strcmp(mode, "unmade") == 0) unmade();
   else if (strcmp(mode, "answers") == 0) answers(argv[0]);
   else if (strcmp(mode, "look") == 0) look(argv[2]);

@@ -46,9 +46,9 @@ _Noreturn void resume_full(struct slot *s);
 enum {
   SYS_write = 1, SYS_close = 3, SYS_stat = 4, SYS_lstat = 6, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_rt_sigaction = 13,
   SYS_rt_sigreturn = 15, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
-  SYS_access = 21, SYS_madvise = 28, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
+  SYS_access = 21, SYS_madvise = 28, SYS_sendto = 44, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
   SYS_readlink = 89, SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
-  SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_newfstatat = 262, SYS_readlinkat = 267, SYS_faccessat = 269, SYS_dup3 = 292, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
+  SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_newfstatat = 262, SYS_readlinkat = 267, SYS_faccessat = 269, SYS_dup3 = 292, SYS_prlimit64 = 302, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
   SYS_futex_waitv = 449, SYS_futex_wake = 454, SYS_futex_wait = 455, SYS_futex_requeue = 456,
 };
 // A host signal came before the gate saw the clone.
@@ -836,15 +836,20 @@ _Noreturn void thread_child(struct slot *s) {
 }
 
 // The kernel vouches for the sender's pid (SCM_CREDENTIALS): the Sentry believes no other word of it.
+static void greet(void) {
+  char hello = 1;
+  stub_call(SYS_sendto, FD_SOCKET, (u64)&hello, 1, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+}
+
 // The zygote sends the gate's descriptor along, and keeps none.
-static void greet(int gate) {
+static void greet_with(int gate, int socket) {
   char hello = 1;
   struct iov iov = {&hello, 1};
   struct cmsg control = {20, 1 /* SOL_SOCKET */, 1 /* SCM_RIGHTS */, {gate, 0}};
   struct msghdr msg = {0, 0, 0, &iov, 1, &control, 24, 0, 0};
-  if (gate < 0) msg.controllen = 0;
-  stub_call(SYS_sendmsg, FD_SOCKET, (u64)&msg, 0x4000, 0, 0, 0);
-  if (gate >= 0) stub_call(SYS_close, gate, 0, 0, 0, 0, 0);
+  stub_call(SYS_sendmsg, socket, (u64)&msg, 0x4000, 0, 0, 0);
+  stub_call(SYS_close, gate, 0, 0, 0, 0, 0);
+  stub_call(SYS_close, socket, 0, 0, 0, 0, 0);
 }
 
 _Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
@@ -853,7 +858,7 @@ _Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
   stub_call(SYS_close, memfd, 0, 0, 0, 0, 0);
   // A fork's child does not inherit this. It is the Sentry's child, whoever forked it.
   stub_call(SYS_prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0, 0);
-  greet(-1);
+  greet();
   thread_child(s);
 }
 
@@ -870,8 +875,24 @@ _Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
 // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: a clone that the gate has seen is not interrupted.
 #define WAIT_KILLABLE 32
 
-// Returns the descriptor at which clone calls are asked for, when they are gated.
-static int lock_down(int gated) {
+// Who sends descriptors may have as many on their way as the limit of open files says, over all processes of the
+// host user: a stub that did so would keep the Sentry from it. So only one number may be used for it, and no stub can
+// have a descriptor of that number. Returns it: the socket, once more.
+static int reserve_socket(void) {
+  enum { RLIMIT_NOFILE = 7, MOST = 16384 };  // each thread may have two for a moment
+  struct { u64 soft, hard; } limit;
+  if (stub_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (u64)&limit, 0, 0)) die();
+  u64 number = limit.soft - 1 < MOST ? limit.soft - 1 : MOST;
+  if (stub_call(SYS_dup3, FD_SOCKET, number, 0x80000, 0, 0, 0) != number) die();
+  limit.soft = limit.hard = number;
+  if (stub_call(SYS_prlimit64, 0, RLIMIT_NOFILE, (u64)&limit, 0, 0, 0)) die();
+  return number;
+}
+
+// Returns the descriptor at which clone calls are asked for, when they are gated: `socket` is what it may be sent by
+// then, else -1.
+static int lock_down(int socket) {
+  int gated = socket >= 0;
   // A call is the stub's only when it comes from stub text, in the 64-bit ABI; guest code may jump
   // there, so what is allowed must be harmless with any argument.
   struct sock_filter code[] = {
@@ -892,9 +913,12 @@ static int lock_down(int gated) {
       IS(SYS_restart_syscall),
       // Only the socket: messages to and from the Sentry, and its replacement in a fork's child.
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_recvmsg, 1, 0),
-      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 3),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendto, 0, 3),
       LD(ARG(0)), IS(FD_SOCKET),
       JUMP(BPF_JMP | BPF_JA, 0, 0, 0),
+      LD(offsetof(struct seccomp_data, nr)),
+      JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 3),
+      LD(ARG(0)), IS((u32)socket),
       LD(offsetof(struct seccomp_data, nr)),
       JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_dup3, 0, 3),
       LD(ARG(1)), IS(FD_SOCKET),
@@ -943,7 +967,8 @@ static _Noreturn void zygote_continue(struct slot *s) {
   unmap_between(SHARED_BASE + SHARED_SIZE, vdso ? vdso - 0x10000 : ANSWERS_BASE);
   if (vdso) unmap_between(vdso + 0x4000, ANSWERS_BASE);
   unmap_between(ANSWERS_BASE + ANSWERS_SIZE, 0x7ffffffff000);
-  greet(lock_down(1));
+  int socket = reserve_socket();
+  greet_with(lock_down(socket), socket);
   thread_child(s);
 }
 
@@ -955,9 +980,9 @@ static _Noreturn void zygote_traced(u64 vdso) {
   unmap_between(SCRATCH_BASE + SHARED_SIZE, vdso ? vdso - 0x10000 : 0x7ffffffff000);
   if (vdso) unmap_between(vdso + 0x4000, 0x7ffffffff000);
   // The tracer sees every call of the guest: what comes here is the tracer's own.
-  lock_down(0);
+  lock_down(-1);
   *(volatile u64 *)SCRATCH_BASE = vdso;
-  greet(-1);
+  greet();
   for (;;) {
     struct msghdr msg = {0};
     stub_call(SYS_recvmsg, FD_SOCKET, (u64)&msg, 0, 0, 0, 0);
