@@ -45,7 +45,7 @@ export interface SandboxConfig {
   /**
    * Host files owned by ids that the sandbox's user namespace does not map show as this id (65534).
    * An ordinary user's sandbox maps that user alone, so there nearly all of them are root's in
-   * truth, and they are shown as root's. -1: everything is mapped.
+   * truth, and they are shown as root's; but see goferfs, "Owners", for groups. -1: everything is mapped.
    */
   unmappedId: number;
   hostname: string;

@@ -11,6 +11,9 @@ import {
 } from "./sandbox.ts";
 
 const NAMESPACES = ["user", "pid", "mnt", "net", "ipc", "uts"];
+/** An ordinary user, who is also in a group. */
+const USER = 4242;
+const GROUP = 4343;
 const LINGER = ["sh", "-c", "echo started; sleep 60; true"];
 
 /** Runs `look` with the host pids of the sandbox process and of the stubs, after start-up has settled. */
@@ -254,6 +257,54 @@ Deno.test({
     }).output();
     assertEquals(code, 0);
     assertEquals(new TextDecoder().decode(stdout), "65534\n");
+  },
+});
+
+Deno.test({
+  name: "an ordinary user's sandbox lets that user do what one of its other groups may",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const dir = Deno.makeTempDirSync();
+    const make = (name: string, mode: number, gid: number) => {
+      Deno.writeTextFileSync(`${dir}/${name}`, `${name}\n`);
+      Deno.chownSync(`${dir}/${name}`, 0, gid);
+      Deno.chmodSync(`${dir}/${name}`, mode);
+    };
+    make("readable", 0o640, GROUP);
+    make("writable", 0o664, GROUP);
+    make("foreign", 0o660, GROUP + 1);
+    make("public", 0o644, GROUP);
+    Deno.mkdirSync(`${dir}/shared`);
+    Deno.chownSync(`${dir}/shared`, 0, GROUP);
+    Deno.chmodSync(`${dir}/shared`, 0o2770);
+    Deno.chmodSync(dir, 0o755);
+    const script = "cat readable; echo more >>writable && cat writable; " +
+      "touch shared/new && stat -c '%n %u %g' shared/new; stat -c '%n %u %g %a' *; " +
+      "cat foreign; echo no >>public; test -w public || echo refused";
+    try {
+      for (const flags of [[], ["--rw"]]) {
+        const { stdout, stderr } = await new Deno.Command("setpriv", {
+          args: [
+            ...["--reuid", `${USER}`, "--regid", `${USER}`, "--groups", `${USER},${GROUP}`],
+            ...[DVISOR, "do", ...flags, "--", "sh", "-c", script],
+          ],
+          cwd: dir,
+          stdin: "null",
+        }).output();
+        const text = new TextDecoder();
+        assertEquals(
+          text.decode(stdout),
+          `readable\nwritable\nmore\nshared/new ${USER} ${GROUP}\n` +
+            `foreign 0 0 660\npublic 0 0 644\nreadable 0 ${GROUP} 640\n` +
+            `shared 0 ${GROUP} 2770\nwritable 0 ${GROUP} 664\nrefused\n`,
+          text.decode(stderr),
+        );
+      }
+      assertEquals(Deno.readTextFileSync(`${dir}/writable`), "writable\nmore\n");
+      assertEquals(Deno.statSync(`${dir}/shared/new`).gid, GROUP);
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
   },
 });
 

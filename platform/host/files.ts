@@ -5,6 +5,7 @@
  */
 import { ENAMETOOLONG, ENOSYS, ERANGE } from "../abi/errno.ts";
 import {
+  AT_EACCESS,
   AT_EMPTY_PATH,
   AT_REMOVEDIR,
   AT_STATX_SYNC_AS_STAT,
@@ -19,6 +20,7 @@ import { STATFS_SIZE } from "../abi/mount.ts";
 import { STATX_BASIC_STATS, STATX_BTIME, STATX_SIZE } from "../abi/stat.ts";
 import {
   SYS_copy_file_range,
+  SYS_faccessat2,
   SYS_fallocate,
   SYS_fchmod,
   SYS_fchmodat,
@@ -127,6 +129,16 @@ export function hostFstatx(fd: number): number {
     base + STATX,
     0,
   );
+}
+
+/**
+ * faccessat2(2) of a name, or of an fd itself with "", for the effective ids; links are not followed. -EROFS: all
+ * but the mount would allow it.
+ */
+export function hostFaccessat(dirFd: number, name: string, mode: number): number {
+  if (!putName(name, 0)) return -ENAMETOOLONG;
+  const flags = AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+  return hostSyscall(SYS_faccessat2, dirFd, base, mode, flags, 0, 0);
 }
 
 /** A duplicate with close-on-exec. */

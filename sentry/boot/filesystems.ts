@@ -60,12 +60,14 @@ export function buildMounts(
   config: SandboxConfig,
   gofer: GoferClient,
 ): MountNamespace {
+  const unmappedGroup = config.groups.find((group) => group !== config.gid) ?? -1;
   const lower = new GoferFs({
     rootFd: config.rootFd,
     dev: allocateAnonymousDev(),
     exclusive: true,
     readonly: true,
     unmappedId: config.unmappedId,
+    unmappedGroup,
     client: gofer,
   });
   const upper = new Tmpfs({ ...defaultTmpfsOptions(kernel.memoryBytes), mode: 0o755 });
@@ -89,6 +91,7 @@ export function buildMounts(
       exclusive: false,
       readonly: !volume.rw,
       unmappedId: config.unmappedId,
+      unmappedGroup,
       client: gofer,
     });
     const flags = volume.rw ? 0 : MS_RDONLY;

@@ -3,6 +3,7 @@
  * name at a time, and never follows a host link. What could block on the disk goes to the Gofer. See README.md.
  */
 import {
+  hostFaccessat,
   hostFstatfs,
   hostFstatx,
   hostUmask,
@@ -11,6 +12,7 @@ import {
 } from "../../../platform/host/files.ts";
 import { closeFd } from "../../../platform/host/host.ts";
 import { getI64 } from "../../../platform/abi/bytes.ts";
+import { EROFS } from "../../../platform/abi/errno.ts";
 import {
   STATFS_OFF_BAVAIL,
   STATFS_OFF_BFREE,
@@ -23,6 +25,7 @@ import {
   V9FS_MAGIC,
 } from "../../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFMT, S_IFREG, S_IFSOCK } from "../../../platform/abi/stat.ts";
+import { R_OK, W_OK, X_OK } from "../../../platform/abi/unistd.ts";
 import { type Filesystem, type StatFs, STORED_XATTRS } from "../../vfs/inode.ts";
 import type { GoferClient } from "./client.ts";
 import { ContentCache } from "./content_cache.ts";
@@ -41,6 +44,8 @@ export interface GoferFsOptions {
   readonly: boolean;
   /** Files of owners that the host shows as this id are shown as root's; -1 (the default): none. */
   unmappedId?: number;
+  /** One of the caller's groups that the host shows as that id; -1 (the default): there is none. */
+  unmappedGroup?: number;
   /** Takes the I/O that would block; without it (unit tests) such I/O blocks. */
   client?: GoferClient;
   dirFdLimit?: number;
@@ -66,6 +71,7 @@ export class GoferFs implements Filesystem {
   readonly readonly: boolean;
   readonly client: GoferClient | null;
   readonly #unmappedId: number;
+  readonly #unmappedGroup: number;
   readonly dirFds: FdCache;
   readonly fileFds: FdCache;
   readonly contents: ContentCache;
@@ -75,7 +81,7 @@ export class GoferFs implements Filesystem {
   readsWithoutWaiting = true;
   readonly #deviceBases = new Map<number, number>();
   readonly #mapped = new Map<string, number>();
-  readonly #rootFd: number;
+  readonly rootFd: number;
 
   constructor(options: GoferFsOptions) {
     this.dev = options.dev;
@@ -84,10 +90,11 @@ export class GoferFs implements Filesystem {
     this.readonly = options.readonly;
     this.client = options.client ?? null;
     this.#unmappedId = options.unmappedId ?? -1;
+    this.#unmappedGroup = options.unmappedGroup ?? -1;
     this.dirFds = new FdCache(options.dirFdLimit ?? 2048);
     this.fileFds = new FdCache(options.fileFdLimit ?? 1024);
     this.contents = new ContentCache(options.contentLimitBytes ?? 16 << 20);
-    this.#rootFd = options.rootFd;
+    this.rootFd = options.rootFd;
     if (!options.readonly) hostUmask(0); // The guest's own has been applied already.
     const err = hostFstatx(options.rootFd);
     if (err < 0) throw new Error(`goferfs: the root's fd is not usable (errno ${-err})`);
@@ -100,6 +107,24 @@ export class GoferFs implements Filesystem {
   /** A host file's owner or group as the guest sees it. */
   ownerOf(id: number): number {
     return id === this.#unmappedId ? 0 : id;
+  }
+
+  /**
+   * The group of a file of others whose group the host does not show, at a directory fd and a name (or an fd and ""):
+   * the caller's where its bits grant what others may not do and the host grants just that, else root's.
+   */
+  unmappedGroupOf(fd: number, name: string, mode: number): number {
+    const granted = (mode >> 3) & ~mode & 0o7;
+    if (granted === 0) return 0;
+    // Execution comes last: a mount may refuse it.
+    const asked = (granted & R_OK) !== 0 ? R_OK : (granted & W_OK) !== 0 ? W_OK : X_OK;
+    const err = hostFaccessat(fd, name, asked);
+    return err === 0 || err === -EROFS ? this.#unmappedGroup : 0;
+  }
+
+  /** Whether `unmappedGroupOf` can tell more of a file than its owner's and its group's ids as the host shows them. */
+  mayBeOfUnmappedGroup(uid: number, gid: number): boolean {
+    return this.#unmappedGroup >= 0 && gid === this.#unmappedId && uid === this.#unmappedId;
   }
 
   /** The guest's inode number for a host inode in `statxWords`. */
@@ -161,7 +186,7 @@ export class GoferFs implements Filesystem {
   }
 
   statfs(out: StatFs): number {
-    const err = hostFstatfs(this.#rootFd);
+    const err = hostFstatfs(this.rootFd);
     if (err < 0) return err;
     out.bsize = getI64(statfsView, STATFS_OFF_BSIZE);
     out.blocks = getI64(statfsView, STATFS_OFF_BLOCKS);
@@ -175,7 +200,7 @@ export class GoferFs implements Filesystem {
 
   /** f_type of the host, for those that ask. */
   hostMagic(): number {
-    const err = hostFstatfs(this.#rootFd);
+    const err = hostFstatfs(this.rootFd);
     return err < 0 ? err : getI64(statfsView, STATFS_OFF_TYPE);
   }
 
@@ -189,6 +214,6 @@ export class GoferFs implements Filesystem {
     this.fileFds.clear(true);
     this.contents.clear();
     this.inodes.clear();
-    closeFd(this.#rootFd);
+    closeFd(this.rootFd);
   }
 }

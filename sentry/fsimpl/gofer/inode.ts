@@ -104,7 +104,7 @@ export class GoferInode extends Inode {
     this.nlink = w[4];
     if (!this.#overridesOwner) {
       this.uid = this.fs.ownerOf(w[5]);
-      this.gid = this.fs.ownerOf(w[6]);
+      if (!this.fs.mayBeOfUnmappedGroup(w[5], w[6])) this.gid = this.fs.ownerOf(w[6]);
     }
     this.device = w[34] * 0x10_0000 + w[35];
     this.ino = this.fs.ino(this.device, w[8], w[9]);
@@ -117,12 +117,23 @@ export class GoferInode extends Inode {
     this.btimeSec = i64(w[20], w[21]);
     this.btimeNsec = w[22];
     const ctimeSec = i64(w[24], w[25]);
-    if (ctimeSec !== this.ctimeSec || w[26] !== this.ctimeNsec) this.acls = undefined;
+    const isChanged = ctimeSec !== this.ctimeSec || w[26] !== this.ctimeNsec;
+    if (isChanged) this.acls = undefined;
+    const asksForGroup = isChanged && this.fs.mayBeOfUnmappedGroup(w[5], w[6]);
     this.ctimeSec = ctimeSec;
     this.ctimeNsec = w[26];
     this.mtimeSec = i64(w[28], w[29]);
     this.mtimeNsec = w[30];
     this.isStale = false;
+    if (asksForGroup && !this.#overridesOwner) this.#askForGroup();
+  }
+
+  /** Sets the group that the host does not show. Called while subclasses have no fields yet: by the name alone. */
+  #askForGroup(): void {
+    const { fs, parent } = this;
+    const isRoot = (fs.root ?? this) === this;
+    const fd = isRoot ? fs.rootFd : parent === null ? -ESTALE : parent.dirFd();
+    if (fd >= 0) this.gid = fs.unmappedGroupOf(fd, this.name, this.mode);
   }
 
   /** Whether `statxWords` describes this very file; host inode numbers are used again, birth times not. */
