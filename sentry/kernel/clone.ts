@@ -107,6 +107,10 @@ export function cloneTask(t: Task, args: CloneArgs): SyscallReturn {
 function checkFlags(t: Task, args: CloneArgs): number {
   const f = args.flagsLo;
   const has = (flags: number) => (f & flags) !== 0;
+  // Both would be written to the same address.
+  if (has(CLONE_PIDFD) && has(CLONE_PARENT_SETTID) && args.pidfdAddr === args.parentTidAddr) {
+    return -EINVAL;
+  }
   if (has(CLONE_FS) && has(CLONE_NEWNS | CLONE_NEWUSER)) return -EINVAL;
   if (has(CLONE_THREAD) && !has(CLONE_SIGHAND)) return -EINVAL;
   if (has(CLONE_SIGHAND) && !has(CLONE_VM)) return -EINVAL;

@@ -4,6 +4,7 @@ import { FUTEX_WAKE } from "../../platform/abi/futex.ts";
 import { RSEQ_FLAG_UNREGISTER } from "../../platform/abi/rseq.ts";
 import { EPOLLHUP, EPOLLIN } from "../../platform/abi/epoll.ts";
 import {
+  _NSIG,
   CLD_DUMPED,
   CLD_EXITED,
   CLD_KILLED,
@@ -215,7 +216,8 @@ function notifyParent(tg: ThreadGroup): boolean {
       signo = 0;
     } else if ((action.flags & SA_NOCLDWAIT) !== 0) autoReap = true;
   }
-  if (signo !== 0) sendSignal(parent, childInfo(tg, signo), true);
+  // clone(2) takes numbers that no signal has.
+  if (signo > 0 && signo <= _NSIG) sendSignal(parent, childInfo(tg, signo), true);
   parent.childQueue.notify(1);
   return autoReap;
 }

@@ -19,8 +19,6 @@ import {
   CLONE_NEWTIME,
   CLONE_NEWUSER,
   CLONE_PARENT,
-  CLONE_PARENT_SETTID,
-  CLONE_PIDFD,
   CLONE_SIGHAND,
   CLONE_SYSVSEM,
   CLONE_THREAD,
@@ -81,8 +79,6 @@ export function vfork(t: Task): SyscallReturn {
 /** clone(2) of x86-64: flags, stack, parent_tid, child_tid, tls. */
 export function clone(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.u32(0);
-  // Both would be written to the same address.
-  if ((flags & CLONE_PIDFD) !== 0 && (flags & CLONE_PARENT_SETTID) !== 0) return -EINVAL;
   const clone = plainArgs((flags & ~CSIGNAL) >>> 0, flags & CSIGNAL);
   clone.stackAddr = args.addr(1);
   clone.parentTidAddr = args.addr(2);
@@ -107,12 +103,21 @@ export function clone3(t: Task, args: SyscallArguments): SyscallReturn {
 
 /** copy_struct_from_user: into scratch, zero-filled; -E2BIG when what we do not know is not zero. */
 export function copyInStruct(t: Task, addr: number, size: number, known: number): number {
+  const rest = size > known ? checkZeroed(t, addr + known, addr + size) : 0;
+  if (rest < 0) return rest;
   t.scratch.fill(0, 0, known);
-  if (t.copyIn(addr, t.scratch, 0, Math.min(size, known)) < 0) return -EFAULT;
-  if (size <= known) return 0;
-  const rest = new Uint8Array(size - known);
-  if (t.copyIn(addr + known, rest, 0, rest.length) < 0) return -EFAULT;
-  return rest.every((byte) => byte === 0) ? 0 : -E2BIG;
+  return t.copyIn(addr, t.scratch, 0, Math.min(size, known)) < 0 ? -EFAULT : 0;
+}
+
+/** What cannot be read does not count behind what is not zero. */
+function checkZeroed(t: Task, from: number, end: number): number {
+  for (let addr = from; addr < end;) {
+    const bytes = new Uint8Array(Math.min(end - addr, PAGE_SIZE - addr % PAGE_SIZE));
+    if (t.copyIn(addr, bytes, 0, bytes.length) < 0) return -EFAULT;
+    if (bytes.some((byte) => byte !== 0)) return -E2BIG;
+    addr += bytes.length;
+  }
+  return 0;
 }
 
 function isValidClone3(t: Task, c: CloneArgs): boolean {

@@ -304,6 +304,32 @@ TEST(clone_bad_flags, "clone refuses sets of flags that make no sense") {
   struct clone_args args = {.exit_signal = 65};
   FAILS(syscall(SYS_clone3, &args, sizeof args), EINVAL);
   FAILS(syscall(SYS_clone3, &args, 8), EINVAL);
+  int word = 0;
+  struct clone_args both = {.flags = CLONE_PIDFD | CLONE_PARENT_SETTID, .exit_signal = SIGCHLD};
+  both.pidfd = both.parent_tid = (uintptr_t)&word;
+  FAILS(syscall(SYS_clone3, &both, sizeof both), EINVAL);
+  FAILS(syscall(SYS_clone, both.flags | SIGCHLD, 0, &word, 0, 0), EINVAL);
+}
+
+TEST(clone_unknown_fields, "clone3 refuses fields that it does not know, readable or not, unless they are zero") {
+  char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  OK(mprotect(page + 4096, 4096, PROT_NONE));
+  struct clone_args *args = (void *)(page + 4096 - 128);
+  args->exit_signal = 65;
+  FAILS(syscall(SYS_clone3, args, 128), EINVAL);
+  FAILS(syscall(SYS_clone3, args, 129), EFAULT);
+  page[4095] = 1;
+  FAILS(syscall(SYS_clone3, args, 128), E2BIG);
+  FAILS(syscall(SYS_clone3, args, 4096), E2BIG);
+}
+
+TEST(clone_no_signal_number, "a clone whose exit signal is no signal ends without one") {
+  int fd = OK(dup(0)), status;
+  for (int sig = 65; sig < 256; sig += 95) {
+    pid_t pid = OK(clone_with(CLONE_VM | sig, &fd));
+    EQUAL(waitpid(pid, &status, __WCLONE), pid);
+    EQUAL(WEXITSTATUS(status), 3);
+  }
 }
 
 TEST(clone_tids, "clone writes the thread ids where it is told to") {
