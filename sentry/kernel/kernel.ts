@@ -64,6 +64,8 @@ export class UserAccount {
 
 /** Tasks of a whole sandbox, whatever RLIMIT_NPROC says: each is a host thread. */
 const MAX_TASKS = 4096;
+/** Accounts that are kept without a look at whose they are. */
+const USERS_MIN = 1000;
 
 export class Kernel {
   readonly platform: Platform;
@@ -168,9 +170,21 @@ export class Kernel {
 
   user(uid: number): UserAccount {
     let account = this.users.get(uid);
-    if (account === undefined) this.users.set(uid, account = new UserAccount(uid));
+    if (account === undefined) {
+      if (this.users.size >= this.#usersMax) this.#forgetUsers();
+      this.users.set(uid, account = new UserAccount(uid));
+    }
     return account;
   }
+
+  /** Who has nothing any more: a task may have been every user there is. */
+  #forgetUsers(): void {
+    for (const [uid, { tasks, pendingSignals }] of this.users) {
+      if (tasks === 0 && pendingSignals === 0) this.users.delete(uid);
+    }
+    this.#usersMax = Math.max(USERS_MIN, 2 * this.users.size);
+  }
+  #usersMax = USERS_MIN;
 
   addTask(t: Task): void {
     this.tasks.set(t.tid, t);

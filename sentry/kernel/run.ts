@@ -201,7 +201,8 @@ export class RunLoop {
     t.sysno = number;
     if (this.kernel.strace !== null) this.kernel.strace.enter(t, number);
     if (handler === null) {
-      this.kernel.stub(t, syscallName(number));
+      const isKnown = number >= 0 && number < TABLE_SIZE;
+      this.kernel.stub(t, isKnown ? syscallName(number) : "system calls of other numbers");
       return this.#finish(t, -ENOSYS);
     }
     if (ctx.enteredBySignal) t.mm.noteSlowCall(ctx, getReg(ctx.regs, REG_RIP), number);

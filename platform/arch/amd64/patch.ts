@@ -6,7 +6,7 @@
  *  - `mov $n, %eax; …; syscall` (or `mov $n, %rax; syscall`, as C libraries return from signal handlers): only the
  *    mov is replaced, so that a jump to what follows it still works. What lies between (instructions.ts) is in the
  *    trampoline once more;
- *  - `syscall; cmp $imm, %rax` (or %eax): both are replaced. Code that was inside the call returns to the cmp,
+ *  - `syscall; cmp $imm, %rax` (or %eax), as C libraries look for an error: both are replaced. Code that was inside the call returns to the cmp,
  *    which is no instruction any more: such returns go to the trampoline's copy of it (`tail`).
  *
  * A trampoline finds the stub through GS. Where programs can write its base without a system call
@@ -25,6 +25,7 @@ const JUMP_SIZE = 5;
 /** `mov $imm32, %rax`. */
 const LONG_MOV_SIZE = 7;
 const CACHE_LINE = 64;
+const MAX_ERRNO = 4095;
 const NOTHING = new Uint8Array(0);
 /** Of leaRcx and enterStub. */
 const JUMP_TO_STUB_SIZE = 8;
@@ -70,8 +71,16 @@ export function patchSite(
   const isWide = text[site + 2] === 0x48;
   if (text[site + (isWide ? 3 : 2)] !== 0x3d) return null;
   const end = site + (isWide ? 8 : 7);
-  if (end > text.length) return null;
+  if (end > text.length || !isError(readI32(text, end - 4))) return null;
   return patchCmp(site, trampolineAt, text.subarray(site + 2, end), checksGs);
+}
+
+/**
+ * What is patched is so for all who map the text, and where a call comes from is the guest's word. So no bytes will do
+ * that may mean something else to others, in a table or across instructions: a site of the second kind is eight of them.
+ */
+function isError(immediate: number): boolean {
+  return immediate < 0 && immediate >= -MAX_ERRNO - 1;
 }
 
 /** Whether what looks like `mov $n, %eax` may have a REX prefix, and be `mov $n, %r8d`. */
