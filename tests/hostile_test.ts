@@ -87,6 +87,17 @@ Deno.test({
   },
 });
 
+for (const { platform, command } of sandboxed()) {
+  for (const mode of ["files", "texts"]) {
+    Deno.test(`${platform}: a guest that maps ${mode} without end leaves others descriptors`, async () => {
+      const script = `ulimit -n 300; exec "$@" sh -c '"$0" "$1"; /bin/echo on' "$HOSTILE" ${mode}`;
+      const argv = ["sh", "-c", `HOSTILE=${hostile}; ${script}`, "sh", ...command];
+      const { stdout, stderr, code } = await run(argv);
+      assertEquals({ stdout, stderr, code }, { stdout: "on\n", stderr: "", code: 0 });
+    });
+  }
+}
+
 Deno.test("nobody finds in what stubs know of paths what another user, or one with another root, has looked up", async () => {
   const found = async (platform: string) => {
     const { command } = sandboxed().find((each) => each.platform === platform)!;

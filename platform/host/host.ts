@@ -8,6 +8,7 @@ import {
   SYS_memfd_create,
   SYS_mmap,
   SYS_preadv2,
+  SYS_prlimit64,
   SYS_pwritev2,
 } from "../abi/amd64/syscalls.ts";
 import { EFAULT, ENAMETOOLONG, ENOMEM } from "../abi/errno.ts";
@@ -68,6 +69,17 @@ export function fpState(): FpState {
 export function closeFd(fd: number): number {
   return native.dv_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
+
+/**
+ * How many descriptors this process may have. All guests share them: what one may use without end leaves some to the
+ * others.
+ */
+export function descriptorLimit(): number {
+  const RLIMIT_NOFILE = 7;
+  if (native.dv_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limit.addr, 0, 0) < 0) return 0;
+  return limit.view.getUint32(0, true) + limit.view.getUint32(4, true) * 0x1_0000_0000;
+}
+const limit = hostAlloc(16);
 
 /** A close-on-exec memfd of size 0; flags are MFD_* (MFD_CLOEXEC is added). */
 export function memfdCreate(name: string, flags = 0): number {

@@ -4,13 +4,15 @@
  * files of a directory that nobody else has.
  */
 import { SYS_openat, SYS_unlinkat } from "../abi/amd64/syscalls.ts";
-import { ENAMETOOLONG } from "../abi/errno.ts";
+import { ENAMETOOLONG, ENFILE } from "../abi/errno.ts";
 import { O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_RDWR } from "../abi/fcntl.ts";
-import { closeFd, hostPath, hostSyscall, memfdCreate } from "./host.ts";
+import { closeFd, descriptorLimit, hostPath, hostSyscall, memfdCreate } from "./host.ts";
 
 /** -1: there is none, but there is a /proc. */
 let directory = -1;
 let lastName = 0;
+/** Guests make files without end; the rest is for processes and files of the host. The host gives the lowest first. */
+const mostFds = descriptorLimit() * 3 / 4;
 
 export function setMemoryFiles(directoryFd: number): void {
   directory = directoryFd;
@@ -29,7 +31,11 @@ export class MemoryFile {
     const fd = directory < 0
       ? memfdCreate("dvisor-tmpfs")
       : open(`${name}`, O_RDWR | O_CREAT | O_EXCL);
-    return fd < 0 ? fd : new MemoryFile(fd, name);
+    if (fd < 0) return fd;
+    const file = new MemoryFile(fd, name);
+    if (fd < mostFds) return file;
+    file.close();
+    return -ENFILE;
   }
 
   /** Open for reading alone, as long as the file; or -errno. */

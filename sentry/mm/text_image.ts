@@ -19,6 +19,7 @@ import { patchSite, TRAMPOLINE_SIZE } from "../../platform/arch/amd64/patch.ts";
 import { native } from "../../platform/host/ffi.ts";
 import {
   closeFd,
+  descriptorLimit,
   ftruncate,
   hostSyscall,
   mappingAddr,
@@ -35,6 +36,10 @@ export const TRAMPOLINE_SPACE = 0x1_0000;
 const TEXT_MAX = 16 << 20;
 /** All images together; beyond, files are mapped unpatched. */
 const CACHE_MAX = 256 << 20;
+/** Their number: each is a mapping of the Sentry's own, of which the host lets it have 65,530. */
+const IMAGES_MAX = 2048;
+/** Each is a descriptor, too: all of them this part of what the Sentry may have. */
+const DESCRIPTORS_PART = 4;
 const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10;
 const COPY_CHUNK = 1 << 20;
@@ -99,22 +104,26 @@ export class TextImage {
   }
 }
 
-/** A part of a file as it was, and its image; null when it is mapped as it is. */
+/** A part of a file as it was, and its image. */
 interface Piece {
   readonly dev: number;
   readonly mtimeSec: number;
   readonly mtimeNsec: number;
+  /** Not for the file's owner to set, so no other file under its number is taken for it. */
+  readonly ctimeSec: number;
+  readonly ctimeNsec: number;
   readonly fileSize: number;
   readonly offset: number;
   readonly size: number;
   readonly delta: number;
-  readonly image: TextImage | null;
+  readonly image: TextImage;
 }
 
 export class ImageCache {
   /** By inode number. */
   readonly #pieces = new Map<number, Piece[]>();
   #bytes = 0;
+  #imagesLeft = Math.min(IMAGES_MAX, Math.floor(descriptorLimit() / DESCRIPTORS_PART));
 
   /** `checksGs`: programs can write the base of GS without a system call. */
   constructor(readonly checksGs: boolean) {}
@@ -133,8 +142,7 @@ export class ImageCache {
   ): TextImage | null {
     if (size > TEXT_MAX) return null;
     const { inode } = file;
-    let pieces = this.#pieces.get(inode.ino);
-    if (pieces === undefined) this.#pieces.set(inode.ino, pieces = []);
+    const pieces = this.#pieces.get(inode.ino) ?? [];
     for (let i = 0; i < pieces.length; i++) {
       const piece = pieces[i];
       if (
@@ -142,12 +150,15 @@ export class ImageCache {
         piece.dev === inode.fs.dev && isUnchanged(piece, inode)
       ) return piece.image;
     }
-    const image = this.#bytes + size > CACHE_MAX
-      ? null
-      : this.#make(size, hostFd, hostOffset, delta);
-    if (image !== null) this.#bytes += size;
-    const { mtimeSec, mtimeNsec, size: fileSize, fs: { dev } } = inode;
-    pieces.push({ dev, mtimeSec, mtimeNsec, fileSize, offset, size, delta, image });
+    if (this.#bytes + size > CACHE_MAX || this.#imagesLeft <= 0) return null;
+    const image = this.#make(size, hostFd, hostOffset, delta);
+    if (image === null) return null;
+    this.#bytes += size;
+    this.#imagesLeft--;
+    const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec, size: fileSize, fs: { dev } } = inode;
+    const times = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec };
+    pieces.push({ dev, ...times, fileSize, offset, size, delta, image });
+    this.#pieces.set(inode.ino, pieces);
     return image;
   }
 
@@ -172,6 +183,7 @@ export class ImageCache {
 
 function isUnchanged(piece: Piece, inode: Inode): boolean {
   return piece.mtimeNsec === inode.mtimeNsec && piece.mtimeSec === inode.mtimeSec &&
+    piece.ctimeNsec === inode.ctimeNsec && piece.ctimeSec === inode.ctimeSec &&
     piece.fileSize === inode.size;
 }
 

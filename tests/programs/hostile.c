@@ -15,6 +15,8 @@
  *   hostile read-only          writes through a mapping of a file that it may only read
  *   hostile unmade             says that a fork has failed whose child has come and gone
  *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
+ *   hostile files              maps many files of its own
+ *   hostile texts              maps many parts of a file as code
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
  *   hostile look NAME          says whether NAME finds it
  */
@@ -417,6 +419,30 @@ static int flood(void) {
   return strange ? 200 : 0;
 }
 
+/* Until there can be no more. */
+static void files(void) {
+  char path[64];
+  for (int i = 0; i < 1000; i++) {
+    snprintf(path, sizeof path, "/tmp/hostile-%d", i);
+    int fd = open(path, O_CREAT | O_RDWR, 0600);
+    if (fd < 0 || ftruncate(fd, 4096) != 0) return;
+    if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED) return;
+    close(fd);
+  }
+}
+
+static void texts(void) {
+  enum { PAGE = 4096, PAGES = 1000, ROOM = 17 * PAGE };
+  int fd = open("/tmp/hostile-text", O_CREAT | O_RDWR, 0700);
+  char *at = mmap(NULL, PAGES * PAGE + ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (fd < 0 || ftruncate(fd, PAGES * PAGE) != 0 || at == MAP_FAILED) return;
+  for (int i = 0; i < PAGES; i++) {
+    munmap(at, PAGES * PAGE + ROOM);
+    mmap(at, PAGES * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+    mmap(at + i * PAGE, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, i * PAGE);
+  }
+}
+
 static void unmade(void) {
   volatile uint32_t *slot = (void *)SLOT_ZERO;
   if (!poke(SLOT_ZERO + 0x110, 0)) return;
@@ -453,6 +479,8 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "undead") == 0) return outlive(make_undead);
   else if (strcmp(mode, "read-only") == 0) return read_only();
   else if (strcmp(mode, "flood") == 0) return flood();
+  else if (strcmp(mode, "files") == 0) files();
+  else if (strcmp(mode, "texts") == 0) texts();
   else if (strcmp(mode, "unmade") == 0) unmade();
   else if (strcmp(mode, "answers") == 0) answers(argv[0]);
   else if (strcmp(mode, "look") == 0) look(argv[2]);
