@@ -124,10 +124,10 @@ export function acquirePi(
     waiter.acquired = true;
     return 1;
   }
-  if (how.tryOnly) return -EAGAIN;
   const owner = t.kernel.tasks.get(word & FUTEX_TID_MASK);
   if (owner === undefined || owner.exiting) return -ESRCH;
   if (state !== undefined && state.owner !== owner) return -EINVAL;
+  if (how.tryOnly) return -EAGAIN;
   waiter.state = state ?? new PiState(owner, map, place.key);
   waiter.state.waiters.push(waiter);
   return 0;
@@ -142,11 +142,11 @@ async function waitPi(t: Task, waiter: PiWaiter, deadlineMonoNs: number): Promis
 
 /** FUTEX_UNLOCK_PI. */
 export function futexUnlockPi(t: Task, addr: number, shared: boolean): number {
-  const place = futexPlace(t, addr, shared);
-  if (typeof place === "number") return place;
   const word = futexWord(t, addr);
   if (word < 0) return word;
   if ((word & FUTEX_TID_MASK) !== t.tid) return -EPERM;
+  const place = futexPlace(t, addr, shared);
+  if (typeof place === "number") return place;
   const state = states.get(place.buckets)?.get(place.key);
   if (state === undefined || state.waiters.length === 0) {
     return t.storeU32(addr, 0);

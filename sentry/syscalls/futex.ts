@@ -61,7 +61,12 @@ export function futex(t: Task, args: SyscallArguments): SyscallReturn {
   const command = op & FUTEX_CMD_MASK;
   const shared = (op & FUTEX_PRIVATE_FLAG) === 0;
   const onRealtime = (op & FUTEX_CLOCK_REALTIME) !== 0;
-  if (onRealtime && !mayUseRealtime(command)) return -ENOSYS;
+  if (onRealtime && !mayUseRealtime(command)) {
+    // The time is looked at first.
+    const isTimed = command === FUTEX_WAIT || command === FUTEX_LOCK_PI;
+    const deadline = isTimed ? deadlineOf(t, args.addr(3), true, false) : -1;
+    return deadline < -1 ? deadline : -ENOSYS;
+  }
   if (waitsInHost(t, addr) && (command === FUTEX_WAIT || command === FUTEX_WAIT_BITSET)) {
     return endedHostWait(t, args.addr(3) !== 0);
   }

@@ -265,6 +265,20 @@ static long requeue_pi(long count, uint32_t *to, uint32_t expected) {
 static void lock_pi(uint32_t *at) { OK(futex(at, FUTEX_LOCK_PI, 0, NULL, NULL, 0)); }
 static void unlock_pi(uint32_t *at) { OK(futex(at, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0)); }
 
+TEST(pi_order, "FUTEX_*LOCK_PI look at the owner and the time before all else") {
+  uint32_t nobody = 0x3ffffff0;
+  FAILS(futex(&nobody, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0), ESRCH);
+  EQUAL(nobody, 0x3ffffff0 | FUTEX_WAITERS);
+  FAILS(futex(&nobody, FUTEX_LOCK_PI, 0, NULL, NULL, 0), ESRCH);
+  static const uint32_t constant[2] = {1, 1};
+  FAILS(futex((uint32_t *)constant, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0), EPERM);
+  FAILS(futex((uint32_t *)((char *)constant + 1), FUTEX_UNLOCK_PI, 0, NULL, NULL, 0), EPERM);
+  struct timespec never = {0, 1000000000}, now = {0, 0};
+  FAILS(futex(&nobody, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 0, &never, NULL, 0), EINVAL);
+  FAILS(futex(&nobody, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 0, (void *)8, NULL, 0), EFAULT);
+  FAILS(futex(&nobody, FUTEX_LOCK_PI | FUTEX_CLOCK_REALTIME, 0, &now, NULL, 0), ENOSYS);
+}
+
 TEST(handed_over, "a FUTEX_LOCK_PI mutex is handed over to who maps it elsewhere, also by its owner's end") {
   int fd = OK(memfd_create("lock", 0));
   OK(ftruncate(fd, 4096));
