@@ -38,6 +38,7 @@ const ATTACKS: Record<string, string> = {
   "makes a process that the Sentry does not hear of": "stray",
   "runs on after its end": "undead",
   "sends the Sentry descriptors without end": "flood",
+  "takes none of the descriptors that it is sent": "hoard",
   "writes through a mapping of a file that it may only read": "read-only",
   "says that a fork has failed whose child has come and gone": "unmade",
 };

@@ -7,6 +7,7 @@ import { native } from "../host/ffi.ts";
 import { closeFd } from "../host/host.ts";
 import { AddressSpace, type Context, type Reuse } from "../platform.ts";
 import { SystrapContext } from "./context.ts";
+import { unreadBytes } from "./hoards.ts";
 import type { ControlRegion, Slot } from "./region.ts";
 import { Patience } from "./patience.ts";
 import type { Moment } from "./stray_hunt.ts";
@@ -73,6 +74,7 @@ export class SystrapAddressSpace extends AddressSpace {
   died(): void {
     if (this.#pid === 0 && this.#birth !== null) {
       // Its guest may have made something else of the fork.
+      if (this.maker !== null) this.maker.isUsedUp = true;
       native.dv_unexpect_clone(this.#birth.parent, 0);
       this.platform.strays.start(this.#birth.moment);
     }
@@ -157,7 +159,7 @@ export class SystrapAddressSpace extends AddressSpace {
       return -EAGAIN;
     }
     from.roomForFds();
-    const sent = native.dv_send_fds(this.region.sock, from.slot.index, region.fd, stubEnd);
+    const sent = from.sendFds(region.fd, stubEnd);
     closeFd(stubEnd);
     const child = sent < 0 ? -EAGAIN : space.addContext();
     if (typeof child === "number") {
@@ -236,7 +238,7 @@ export class SystrapAddressSpace extends AddressSpace {
   /** Whether its process, emptied, is as good as a new one. */
   #isReusable(ctx: SystrapContext): boolean {
     return this.contexts.size === 1 && ctx.slot.index === 0 && !ctx.lost && !this.isUsedUp &&
-      this.learnPid(0) > 0 && ctx.isIntact;
+      this.learnPid(0) > 0 && ctx.isIntact && unreadBytes(this.region.sock) === 0;
   }
 
   #keep(ctx: SystrapContext, reuse: Reuse): void {

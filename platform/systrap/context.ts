@@ -40,6 +40,7 @@ import {
   type RseqArea,
 } from "../platform.ts";
 import type { SystrapAddressSpace } from "./address_space.ts";
+import { MESSAGE_BYTES, sendFds } from "./hoards.ts";
 import { Patience } from "./patience.ts";
 import type { Slot } from "./region.ts";
 import {
@@ -367,8 +368,9 @@ export class SystrapContext extends Context {
     this.#word(at + 8, -1);
     this.#word(at + 10, offset);
     if (!isSent) return;
-    if (native.dv_send_fds(this.addressSpace.region.sock, this.slot.index, hostFd, -1) < 0) {
+    if (this.sendFds(hostFd, -1) < 0) {
       this.lost = true;
+      this.addressSpace.kill();
     }
     this.fdsQueued++;
     this.#mappedFd = hostFd;
@@ -387,6 +389,16 @@ export class SystrapContext extends Context {
   roomForFds(): void {
     const limit = this.addressSpace.contexts.size === 1 ? SOCKET_QUEUE : 1;
     if (this.fdsQueued >= limit) this.flush();
+  }
+
+  /** Sends this thread descriptors, for a command that is queued behind or before. Returns 0 or -errno. */
+  sendFds(fd: number, otherFd: number): number {
+    const { region, platform, contexts, isUsedUp } = this.addressSpace;
+    // Who comes back has taken all that was sent, unless a batch has failed.
+    const queued = contexts.size === 1 ? this.fdsQueued : this.fdsQueued + contexts.size;
+    const mostUnread = MESSAGE_BYTES * (isUsedUp ? queued + SOCKET_QUEUE : queued);
+    const receivers = platform.byPid.values();
+    return sendFds(receivers, region.sock, this.slot.index, fd, otherFd, mostUnread);
   }
 
   override queueCall(

@@ -15,6 +15,7 @@
  *   hostile read-only          writes through a mapping of a file that it may only read
  *   hostile unmade             says that a fork has failed whose child has come and gone
  *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
+ *   hostile hoard              takes none of the descriptors that it is sent to map
  *   hostile files              maps many files of its own
  *   hostile texts              maps many parts of a file as code
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
@@ -396,13 +397,29 @@ static __attribute__((noreturn)) void send_descriptors(void) {
   for (;;) pause();
 }
 
-static int flood(void) {
-  enum { SENDERS = 6 };
-  pid_t senders[SENDERS];
+/* In a child: asks for mappings, and does not do its part. */
+static __attribute__((noreturn)) void take_nothing(void) {
+  enum { CALL = 8, PREFETCHED = 5, REPLY = 3 };
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
+  int fd = open("/etc/passwd", O_RDONLY);
+  uint64_t at = (uint64_t)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+  for (int i = 0; i < 300 && poke(SLOT_ZERO + 0x110, 0); i++) {
+    regs[0] = regs[20] = slot[CALL] = SYS_mmap;
+    regs[1] = at, regs[2] = 4096, regs[3] = PROT_READ, regs[4] = MAP_PRIVATE | MAP_FIXED, regs[5] = fd, regs[6] = 0;
+    slot[PREFETCHED] = 0;
+    for (publish(EVENT_SYSCALL); slot[REPLY] & REPLY_FLUSH;) publish(EVENT_FLUSHED);
+  }
+  for (;;) pause();
+}
+
+/* While many do the deed, others run programs. */
+static int amid(int count, void (*deed)(void)) {
+  pid_t children[count];
   int strange = 0;
-  for (int i = 0; i < SENDERS; i++)
-    if ((senders[i] = fork()) == 0) send_descriptors();
-  nanosleep(&(struct timespec){0, 500000000}, NULL);
+  for (int i = 0; i < count; i++)
+    if ((children[i] = fork()) == 0) deed();
+  nanosleep(&(struct timespec){1, 0}, NULL);
   for (int i = 0; i < 5; i++) {
     pid_t pid = fork();
     if (pid == 0) {
@@ -412,9 +429,9 @@ static int flood(void) {
     int status;
     strange |= waitpid(pid, &status, 0) != pid || status != 0;
   }
-  for (int i = 0; i < SENDERS; i++) {
-    kill(senders[i], SIGKILL);
-    waitpid(senders[i], NULL, 0);
+  for (int i = 0; i < count; i++) {
+    kill(children[i], SIGKILL);
+    waitpid(children[i], NULL, 0);
   }
   return strange ? 200 : 0;
 }
@@ -478,7 +495,8 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "stray") == 0) return outlive(make_stray);
   else if (strcmp(mode, "undead") == 0) return outlive(make_undead);
   else if (strcmp(mode, "read-only") == 0) return read_only();
-  else if (strcmp(mode, "flood") == 0) return flood();
+  else if (strcmp(mode, "flood") == 0) return amid(6, send_descriptors);
+  else if (strcmp(mode, "hoard") == 0) return amid(100, take_nothing);
   else if (strcmp(mode, "files") == 0) files();
   else if (strcmp(mode, "texts") == 0) texts();
   else if (strcmp(mode, "unmade") == 0) unmade();
