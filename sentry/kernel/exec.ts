@@ -52,7 +52,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import { allowWrites } from "../vfs/open.ts";
 import { addUsageWords, sampleCpuTime, startCpuTime, startThreadTime } from "./cpu_time.ts";
 import { killOtherThreads } from "./de_thread.ts";
-import { credentialsForExec } from "./exec_credentials.ts";
+import { credentialsForExec, sharesFs } from "./exec_credentials.ts";
 import { releaseOldMemory, resetForExec } from "./exec_state.ts";
 import { startGroupExit } from "./signal.ts";
 import type { Task } from "./task.ts";
@@ -141,6 +141,7 @@ export async function execProgram(
   }
   const program = await loadProgram(file, scriptPath, argv, open, platform.taskSize);
   if (typeof program === "number") return program;
+  const wasSharing = sharesFs(t);
   const creds = credentialsForExec(t, program.file);
   if (typeof creds === "number") return dropProgram(program, creds);
   const ctx = platform.newAddressSpace(trustOf(creds.creds));
@@ -159,6 +160,8 @@ export async function execProgram(
     ctx.release();
     return dropProgram(program, start);
   }
+  // A thread that has ended meanwhile may have shared with a process of its own (Linux: fs->in_exec).
+  if (!wasSharing && creds.creds !== t.creds && sharesFs(t)) t.unshareFs();
   mm.exeFile = program.file.acquire();
   mm.vdsoAddr = platform.vdsoAddr;
   commit(t, ctx, mm, start);

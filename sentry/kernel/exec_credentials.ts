@@ -40,9 +40,20 @@ export interface ExecCredentials {
 /** What the task will be once it runs `file`; -EPERM when it would not have all that the file counts on. */
 export function credentialsForExec(t: Task, file: FileDescription): ExecCredentials | number {
   const { inode } = file;
-  const nosuid = (file.mount.flags & MS_NOSUID) !== 0;
+  // Of a mount that is not in the task's namespace, say of a memfd, set-id bits count nothing (mnt_may_suid).
+  const nosuid = (file.mount.flags & MS_NOSUID) !== 0 || file.mount.ns !== t.fs.mountNs;
   const caps = nosuid ? null : readFileCapabilities(file);
-  return credsForExec(t.creds, inode.mode, inode.uid, inode.gid, nosuid, caps);
+  return credsForExec(t.creds, inode.mode, inode.uid, inode.gid, nosuid, caps, sharesFs(t));
+}
+
+/**
+ * Whether another process has the same root and current directory, and could change them while this
+ * one has more rights (LSM_UNSAFE_SHARE).
+ */
+export function sharesFs(t: Task): boolean {
+  let own = 0;
+  for (const thread of t.tg.threads) if (thread.fs === t.fs) own++;
+  return t.fs.refs > own;
 }
 
 export function credsForExec(
@@ -52,6 +63,7 @@ export function credsForExec(
   gid: number,
   nosuid: boolean,
   file: FileCapabilities | null,
+  shares = false,
 ): ExecCredentials | number {
   const honoursSetId = !nosuid && !old.noNewPrivs;
   let euid = honoursSetId && (mode & S_ISUID) !== 0 ? uid : old.euid;
@@ -74,7 +86,7 @@ export function credsForExec(
     if (euid === 0) effective = true;
   }
   const isSetId = euid !== old.ruid || egid !== old.rgid;
-  if (old.noNewPrivs && (isSetId || !capsSubset(permitted, old.permitted))) {
+  if ((old.noNewPrivs || shares) && (isSetId || !capsSubset(permitted, old.permitted))) {
     if (!hasCapability(old, CAP_SETUID) || old.noNewPrivs) {
       euid = old.ruid;
       egid = old.rgid;

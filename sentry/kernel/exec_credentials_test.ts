@@ -97,3 +97,12 @@ Deno.test("capset adds nothing to the permitted set", () => {
   );
   assertEquals(capset(old, capBit(CAP_KILL), CAPS_NONE, CAPS_NONE), null);
 });
+
+Deno.test("set-id bits count nothing while others share the root, but for who may change ids", () => {
+  const old = { ...user, bounding: CAPS_ALL };
+  const { creds } = credsForExec(old, 0o106755, 0, 0, false, null, true);
+  assertEquals([creds.euid, creds.egid], [1000, 1000]);
+  assertEquals(creds.permitted, CAPS_NONE);
+  const capable = credsForExec({ ...root, effective: CAPS_ALL }, 0o104755, 5, 0, false, null, true);
+  assertEquals(capable.creds.euid, 5);
+});

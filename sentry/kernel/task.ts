@@ -199,6 +199,14 @@ export class Task {
     }
   }
 
+  /** Has root, current directory and umask for itself from now on. */
+  unshareFs(): void {
+    if (this.fs.refs === 1) return;
+    const shared = this.fs;
+    this.fs = shared.fork();
+    shared.release();
+  }
+
   /** After a change of the root or the current directory, which others may share. */
   publishPlace(): void {
     const { fs } = this;

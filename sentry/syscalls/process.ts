@@ -167,11 +167,7 @@ export function unshare(t: Task, args: SyscallArguments): number {
   if ((flags & CLONE_VM) !== 0 && t.mm.refs > 1) return -EINVAL;
   const unshared = newNamespaces(t, flags);
   if (typeof unshared === "number") return unshared;
-  if ((flags & CLONE_FS) !== 0 && t.fs.refs > 1) {
-    const shared = t.fs;
-    t.fs = shared.fork();
-    shared.release();
-  }
+  if ((flags & CLONE_FS) !== 0) t.unshareFs();
   if ((flags & CLONE_FILES) !== 0 && t.fdTable.refs > 1) {
     const shared = t.fdTable;
     t.fdTable = shared.fork();
