@@ -30,7 +30,7 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   const count = Math.min(args.addr(3), MAX_RW_COUNT);
   if (count === 0) return 0;
   if ((input.inode.mode & S_IFMT) === S_IFDIR || !isSpliceable(input)) return -EINVAL;
-  const x = new FileTransfer(input, offset, output, -1, count);
+  const x = new FileTransfer(t.creds, input, offset, output, -1, count);
   return runTransfer(t, x, (n) => {
     t.io.countCopy(n);
     if (offset < 0) return n;
@@ -57,7 +57,7 @@ export function copyFileRange(t: Task, args: SyscallArguments): SyscallReturn {
     return -EINVAL;
   }
   if (count === 0) return 0;
-  const x = new FileTransfer(input, inOffset, output, outOffset, count);
+  const x = new FileTransfer(t.creds, input, inOffset, output, outOffset, count);
   return runTransfer(t, x, (n) => {
     t.io.countCopy(n);
     if (inOffset >= 0 && t.copyOutI64(inAddr, x.inOffset) < 0) return -EFAULT;

@@ -17,6 +17,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import type { Credentials } from "../auth/credentials.ts";
 import { userDstIov, userSrcIov } from "../mm/usermem.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { IoDst, IoSrc } from "../vfs/io.ts";
@@ -24,7 +25,7 @@ import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { pollable } from "./poll.ts";
 import { raiseSigpipe } from "./socket_message.ts";
-import { copyInOffset, isSpliceable, runTransfer, type Transfer } from "./transfer.ts";
+import { copyInOffset, isSpliceable, runTransfer, type Transfer, writeMoved } from "./transfer.ts";
 
 const KNOWN = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 const CHUNK = 65536;
@@ -79,6 +80,7 @@ class PipeToPipe extends PipeTransfer {
 class PipeToFile extends PipeTransfer {
   readonly oneStep = false;
   constructor(
+    readonly creds: Credentials,
     readonly from: Pipe,
     readonly input: FileDescription,
     readonly output: FileDescription,
@@ -97,7 +99,7 @@ class PipeToFile extends PipeTransfer {
     const buf = new Uint8Array(want);
     const got = from.peek(new KernelDst(buf), want);
     const offset = this.outOffset < 0 ? output.ownOffset : this.outOffset;
-    const put = output.impl.write(output, new KernelSrc(buf, 0, got), offset);
+    const put = writeMoved(this.creds, output, new KernelSrc(buf, 0, got), offset);
     if (typeof put === "number") {
       if (put > 0) from.consume(put);
       return this.#moved(put);
@@ -185,7 +187,7 @@ export function splice(t: Task, args: SyscallArguments): SyscallReturn {
   if (from !== null) {
     if (outOffset >= 0 && !output.impl.seekable) return -EINVAL;
     if ((output.flags & O_APPEND) !== 0) return -EINVAL;
-    const x = new PipeToFile(from, input, output, outOffset, count, nonblocking);
+    const x = new PipeToFile(t.creds, from, input, output, outOffset, count, nonblocking);
     return runTransfer(t, x, (n) => putOffset(t, outAddr, x.outOffset, n));
   }
   if (to !== null) {

@@ -2,14 +2,17 @@
 import { getI64 } from "../../platform/abi/bytes.ts";
 import { EAGAIN, EFAULT, EINVAL, EPIPE, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platform/abi/epoll.ts";
+import type { Credentials } from "../auth/credentials.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
 import type { SyscallReturn } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { Turn } from "../kernel/turn.ts";
 import { isUntyped } from "../vfs/anon.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import type { IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import "../vfs/kernel_io_host.ts";
+import { hasPrivileges, removePrivileges } from "../vfs/namei.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { raiseSigpipe } from "./socket_message.ts";
 
@@ -84,6 +87,20 @@ export function isSpliceable(file: FileDescription): boolean {
   return file.impl.splices && !isUntyped(file.inode);
 }
 
+/** Writes what came from another file: as a write(2), it takes set-id bits and file capabilities away. */
+export function writeMoved(
+  creds: Credentials,
+  output: FileDescription,
+  src: IoSrc,
+  offset: number,
+): number | Promise<number> {
+  if (hasPrivileges(output.inode)) {
+    const err = removePrivileges(creds, output);
+    if (err < 0) return err;
+  }
+  return output.impl.write(output, src, offset);
+}
+
 /** From a seekable file to any file. Offsets below 0 stand for the files' own positions. */
 export class FileTransfer implements Transfer {
   total = 0;
@@ -93,6 +110,7 @@ export class FileTransfer implements Transfer {
   #writing = false;
 
   constructor(
+    readonly creds: Credentials,
     readonly input: FileDescription,
     public inOffset: number,
     readonly output: FileDescription,
@@ -116,7 +134,7 @@ export class FileTransfer implements Transfer {
     this.#writing = true;
     const offset = this.outOffset < 0 ? this.output.ownOffset : this.outOffset;
     const src = new KernelSrc(this.#buf, 0, n);
-    const put = this.output.impl.write(this.output, src, offset);
+    const put = writeMoved(this.creds, this.output, src, offset);
     return typeof put === "number" ? this.#moved(put) : put.then((k) => this.#moved(k));
   }
 
