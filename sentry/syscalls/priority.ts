@@ -22,6 +22,7 @@ import {
 import { PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE } from "../../platform/abi/resource.ts";
 import { SCHED_FIFO, SCHED_IDLE, SCHED_RR } from "../../platform/abi/sched.ts";
 import { hasCapability } from "../auth/credentials.ts";
+import { capsSubset } from "../kernel/credentials_change.ts";
 import { PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 
@@ -75,6 +76,11 @@ export function setpriority(t: Task, args: SyscallArguments): number {
   return result;
 }
 
+/** cap_safe_nice: who runs with more capabilities is not slowed down. */
+function isNoMightier(target: Task, t: Task): boolean {
+  return capsSubset(target.creds.permitted, t.creds.permitted);
+}
+
 function setNice(t: Task, target: Task, nice: number, result: number): number {
   const { euid } = t.creds;
   const capable = hasCapability(t.creds, CAP_SYS_NICE);
@@ -82,6 +88,7 @@ function setNice(t: Task, target: Task, nice: number, result: number): number {
   if (!own && !capable) return -EPERM;
   const limit = target.tg.limits.cur[RLIMIT_NICE];
   if (nice < target.nice && 20 - nice > limit && !capable) return -EACCES;
+  if (!capable && !isNoMightier(target, t)) return -EPERM;
   target.nice = nice;
   return result === -ESRCH ? 0 : result;
 }
@@ -154,7 +161,8 @@ export function ioprioSet(t: Task, args: SyscallArguments): number {
   for (const target of targets(t, kind, args.i32(1))) {
     const { ruid } = target.creds;
     const own = ruid === t.creds.euid || ruid === t.creds.ruid;
-    if (!own && !hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
+    const may = own && isNoMightier(target, t);
+    if (!may && !hasCapability(t.creds, CAP_SYS_NICE)) return -EPERM;
     target.ioprio = ioprio & 0xffff;
     result = 0;
   }

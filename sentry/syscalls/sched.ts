@@ -42,6 +42,7 @@ import {
 } from "../../platform/abi/sched.ts";
 import { putTimespec, TIMESPEC_SIZE } from "../../platform/abi/time.ts";
 import { hasCapability } from "../auth/credentials.ts";
+import { capsSubset } from "../kernel/credentials_change.ts";
 import { FULL, PARTIAL, type SyscallArguments, type SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { copyInStruct } from "./process.ts";
@@ -65,11 +66,12 @@ function isPolicy(policy: number): boolean {
     isRealTime(policy);
 }
 
-/** May `t` change how `target` is scheduled? (check_same_owner or CAP_SYS_NICE). */
+/** May `t` change how `target` is scheduled? (check_same_owner and cap_safe_nice, or CAP_SYS_NICE). */
 function mayChange(t: Task, target: Task): boolean {
-  const { euid } = t.creds;
-  return euid === target.creds.euid || euid === target.creds.ruid ||
-    hasCapability(t.creds, CAP_SYS_NICE);
+  if (hasCapability(t.creds, CAP_SYS_NICE)) return true;
+  const { euid, permitted } = t.creds;
+  const isOwn = euid === target.creds.euid || euid === target.creds.ruid;
+  return isOwn && capsSubset(target.creds.permitted, permitted);
 }
 
 /** Policy and priority, checked as __sched_setscheduler does. `keeps`: SCHED_FLAG_KEEP_PARAMS, nothing else is set. */

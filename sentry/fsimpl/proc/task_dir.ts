@@ -154,7 +154,7 @@ const ENTRIES: readonly Entry[] = [
   ["projid_map", fixed(0o644, misc.ID_MAP_TEXT, refuse)],
   ["setgroups", fixed(0o644, "allow\n", refuse)],
   ["timers", text(0o444, misc.timersText), PROCESS],
-  ["timerslack_ns", text(0o666, (t) => `${t.timerSlackNs}\n`, misc.storeTimerSlack), PROCESS],
+  ["timerslack_ns", text(0o666, misc.timerSlack, misc.storeTimerSlack), PROCESS],
 ];
 
 function entriesOf(where: number): Map<string, { make: Maker; key: number }> {

@@ -1,6 +1,6 @@
 /** The smaller files of /proc/PID. */
-import { EACCES, EINVAL } from "../../../platform/abi/errno.ts";
-import { CAP_SYS_RESOURCE } from "../../../platform/abi/capability.ts";
+import { EACCES, EINVAL, EPERM } from "../../../platform/abi/errno.ts";
+import { CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../platform/abi/capability.ts";
 import {
   RLIM_INFINITY,
   RLIMIT_AS,
@@ -156,7 +156,16 @@ function setOomScoreAdj(t: Task, n: number): number {
   return 0;
 }
 
+export function timerSlack(t: Task): string | number {
+  return maySchedule(currentTask(), t) ? `${t.timerSlackNs}\n` : -EPERM;
+}
+
+function maySchedule(caller: Task | null, target: Task): boolean {
+  return caller === null || caller === target || hasCapability(caller.creds, CAP_SYS_NICE);
+}
+
 export function storeTimerSlack(t: Task, value: string): number {
+  if (!maySchedule(currentTask(), t)) return -EPERM;
   const n = parseInteger(value);
   if (!(n >= 0)) return -EINVAL;
   t.timerSlackNs = n === 0 ? 50_000 : n;
