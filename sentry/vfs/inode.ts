@@ -187,6 +187,9 @@ export abstract class Inode {
   /** F_ADD_SEALS where there are seals. Returns 0 or -errno. */
   addSeals?(_seals: number): number;
 
+  /** Whether the running task may do everything to it, where its bits and owner say no. */
+  permitsCaller?(): boolean;
+
   /** Brings the fields above up to date (gofer in shared mode, proc). Returns 0 or -errno. */
   refresh(): number {
     return 0;

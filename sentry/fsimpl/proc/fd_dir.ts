@@ -70,6 +70,11 @@ export class FdDir extends DescriptorDir<TaskLink> {
   }
   protected override readonly entryType = DT_LNK;
 
+  /** proc_fd_permission: a process has its own, also when it changed its ids or must not dump. */
+  override permitsCaller(): boolean {
+    return currentTask()?.tg === this.task.tg;
+  }
+
   /** The number of open files is its size: proc_pid_fd(5). */
   override refresh(): number {
     this.size = this.task.exiting ? 0 : this.task.fdTable.count;
