@@ -33,6 +33,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../platform/abi/mman.ts";
+import { MS_NOEXEC } from "../../platform/abi/mount.ts";
 import { SYS_mprotect, SYS_mremap, SYS_munmap } from "../../platform/abi/amd64/syscalls.ts";
 import { RLIMIT_DATA } from "../../platform/abi/resource.ts";
 import { PR_MDWE_NO_INHERIT } from "../../platform/abi/prctl.ts";
@@ -379,6 +380,7 @@ export class MemoryManager {
     if (file !== null) {
       if (shared && (prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
       if (!file.readable) return -EACCES;
+      if (isOnNoexec(file) && (prot & PROT_EXEC) !== 0) return -EPERM;
     }
     if (this.#isDenied(prot, prot)) return -EACCES;
     if (!this.#hasRoom(at, size, prot, flags, limits)) return -ENOMEM;
@@ -389,6 +391,7 @@ export class MemoryManager {
     let image: TextImage | null = null;
     if (file !== null) {
       if (shared && (!file.writable || isSealedAgainstWrites(file))) maxProt &= ~PROT_WRITE;
+      if (isOnNoexec(file)) maxProt &= ~PROT_EXEC;
       const mapping = file.impl.hostMapping(file, offset, size, prot, shared);
       if (typeof mapping === "number") return mapping;
       if ((flags & MAP_GROWSDOWN) !== 0) return -EINVAL;
@@ -870,6 +873,11 @@ export class MemoryManager {
       return true;
     });
   }
+}
+
+/** Nothing of its mount may be run, by mmap as little as by execve (path_noexec). */
+function isOnNoexec(file: FileDescription): boolean {
+  return (file.mount.flags & MS_NOEXEC) !== 0;
 }
 
 /** F_SEAL_WRITE or F_SEAL_FUTURE_WRITE: no new mapping may ever be written. */

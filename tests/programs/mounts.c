@@ -2,6 +2,7 @@
 #include "check.h"
 #include <grp.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -187,6 +188,25 @@ TEST(read_only, "a read-only mount refuses changes, a bind has its own flags") {
   CHECK((sf.f_flags & (MS_RDONLY | MS_NOEXEC)) == (MS_RDONLY | MS_NOEXEC));
   char *line = table_line("/b");
   CHECK(line != NULL && strstr(line, " tmpfs ro,noexec") != NULL);
+}
+
+TEST(no_code, "nothing of a noexec mount is mapped as code, nor becomes code") {
+  begin();
+  write_file("m/f", "x");
+  int before = OK(open("m/f", O_RDWR));
+  void *code = OK(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, before, 0));
+  OK(mount(NULL, "m", NULL, MS_REMOUNT | MS_BIND | MS_NOEXEC, NULL));
+  int fd = OK(open("m/f", O_RDWR));
+  for (int shared = 0; shared < 2; shared++) {
+    int flags = shared ? MAP_SHARED : MAP_PRIVATE;
+    FAILS(mmap(NULL, 4096, PROT_READ | PROT_EXEC, flags, fd, 0), EPERM);
+    FAILS(mmap(NULL, 4096, PROT_EXEC, flags, before, 0), EPERM);
+    void *at = OK(mmap(NULL, 4096, PROT_READ, flags, fd, 0));
+    FAILS(mprotect(at, 4096, PROT_READ | PROT_EXEC), EACCES);
+    OK(mprotect(at, 4096, PROT_READ | PROT_WRITE));
+  }
+  OK(mprotect(code, 4096, PROT_READ)); /* What has been mapped stays as it is. */
+  OK(mprotect(code, 4096, PROT_READ | PROT_EXEC));
 }
 
 TEST(no_device, "nodev and nosuid mounts") {
