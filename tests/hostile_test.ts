@@ -88,6 +88,15 @@ Deno.test({
   },
 });
 
+// Of equal credentials, the next program would run in what it has made of that process; here is none.
+for (const { platform, command } of sandboxed()) {
+  Deno.test(`${platform}: a guest that says that its process is empty, and runs on, is ended`, async () => {
+    const { stdout, stderr, code } = await run([...command, hostile, "emptied"]);
+    const expected = platform === "systrap" ? "its heart beats\n" : "it has no heart\n";
+    assertEquals({ stdout, stderr, code }, { stdout: expected, stderr: "", code: 0 });
+  });
+}
+
 for (const { platform, command } of sandboxed()) {
   for (const mode of ["files", "texts"]) {
     Deno.test(`${platform}: a guest that maps ${mode} without end leaves others descriptors`, async () => {

@@ -185,7 +185,7 @@ export function monoNs(): number {
   return native.dv_clock_ns(1);
 }
 
-/** Any clock that the host can tell for this process (CLOCK_BOOTTIME 7, CLOCK_REALTIME inexactly). */
+/** Any clock that the host can tell for this process (CLOCK_BOOTTIME 7, CLOCK_REALTIME inexactly); -1 of none. */
 export function clockNs(clock: number): number {
   return native.dv_clock_ns(clock);
 }

@@ -43,6 +43,7 @@ import type { SystrapAddressSpace } from "./address_space.ts";
 import { MESSAGE_BYTES, sendFds } from "./hoards.ts";
 import { Patience } from "./patience.ts";
 import type { Slot } from "./region.ts";
+import type { Rest } from "./rest.ts";
 import {
   ANSWERS_BASE,
   ANSWERS_SIZE,
@@ -752,6 +753,8 @@ export class SystrapContext extends Context {
   }
   /** The trust (see Reuse) of the programs that its process is kept for; null while it is in use. */
   keptFor: string | null = null;
+  /** Looked at while it is kept. */
+  rest!: Rest;
   /** Where the batch of sendEmpty leaves the rusage; -1 when it has been looked at. */
   #usageAt = -1;
   #reportUsage: ((words: Float64Array) => void) | null = null;

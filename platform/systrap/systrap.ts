@@ -56,6 +56,7 @@ import {
   TASK_SIZE_GUEST,
 } from "./slot.ts";
 import { prefetchTable } from "./prefetch.ts";
+import { Rest } from "./rest.ts";
 import { LOOK_NS, StrayHunt } from "./stray_hunt.ts";
 
 /** Calls that `answers` may serve, as stub.c knows them. */
@@ -291,6 +292,7 @@ export class SystrapPlatform implements Platform {
   /** Its process is being emptied. */
   keep(ctx: SystrapContext): void {
     ctx.addressSpace.dueMonoNs = monoNs() + DUE_NS;
+    ctx.rest = new Rest(ctx.addressSpace.hostPid);
     this.#kept.push(ctx);
   }
 
@@ -365,14 +367,22 @@ export class SystrapPlatform implements Platform {
   #endOverdue(): void {
     const now = monoNs();
     for (const space of this.#dying) if (space.dueMonoNs < now) space.kill();
-    for (const { isDone, addressSpace } of this.#kept) {
-      if (!isDone && addressSpace.dueMonoNs < now) addressSpace.kill();
+    for (const ctx of this.#kept.slice()) {
+      const { isDone, addressSpace } = ctx;
+      if (!isDone) {
+        if (addressSpace.dueMonoNs < now) addressSpace.kill();
+      } else if (ctx.rest.runsOn(now)) {
+        // Not empty at all: the guest has said so in its stub's place.
+        addressSpace.kill();
+        this.#letGo(ctx);
+      }
     }
   }
 
   /** Whether something must be looked after though nobody asks. */
   get #isWatchful(): boolean {
-    return this.strays.isOn || this.#dying.size > 0 || this.#kept.some((ctx) => !ctx.isDone);
+    return this.strays.isOn || this.#dying.size > 0 ||
+      this.#kept.some((ctx) => !ctx.isDone || !ctx.rest.isSeen);
   }
 
   #reap(): void {

@@ -12,6 +12,7 @@
  *   hostile stack              makes a call with a stack pointer into the control region
  *   hostile stray              makes a process of its own of a fork that the Sentry has ordered
  *   hostile undead             runs on after its end
+ *   hostile emptied            says that its process is empty, and runs on
  *   hostile read-only          writes through a mapping of a file that it may only read
  *   hostile unmade             says that a fork has failed whose child has come and gone
  *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
@@ -293,8 +294,8 @@ static __attribute__((noreturn)) void make_stray(void) {
   for (;;) pause();
 }
 
-/* Ends for the Sentry, and runs on. */
-static __attribute__((noreturn)) void make_undead(void) {
+/* Ends for the Sentry, and runs on; says at once that it has done all that it was told with `flags`. */
+static __attribute__((noreturn)) void run_on(uint32_t flags) {
   volatile uint32_t *slot = (void *)SLOT_ZERO;
   volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
   if (stub_call() == 0) _exit(0);
@@ -302,11 +303,14 @@ static __attribute__((noreturn)) void make_undead(void) {
   slot[2] = EVENT_SYSCALL;
   __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
   for (;; ++*beats)
-    if (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == STATE_REPLY && slot[3] == REPLY_FLUSH) {
+    if (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == STATE_REPLY && (slot[3] & ~flags) == REPLY_FLUSH) {
       slot[2] = EVENT_FLUSHED;
       __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
     }
 }
+
+static __attribute__((noreturn)) void make_undead(void) { run_on(0); }
+static __attribute__((noreturn)) void make_emptied(void) { run_on(~REPLY_FLUSH); }
 
 /* When its family has been killed, nothing of it may be left. */
 static int outlive(void (*deed)(void)) {
@@ -494,6 +498,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "stack") == 0) stack();
   else if (strcmp(mode, "stray") == 0) return outlive(make_stray);
   else if (strcmp(mode, "undead") == 0) return outlive(make_undead);
+  else if (strcmp(mode, "emptied") == 0) return outlive(make_emptied);
   else if (strcmp(mode, "read-only") == 0) return read_only();
   else if (strcmp(mode, "flood") == 0) return amid(6, send_descriptors);
   else if (strcmp(mode, "hoard") == 0) return amid(100, take_nothing);

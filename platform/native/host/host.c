@@ -45,8 +45,9 @@ int dv_pwrite(int fd, const uint8_t *buffer, uint32_t start, uint32_t length, do
   return r < 0 ? -errno : (int)r;
 }
 
+// -1 of a clock that there is not, as that of a process that is dead.
 double dv_clock_ns(int clock) {
-  struct timespec t;
+  struct timespec t = {0, -1};
   clock_gettime(clock, &t);
   return t.tv_sec * 1e9 + t.tv_nsec;
 }
