@@ -190,6 +190,14 @@ export function clockNs(clock: number): number {
   return native.dv_clock_ns(clock);
 }
 
+/** CPUCLOCK_SCHED of a process (include/linux/posix-timers_types.h). */
+const CPUCLOCK_SCHED = 2;
+
+/** The clock of the processor time of a process (clock_getcpuclockid(3)). */
+export function processClock(pid: number): number {
+  return (~pid << 3) | CPUCLOCK_SCHED;
+}
+
 const clock = new Float64Array(2);
 
 /** Wall clock: fills out[0] with seconds and out[1] with nanoseconds. */

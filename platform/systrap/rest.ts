@@ -1,12 +1,11 @@
 /** Whether a process that has said that it is empty, and waits for a program, is indeed at rest. */
-import { clockNs } from "../host/host.ts";
+import { clockNs, processClock } from "../host/host.ts";
 import { LOOK_NS } from "./stray_hunt.ts";
 
 /** What a stub may take to fall asleep, on a host that has little time for it. */
 const GRACE_NS = 2e7;
 
 export class Rest {
-  /** The clock of the processor time of a process (clock_getcpuclockid(3)). */
   readonly #clock: number;
   /** Its first reading; -1 before. */
   #usedNs = -1;
@@ -15,7 +14,7 @@ export class Rest {
   isSeen = false;
 
   constructor(pid: number) {
-    this.#clock = (~pid << 3) | 2;
+    this.#clock = processClock(pid);
   }
 
   /** Looks, at `now`: whether it has used a processor since the first look. */

@@ -10,8 +10,8 @@ import {
   RUSAGE_OFF_MINFLT,
   RUSAGE_WORDS,
 } from "../../platform/abi/resource.ts";
-import { NSEC_PER_SEC } from "../../platform/abi/time.ts";
-import { hostAlloc, hostSyscall } from "../../platform/host/host.ts";
+import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC } from "../../platform/abi/time.ts";
+import { clockNs, processClock } from "../../platform/host/host.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { current } from "./current.ts";
 import type { Task } from "./task.ts";
@@ -23,20 +23,6 @@ const NSEC_PER_TICK = NSEC_PER_SEC / USER_HZ;
 
 export function nsToTicks(ns: number): number {
   return Math.floor(ns / NSEC_PER_TICK);
-}
-
-const SYS_CLOCK_GETTIME = 228;
-const CLOCK_THREAD_CPUTIME_ID = 3;
-/** CPUCLOCK_SCHED of a process (include/linux/posix-timers_types.h). */
-const CPUCLOCK_SCHED = 2;
-
-const timespec = hostAlloc(16);
-
-function hostClockNs(clock: number): number {
-  if (hostSyscall(SYS_CLOCK_GETTIME, clock, timespec.addr) < 0) return -1;
-  const v = timespec.view;
-  return (v.getUint32(0, true) + v.getUint32(4, true) * 0x1_0000_0000) * NSEC_PER_SEC +
-    v.getUint32(8, true);
 }
 
 /** What was seen of each stub process, of each thread of those that have some, and of the Sentry's thread. */
@@ -60,7 +46,7 @@ export function startThreadTime(ctx: Context): void {
 
 function stubCpuNs(space: AddressSpace): number {
   const pid = space.hostPid;
-  return pid > 0 ? hostClockNs((~pid << 3) | CPUCLOCK_SCHED) : -1;
+  return pid > 0 ? clockNs(processClock(pid)) : -1;
 }
 
 /** Brings the times of `t`'s process up to date; its own, too, when it is the only thread and always was. */
@@ -80,7 +66,7 @@ export function sampleCpuTime(t: Task): void {
     if (isAlone) seenOfThread.set(ctx, now);
     if (delta > 0) account.utimeNs += delta;
   }
-  const sentry = hostClockNs(CLOCK_THREAD_CPUTIME_ID);
+  const sentry = clockNs(CLOCK_THREAD_CPUTIME_ID);
   if (sentry < 0) return;
   if (sentrySeen >= 0 && sentry > sentrySeen) account.stimeNs += sentry - sentrySeen;
   sentrySeen = sentry;

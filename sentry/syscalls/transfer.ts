@@ -12,7 +12,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import type { IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import "../vfs/kernel_io_host.ts";
-import { hasPrivileges, removePrivileges } from "../vfs/namei.ts";
+import { removePrivileges } from "../vfs/namei.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { raiseSigpipe } from "./socket_message.ts";
 
@@ -94,10 +94,8 @@ export function writeMoved(
   src: IoSrc,
   offset: number,
 ): number | Promise<number> {
-  if (hasPrivileges(output.inode)) {
-    const err = removePrivileges(creds, output);
-    if (err < 0) return err;
-  }
+  const err = removePrivileges(creds, output);
+  if (err < 0) return err;
   return output.impl.write(output, src, offset);
 }
 
