@@ -25,6 +25,7 @@ import {
 } from "../platform/abi/fcntl.ts";
 import { S_IFBLK, S_IFCHR, S_IFMT } from "../platform/abi/stat.ts";
 import { RWF_APPEND } from "../platform/abi/uio.ts";
+import { settleFileFd } from "../platform/host/file_fds.ts";
 import { closeFd, hostAlloc, preadv2, pwritev2 } from "../platform/host/host.ts";
 import {
   hostDup,
@@ -139,7 +140,7 @@ export class GoferServer {
     if (!isInteger(file, 1, MAX_FILES)) return -EMFILE;
     if (!isInteger(fd, 3, 0x7fffffff)) return -EBADF;
     if (this.#files.has(file)) return -EEXIST;
-    const own = hostDup(fd);
+    const own = settleFileFd(hostDup(fd));
     if (own < 0) return own;
     this.#files.set(file, own);
     return 0;

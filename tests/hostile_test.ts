@@ -98,9 +98,11 @@ for (const { platform, command } of sandboxed()) {
 }
 
 for (const { platform, command } of sandboxed()) {
-  for (const mode of ["files", "texts"]) {
-    Deno.test(`${platform}: a guest that maps ${mode} without end leaves others descriptors`, async () => {
-      const script = `ulimit -n 300; exec "$@" sh -c '"$0" "$1"; /bin/echo on' "$HOSTILE" ${mode}`;
+  const deeds = { files: "maps files", texts: "maps texts", open: "opens files" };
+  for (const [mode, deed] of Object.entries(deeds)) {
+    Deno.test(`${platform}: a guest that ${deed} without end leaves others descriptors`, async () => {
+      const script =
+        `ulimit -n 300; exec "$@" sh -c '"$0" "$1" && /bin/echo on' "$HOSTILE" ${mode}`;
       const argv = ["sh", "-c", `HOSTILE=${hostile}; ${script}`, "sh", ...command];
       const { stdout, stderr, code } = await run(argv);
       assertEquals({ stdout, stderr, code }, { stdout: "on\n", stderr: "", code: 0 });

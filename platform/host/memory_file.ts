@@ -4,15 +4,14 @@
  * files of a directory that nobody else has.
  */
 import { SYS_openat, SYS_unlinkat } from "../abi/amd64/syscalls.ts";
-import { ENAMETOOLONG, ENFILE } from "../abi/errno.ts";
+import { ENAMETOOLONG } from "../abi/errno.ts";
 import { O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_RDWR } from "../abi/fcntl.ts";
-import { closeFd, descriptorLimit, hostPath, hostSyscall, memfdCreate } from "./host.ts";
+import { settleFileFd } from "./file_fds.ts";
+import { closeFd, hostPath, hostSyscall, memfdCreate } from "./host.ts";
 
 /** -1: there is none, but there is a /proc. */
 let directory = -1;
 let lastName = 0;
-/** Guests make files without end; the rest is for processes and files of the host. The host gives the lowest first. */
-const mostFds = descriptorLimit() * 3 / 4;
 
 export function setMemoryFiles(directoryFd: number): void {
   directory = directoryFd;
@@ -29,13 +28,12 @@ export class MemoryFile {
   static create(): MemoryFile | number {
     const name = ++lastName;
     const fd = directory < 0
-      ? memfdCreate("dvisor-tmpfs")
+      ? settleFileFd(memfdCreate("dvisor-tmpfs"))
       : open(`${name}`, O_RDWR | O_CREAT | O_EXCL);
-    if (fd < 0) return fd;
-    const file = new MemoryFile(fd, name);
-    if (fd < mostFds) return file;
-    file.close();
-    return -ENFILE;
+    if (fd >= 0) return new MemoryFile(fd, name);
+    // It may have been made, and then been one too many.
+    if (directory >= 0) hostSyscall(SYS_unlinkat, directory, hostPath(`${name}`), 0);
+    return fd;
   }
 
   /** Open for reading alone, as long as the file; or -errno. */
@@ -64,5 +62,5 @@ export class MemoryFile {
 function open(path: string, flags: number): number {
   const addr = hostPath(path);
   if (addr < 0) return -ENAMETOOLONG;
-  return hostSyscall(SYS_openat, directory, addr, flags | O_CLOEXEC, 0o600);
+  return settleFileFd(hostSyscall(SYS_openat, directory, addr, flags | O_CLOEXEC, 0o600));
 }

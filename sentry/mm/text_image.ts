@@ -17,6 +17,7 @@ import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import { SYS_fcntl } from "../../platform/abi/amd64/syscalls.ts";
 import { patchSite, TRAMPOLINE_SIZE } from "../../platform/arch/amd64/patch.ts";
 import { native } from "../../platform/host/ffi.ts";
+import { settleFileFd } from "../../platform/host/file_fds.ts";
 import {
   closeFd,
   descriptorLimit,
@@ -165,6 +166,7 @@ export class ImageCache {
   #make(size: number, hostFd: number, hostOffset: number, delta: number): TextImage | null {
     let fd = memfdCreate("dvisor-text", MFD_ALLOW_SEALING | MFD_EXEC);
     if (fd < 0) fd = memfdCreate("dvisor-text", MFD_ALLOW_SEALING);
+    fd = settleFileFd(fd);
     if (fd < 0) return null;
     const total = size + TRAMPOLINE_SPACE;
     const bytes = ftruncate(fd, total) < 0 ? -1 : mapShared(fd, 0, total);

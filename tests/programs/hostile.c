@@ -18,12 +18,15 @@
  *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
  *   hostile hoard              takes none of the descriptors that it is sent to map
  *   hostile files              maps many files of its own
+ *   hostile open               has many files open in many processes, and looks at many directories
  *   hostile texts              maps many parts of a file as code
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
  *   hostile look NAME          says whether NAME finds it
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -417,11 +420,25 @@ static __attribute__((noreturn)) void take_nothing(void) {
   for (;;) pause();
 }
 
+static int skipped; /* Files that others have open. */
+
+static int open_entry(const char *path, const struct stat *unused, int type, struct FTW *where) {
+  (void)unused, (void)where;
+  if (type != FTW_F && type != FTW_D) return 0;
+  if (--skipped >= 0) return 0;
+  return open(path, O_RDONLY | O_NONBLOCK) < 0 && errno != EACCES;
+}
+
+static __attribute__((noreturn)) void open_all(void) {
+  nftw("/usr", open_entry, 10, FTW_PHYS);
+  for (;;) pause();
+}
+
 /* While many do the deed, others run programs. */
 static int amid(int count, void (*deed)(void)) {
   pid_t children[count];
   int strange = 0;
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < count; i++, skipped += 200)
     if ((children[i] = fork()) == 0) deed();
   nanosleep(&(struct timespec){1, 0}, NULL);
   for (int i = 0; i < 5; i++) {
@@ -502,6 +519,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "read-only") == 0) return read_only();
   else if (strcmp(mode, "flood") == 0) return amid(6, send_descriptors);
   else if (strcmp(mode, "hoard") == 0) return amid(100, take_nothing);
+  else if (strcmp(mode, "open") == 0) return amid(3, open_all);
   else if (strcmp(mode, "files") == 0) files();
   else if (strcmp(mode, "texts") == 0) texts();
   else if (strcmp(mode, "unmade") == 0) unmade();

@@ -19,6 +19,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../../../platform/abi/stat.ts";
+import { settleFileFd } from "../../../platform/host/file_fds.ts";
 import {
   hostFchmodat,
   hostFstatx,
@@ -74,8 +75,8 @@ export class GoferDirectory extends GoferInode implements FdHolder {
     return fd;
   }
 
-  mayCloseFds(): boolean {
-    return this.opens === 0;
+  mayCloseFds(evenOpen: boolean): boolean {
+    return this.opens === 0 || (evenOpen && this.fs.reopens);
   }
   closeFds(): void {
     if (this === this.fs.root || this.#fd < 0) return;
@@ -196,7 +197,9 @@ export class GoferDirectory extends GoferInode implements FdHolder {
     const dirFd = this.#writableFd();
     if (dirFd < 0) return dirFd;
     const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
-    const fd = hostOpenat2(dirFd, name, flags, mode & 0o7777, RESOLVE);
+    const made = hostOpenat2(dirFd, name, flags, mode & 0o7777, RESOLVE);
+    const fd = settleFileFd(made);
+    if (fd < 0 && made >= 0) hostUnlinkat(dirFd, name, false);
     if (fd < 0) return fd;
     this.#entriesChanged();
     return this.#createdFile(fd, name, mode, creds);
@@ -206,7 +209,7 @@ export class GoferDirectory extends GoferInode implements FdHolder {
     const dirFd = this.#writableFd();
     if (dirFd < 0) return dirFd;
     const flags = O_TMPFILE | O_RDWR | (linkable ? 0 : O_EXCL);
-    const fd = hostOpenat2(dirFd, ".", flags, mode & 0o7777, RESOLVE);
+    const fd = settleFileFd(hostOpenat2(dirFd, ".", flags, mode & 0o7777, RESOLVE));
     return fd < 0 ? fd : this.#createdFile(fd, "", mode, creds);
   }
 

@@ -53,9 +53,15 @@ export class GoferFile extends FileDescriptionImpl {
     const { inode } = this;
     const client = inode.fs.client!;
     inode.opened(); // Its fds stay until the end.
+    inode.reads++;
     try {
       const file = await inode.goferNumber();
-      if (file < 0) return done > 0 ? done : file;
+      if (file < 0) {
+        // It takes no more of them: better that everybody waits than that nobody reads.
+        const fd = inode.readFd();
+        const n = fd < 0 ? fd : dst.readHost(fd, dst.remaining, offset, 0);
+        return n >= 0 ? done + n : done > 0 ? done : n;
+      }
       while (dst.remaining > 0) {
         const data = await client.pread(file, offset, dst.remaining);
         if (typeof data === "number") return done > 0 ? done : data;
@@ -68,6 +74,7 @@ export class GoferFile extends FileDescriptionImpl {
       }
       return done;
     } finally {
+      inode.reads--;
       inode.closed();
     }
   }
@@ -115,7 +122,9 @@ export class GoferFile extends FileDescriptionImpl {
     try {
       // Either fd will do; a file never written through here is synced through its reading one.
       const file = await inode.goferNumber();
-      return file < 0 ? file : await inode.fs.client!.fsync(file, dataOnly);
+      if (file >= 0) return await inode.fs.client!.fsync(file, dataOnly);
+      const fd = inode.readFd();
+      return fd < 0 ? fd : hostFsync(fd, dataOnly);
     } finally {
       inode.closed();
     }

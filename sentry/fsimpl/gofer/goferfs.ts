@@ -10,6 +10,7 @@ import {
   statfsView,
   statxWords,
 } from "../../../platform/host/files.ts";
+import { SPARE_FDS } from "../../../platform/host/file_fds.ts";
 import { closeFd } from "../../../platform/host/host.ts";
 import { getI64 } from "../../../platform/abi/bytes.ts";
 import { EROFS } from "../../../platform/abi/errno.ts";
@@ -50,6 +51,7 @@ export interface GoferFsOptions {
   client?: GoferClient;
   dirFdLimit?: number;
   fileFdLimit?: number;
+  openFdLimit?: number;
   contentLimitBytes?: number;
 }
 
@@ -58,6 +60,10 @@ const DEVICE_STRIDE = 2 ** 40;
 /** Most devices with a base; numbers of later ones, and large ones, are mapped one by one. */
 const MAX_BASES = 1024;
 const MAPPED_BASE = DEVICE_STRIDE * MAX_BASES;
+
+function fdCache(limit: number, openLimit = SPARE_FDS): FdCache {
+  return new FdCache(Math.min(limit, openLimit), openLimit);
+}
 
 export class GoferFs implements Filesystem {
   readonly typeName = "9p"; // What gVisor shows; programs know it as a remote file system.
@@ -69,6 +75,8 @@ export class GoferFs implements Filesystem {
   readonly revalidates: boolean;
   readonly exclusive: boolean;
   readonly readonly: boolean;
+  /** What is open may be closed on the host and opened again, since its name stays. */
+  readonly reopens: boolean;
   readonly client: GoferClient | null;
   readonly #unmappedId: number;
   readonly #unmappedGroup: number;
@@ -91,8 +99,9 @@ export class GoferFs implements Filesystem {
     this.client = options.client ?? null;
     this.#unmappedId = options.unmappedId ?? -1;
     this.#unmappedGroup = options.unmappedGroup ?? -1;
-    this.dirFds = new FdCache(options.dirFdLimit ?? 2048);
-    this.fileFds = new FdCache(options.fileFdLimit ?? 1024);
+    this.reopens = options.exclusive && options.readonly;
+    this.dirFds = fdCache(options.dirFdLimit ?? 2048, options.openFdLimit);
+    this.fileFds = fdCache(options.fileFdLimit ?? 1024, options.openFdLimit);
     this.contents = new ContentCache(options.contentLimitBytes ?? 16 << 20);
     this.rootFd = options.rootFd;
     if (!options.readonly) hostUmask(0); // The guest's own has been applied already.
@@ -210,8 +219,8 @@ export class GoferFs implements Filesystem {
 
   /** Closes every fd; open files of it must be gone. */
   release(): void {
-    this.dirFds.clear(true);
-    this.fileFds.clear(true);
+    this.dirFds.clear();
+    this.fileFds.clear();
     this.contents.clear();
     this.inodes.clear();
     closeFd(this.rootFd);

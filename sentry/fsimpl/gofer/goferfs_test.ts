@@ -8,6 +8,7 @@ import {
   ENOTEMPTY,
   EOPNOTSUPP,
   EROFS,
+  ESTALE,
 } from "../../../platform/abi/errno.ts";
 import { O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../platform/abi/fcntl.ts";
 import { ACL_TYPE_ACCESS, ACL_TYPE_DEFAULT } from "../../../platform/abi/posix_acl.ts";
@@ -274,6 +275,28 @@ Deno.test("host fds of closed files and unused directories are bounded", () => {
       }
     }
     assert(fs.fileFds.size <= 8 && fs.dirFds.size <= 4);
+  });
+});
+
+Deno.test("host fds of open files and directories are bounded where names stay", () => {
+  withFs({ readonly: true, openFdLimit: 16 }, (fs, dir) => {
+    for (let i = 0; i < 50; i++) {
+      Deno.mkdirSync(`${dir}/d${i}`);
+      Deno.writeTextFileSync(`${dir}/d${i}/f`, `${i}`);
+    }
+    const files: FileDescription[] = [];
+    for (let i = 0; i < 50; i++) {
+      files.push(open(find(fs, `d${i}/f`), O_RDONLY));
+      files.push(open(find(fs, `d${i}`), O_RDONLY | O_DIRECTORY));
+    }
+    assert(fs.fileFds.size <= 16 && fs.dirFds.size <= 16);
+    for (let i = 0; i < 50; i++) assertEquals(read(files[2 * i], 0, 10), `${i}`);
+    // The host keeps no name after all.
+    Deno.removeSync(`${dir}/d0/f`);
+    Deno.writeTextFileSync(`${dir}/d0/f`, "another");
+    const n = files[0].impl.read(files[0], new KernelDst(new Uint8Array(9)), 0);
+    assertEquals(n, -ESTALE);
+    for (const file of files) file.impl.release(file);
   });
 });
 

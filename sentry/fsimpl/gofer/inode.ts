@@ -19,6 +19,7 @@ import {
 } from "../../../platform/abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from "../../../platform/abi/stat.ts";
 import { makedev } from "../../../platform/abi/sysmacros.ts";
+import { settleFileFd } from "../../../platform/host/file_fds.ts";
 import {
   hostFchmodat,
   hostFchownat,
@@ -190,7 +191,9 @@ export class GoferInode extends Inode {
     const { parent } = this;
     if (parent === null) return -ESTALE;
     const dirFd = parent.dirFd();
-    return dirFd < 0 ? dirFd : hostOpenat2(dirFd, this.name, flags, 0, RESOLVE);
+    if (dirFd < 0) return dirFd;
+    const fd = hostOpenat2(dirFd, this.name, flags, 0, RESOLVE);
+    return this.fs.reopens ? fd : settleFileFd(fd);
   }
 
   /** Some open fd of this very file, or -1. */

@@ -44,6 +44,8 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
   content: Uint8Array | null = null;
   contentUsed = false;
   #smallReads = 0;
+  /** Reads by the Gofer that are under way. */
+  reads = 0;
   /** One for all open files: it has no state of its own. */
   #file: GoferFile | null = null;
 
@@ -93,10 +95,10 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
     return fd;
   }
 
-  /** Opens it; what has become another file (shared mode) is not kept. */
+  /** Opens it; what has become another file (shared mode, or since a guest has opened it) is not kept. */
   #open(access: number): number {
     const fd = this.openSelf(access | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 || this.fs.exclusive) return fd;
+    if (fd < 0 || (this.fs.exclusive && this.opens === 0)) return fd;
     const err = hostFstatx(fd);
     if (err === 0 && this.isInStatx()) return fd;
     closeFd(fd);
@@ -123,8 +125,8 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
     return this.#goferNumber;
   }
 
-  mayCloseFds(): boolean {
-    return this.opens === 0;
+  mayCloseFds(evenOpen: boolean): boolean {
+    return this.opens === 0 || (evenOpen && this.fs.reopens && this.reads === 0);
   }
   closeFds(): void {
     if (this === this.fs.root) return;
