@@ -95,6 +95,12 @@ for (const { platform, command } of sandboxed()) {
     const expected = platform === "systrap" ? "its heart beats\n" : "it has no heart\n";
     assertEquals({ stdout, stderr, code }, { stdout: expected, stderr: "", code: 0 });
   });
+
+  Deno.test(`${platform}: so is one that rests at first, though nothing else happens`, async () => {
+    const { stdout, stderr, code } = await run([...command, hostile, "sleeper"]);
+    const expected = platform === "systrap" ? "its heart beat\n" : "it has no heart\n";
+    assertEquals({ stdout, stderr, code }, { stdout: expected, stderr: "", code: 0 });
+  });
 }
 
 for (const { platform, command } of sandboxed()) {

@@ -80,6 +80,8 @@ const KEPT_MAX = 4;
 const ZYGOTE_TIMEOUT_MS = 10_000;
 /** A process that is to end or to be emptied is ended from outside if it has not done so by then. */
 const DUE_NS = 1e9;
+/** Each look at one that is to end or is kept costs host calls, and every execve reaps. */
+const OVERDUE_EVERY_NS = 5e7;
 
 const FUTEX2_CALLS = [SYS_futex_wake, SYS_futex_wait, SYS_futex_requeue];
 
@@ -107,6 +109,8 @@ export class SystrapPlatform implements Platform {
   #spareError = -EAGAIN;
   #status = new Int32Array(2);
   #sinceReap = 0;
+  /** When endOverdue is to look again. */
+  #overdueAgainMonoNs = 0;
   #local = new Uint8Array(512);
   answers: AnswerTable | null = null;
 
@@ -329,7 +333,8 @@ export class SystrapPlatform implements Platform {
       // Nothing to serve: the time for chores.
       if (this.#spares.length < SPARE_MIN) this.#startSpare();
       if (++this.#sinceReap >= REAP_AFTER_WAITS) this.#reap();
-      if ((timeoutNs < 0 || timeoutNs > LOOK_NS) && this.#isWatchful) timeoutNs = LOOK_NS;
+      const watchNs = this.#watchNs();
+      if (watchNs >= 0 && (timeoutNs < 0 || timeoutNs > watchNs)) timeoutNs = watchNs;
       if (this.#lost.length > 0) return this.#takeLost();
       handle = native.dv_wait(timeoutNs);
       if (handle < 0) this.#reap(); // A death rings the bell when it has been quiet for long.
@@ -366,6 +371,8 @@ export class SystrapPlatform implements Platform {
   /** Guests that their stubs do not get to end. */
   #endOverdue(): void {
     const now = monoNs();
+    if (now < this.#overdueAgainMonoNs) return;
+    this.#overdueAgainMonoNs = now + OVERDUE_EVERY_NS;
     for (const space of this.#dying) if (space.dueMonoNs < now) space.kill();
     for (const ctx of this.#kept.slice()) {
       const { isDone, addressSpace } = ctx;
@@ -379,10 +386,15 @@ export class SystrapPlatform implements Platform {
     }
   }
 
-  /** Whether something must be looked after though nobody asks. */
-  get #isWatchful(): boolean {
-    return this.strays.isOn || this.#dying.size > 0 ||
-      this.#kept.some((ctx) => !ctx.isDone || !ctx.rest.isSeen);
+  /** After how long something must be looked after though nobody asks; -1: not at all. */
+  #watchNs(): number {
+    if (this.strays.isOn || this.#dying.size > 0) return LOOK_NS;
+    let least = -1;
+    for (const ctx of this.#kept) {
+      const ns = ctx.isDone ? ctx.rest.waitNs : LOOK_NS;
+      if (least < 0 || ns < least) least = ns;
+    }
+    return least;
   }
 
   #reap(): void {

@@ -13,6 +13,7 @@
  *   hostile stray              makes a process of its own of a fork that the Sentry has ordered
  *   hostile undead             runs on after its end
  *   hostile emptied            says that its process is empty, and runs on
+ *   hostile sleeper            says that its process is empty, and runs on after a while
  *   hostile read-only          writes through a mapping of a file that it may only read
  *   hostile unmade             says that a fork has failed whose child has come and gone
  *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
@@ -251,6 +252,7 @@ static void answers(char *program) {
 #define EVENT_CALL_FAILED 4
 #define EVENT_FLUSHED 6
 #define REPLY_FLUSH 2
+#define REPLY_PARK 4
 #define FORK_COMMAND 7
 #define COMMANDS 0x280
 #define COMMAND_SIZE 64
@@ -312,6 +314,43 @@ static __attribute__((noreturn)) void run_on(uint32_t flags) {
     }
 }
 
+/* A host call from the stub's code, which its filter takes for the stub's. */
+static long call_as_stub(long number, long a, long b, long c, long d) {
+  uintptr_t call = stub_call();
+  register long r10 __asm__("r10") = d, r8 __asm__("r8") = 0;
+  __asm__ volatile("call *%[call]"
+                   : "+a"(number)
+                   : [call] "r"(call), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                   : "rcx", "r11", "memory");
+  return number;
+}
+
+static long now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Is at rest until the Sentry has looked at it, and then notes when its heart beats. */
+static __attribute__((noreturn)) void sleep_first(void) {
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
+  struct timespec look = {0, 700000000};
+  uint32_t never = 0;
+  if (stub_call() == 0) _exit(0);
+  regs[0] = regs[20] = slot[8] = SYS_exit_group;
+  slot[2] = EVENT_SYSCALL;
+  __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  for (int is_last = 0; !is_last;) {
+    while (__atomic_load_n(slot, __ATOMIC_SEQ_CST) != STATE_REPLY) continue;
+    is_last = slot[3] & REPLY_PARK;
+    slot[2] = EVENT_FLUSHED;
+    __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  }
+  call_as_stub(SYS_futex, (long)&never, 0 /* FUTEX_WAIT */, 0, (long)&look);
+  for (;;) *beats = now_ms();
+}
+
 static __attribute__((noreturn)) void make_undead(void) { run_on(0); }
 static __attribute__((noreturn)) void make_emptied(void) { run_on(~REPLY_FLUSH); }
 
@@ -336,14 +375,16 @@ static int outlive(void (*deed)(void)) {
   return 200;
 }
 
-/* A host call from the stub's code, which its filter takes for the stub's. */
-static long call_as_stub(long number, long a, long b, long c) {
-  register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
-  __asm__ volatile("call *%[call]"
-                   : "+a"(number)
-                   : [call] "r"(stub_call()), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
-                   : "rcx", "r11", "memory");
-  return number;
+/* Nothing happens in the sandbox meanwhile. */
+static int outlive_idle(void (*deed)(void)) {
+  beats = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t pid = fork();
+  if (pid == 0) deed();
+  waitpid(pid, NULL, 0);
+  nanosleep(&(struct timespec){3, 0}, NULL);
+  if (*beats == 0) return puts("it has no heart") < 0;
+  puts("its heart beat");
+  return now_ms() - *beats > 500 ? 0 : 200;
 }
 
 /* Publishes an event of the first slot, and waits until it is answered. */
@@ -352,7 +393,7 @@ static void publish(uint32_t event) {
   slot[2] = event;
   __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
   while (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == STATE_SENTRY)
-    call_as_stub(SYS_futex, SHARED + SHARED_SLEEPING, 1 /* FUTEX_WAKE */, 1);
+    call_as_stub(SYS_futex, SHARED + SHARED_SLEEPING, 1 /* FUTEX_WAKE */, 1, 0);
 }
 
 /* In a child of another user: reads what root has written, and writes. */
@@ -361,7 +402,7 @@ static __attribute__((noreturn)) void write_mapped(const char *path, int flags) 
   if (syscall(SYS_setresuid, 1234, 1234, 1234) != 0) _exit(1);
   char *at = mmap(NULL, 4096, PROT_READ, flags, fd, 0);
   if (at == MAP_FAILED) _exit(2);
-  if (stub_call() != 0) call_as_stub(SYS_mprotect, (long)at, 4096, PROT_READ | PROT_WRITE);
+  if (stub_call() != 0) call_as_stub(SYS_mprotect, (long)at, 4096, PROT_READ | PROT_WRITE, 0);
   if (sigsetjmp(escape, 1) == 0) *(volatile char *)at = 'X';
   _exit(0);
 }
@@ -400,7 +441,7 @@ static __attribute__((noreturn)) void send_descriptors(void) {
   control.head = (struct cmsghdr){CMSG_LEN(AT_ONCE * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
   for (int i = 0; i < AT_ONCE; i++) ((int *)CMSG_DATA(&control.head))[i] = SOCKET;
   if (stub_call() != 0)
-    while (call_as_stub(SYS_sendmsg, SOCKET, (long)&message, MSG_DONTWAIT) >= 0) continue;
+    while (call_as_stub(SYS_sendmsg, SOCKET, (long)&message, MSG_DONTWAIT, 0) >= 0) continue;
   for (;;) pause();
 }
 
@@ -516,6 +557,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "stray") == 0) return outlive(make_stray);
   else if (strcmp(mode, "undead") == 0) return outlive(make_undead);
   else if (strcmp(mode, "emptied") == 0) return outlive(make_emptied);
+  else if (strcmp(mode, "sleeper") == 0) return outlive_idle(sleep_first);
   else if (strcmp(mode, "read-only") == 0) return read_only();
   else if (strcmp(mode, "flood") == 0) return amid(6, send_descriptors);
   else if (strcmp(mode, "hoard") == 0) return amid(100, take_nothing);
