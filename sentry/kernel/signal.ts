@@ -22,7 +22,7 @@ import {
   stopsByDefault,
   UNBLOCKABLE,
 } from "./signal_actions.ts";
-import { faultSignal, SigInfo } from "./signal_info.ts";
+import { faultSignal, SigInfo, userSignal } from "./signal_info.ts";
 import {
   bitHi,
   bitLo,
@@ -159,6 +159,11 @@ export function sendSignal(
   const chosen = target instanceof ThreadGroup ? choose(tg, signo) : thread;
   if (chosen !== null) complete(tg, chosen, signo);
   return 0;
+}
+
+/** What a thread did brings it a signal, as if it had sent that itself (Linux: send_sig to current). */
+export function raiseSignal(t: Task, signo: number): void {
+  sendSignal(t, userSignal(signo, SI_USER, t.tg.pid, t.creds.ruid));
 }
 
 /** sendSignal of the kernel to a process, for the CPU time that one of its threads has used just now. */

@@ -22,18 +22,19 @@ import { SYNC_FILE_RANGE_WRITE } from "../../platform/abi/fcntl.ts";
 import { FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../platform/abi/fs.ts";
 import { FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_ZERO_RANGE } from "../../platform/abi/fs.ts";
-import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
+import { FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { OFFSET_END } from "../../platform/abi/limits.ts";
-import { RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
-import { isFixed, removePrivileges, truncateFile, truncatePath } from "../vfs/namei.ts";
+import { exceedsLimit, isFixed, removePrivileges } from "../vfs/namei.ts";
+import { truncateFile, truncatePath } from "../vfs/namei.ts";
 import { withLeaseBreak } from "./lease.ts";
 import { fileArg, walkArg } from "./path_args.ts";
-import { fileTooBig, settle } from "./rw.ts";
+import { settle } from "./rw.ts";
+import { resized, sizeLimit } from "./size_limit.ts";
 
 /** truncate(2). */
 export function truncate(t: Task, args: SyscallArguments): SyscallReturn {
@@ -46,9 +47,7 @@ export function truncate(t: Task, args: SyscallArguments): SyscallReturn {
 function doTruncate(t: Task, pathAddr: number, size: number): number {
   const p = walkArg(t, AT_FDCWD, pathAddr, 0);
   if (typeof p === "number") return p;
-  const limit = t.tg.limits.cur[RLIMIT_FSIZE];
-  const err = truncatePath(t.creds, p, size, limit);
-  return err === -EFBIG && size > limit ? fileTooBig(t) : err;
+  return resized(t, size, truncatePath(t.creds, p, size, sizeLimit(t)));
 }
 
 /** ftruncate(2). */
@@ -58,13 +57,7 @@ export function ftruncate(t: Task, args: SyscallArguments): SyscallReturn {
   const file = fileArg(t, args.i32(0));
   if (typeof file === "number") return file;
   if (!file.writable || (file.inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
-  const appends = (file.inode.flags & FS_APPEND_FL) !== 0; // That comes first.
-  if (!appends && exceedsLimit(t, file.inode.size, size)) return fileTooBig(t);
-  return truncateFile(t.creds, file, size);
-}
-
-function exceedsLimit(t: Task, oldSize: number, size: number): boolean {
-  return size > oldSize && size > t.tg.limits.cur[RLIMIT_FSIZE];
+  return resized(t, size, truncateFile(t.creds, file, size, sizeLimit(t)));
 }
 
 /** fallocate(2). */
@@ -79,8 +72,8 @@ export function fallocate(t: Task, args: SyscallArguments): SyscallReturn {
   if (err < 0) return err;
   const end = offset + length;
   if (end > Number.MAX_SAFE_INTEGER) return -EFBIG;
-  if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && exceedsLimit(t, file.inode.size, end)) {
-    return fileTooBig(t);
+  if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && exceedsLimit(file.inode, end, sizeLimit(t))) {
+    return resized(t, end, -EFBIG);
   }
   const cleared = removePrivileges(t.creds, file);
   return cleared < 0 ? cleared : file.impl.allocate(file, mode, offset, length);

@@ -8,18 +8,17 @@ import {
 import { SYS_pwrite64, SYS_pwritev, SYS_pwritev2 } from "../../platform/abi/amd64/syscalls.ts";
 import { SYS_read, SYS_readv, SYS_write, SYS_writev } from "../../platform/abi/amd64/syscalls.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
-import { EAGAIN, EBADF, EFAULT, EFBIG, EINTR, EINVAL, EISDIR } from "../../platform/abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EISDIR } from "../../platform/abi/errno.ts";
 import { EOPNOTSUPP, EPIPE, ERESTARTSYS, ESPIPE } from "../../platform/abi/errno.ts";
 import { O_APPEND, O_PATH } from "../../platform/abi/fcntl.ts";
 import { IOV_MAX, MAX_RW_COUNT, OFFSET_END, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../platform/abi/resource.ts";
-import { SI_USER, SIGPIPE, SIGXFSZ } from "../../platform/abi/signal.ts";
+import { SIGPIPE } from "../../platform/abi/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { IOVEC_SIZE, RWF_APPEND, RWF_DONTCACHE, RWF_DSYNC } from "../../platform/abi/uio.ts";
 import { RWF_HIPRI, RWF_NOAPPEND, RWF_NOWAIT, RWF_SYNC } from "../../platform/abi/uio.ts";
 import { BLOCK_INTERRUPTED, BLOCK_READY } from "../kernel/block.ts";
-import { sendSignal } from "../kernel/signal.ts";
-import { userSignal } from "../kernel/signal_info.ts";
+import { raiseSignal } from "../kernel/signal.ts";
 import {
   FULL,
   type SyscallArguments,
@@ -31,6 +30,7 @@ import type { UserDst, UserSrc } from "../mm/usermem.ts";
 import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
 import { hasPrivileges, removePrivileges } from "../vfs/namei.ts";
 import { isLong, readInPieces, writeInPieces } from "./long_rw.ts";
+import { limitWrite } from "./size_limit.ts";
 
 const READ_EVENTS = EPOLLIN | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
@@ -318,12 +318,12 @@ export function doWrite(
 ): SyscallReturn {
   const mode = file.inode.mode;
   if ((mode & S_IFMT) === S_IFREG) {
-    if (hasPrivileges(file.inode) && src.remaining > 0) {
-      const err = removePrivileges(t.creds, file);
-      if (err < 0) return err;
-    }
     if (t.tg.limits.cur[RLIMIT_FSIZE] !== RLIM_INFINITY) {
       const err = limitFileSize(t, file, src, offset, rwf);
+      if (err < 0) return err;
+    }
+    if (hasPrivileges(file.inode) && src.remaining > 0) {
+      const err = removePrivileges(t.creds, file);
       if (err < 0) return err;
     }
   }
@@ -410,9 +410,7 @@ function notReady(why: number, limitNs: number): number {
 }
 
 function brokenPipe(t: Task, file: FileDescription): number {
-  if (file.impl.raisesSigpipe) {
-    sendSignal(t, userSignal(SIGPIPE, SI_USER, t.tg.pid, t.creds.ruid));
-  }
+  if (file.impl.raisesSigpipe) raiseSignal(t, SIGPIPE);
   return -EPIPE;
 }
 
@@ -432,16 +430,10 @@ function limitFileSize(
 ): number {
   if (src.remaining === 0) return 0;
   const at = appends(file, rwf) ? file.inode.size : offset === AT_OFFSET ? file.offset : offset;
-  const limit = t.tg.limits.cur[RLIMIT_FSIZE];
-  if (at >= limit) return fileTooBig(t);
-  src.limit(limit - at);
+  const n = limitWrite(t, file, at, src.remaining);
+  if (n < 0) return n;
+  src.limit(n);
   return 0;
-}
-
-/** -EFBIG, with the signal that RLIMIT_FSIZE brings. */
-export function fileTooBig(t: Task): number {
-  sendSignal(t, userSignal(SIGXFSZ, SI_USER, t.tg.pid, t.creds.ruid));
-  return -EFBIG;
 }
 
 export const rows: readonly SyscallRow[] = [

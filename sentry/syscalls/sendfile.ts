@@ -13,6 +13,7 @@ import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { pollable } from "./poll.ts";
 import { passesEnd } from "./rw.ts";
+import { limitWrite } from "./size_limit.ts";
 import { copyInOffset, FileTransfer, isSpliceable, runTransfer } from "./transfer.ts";
 
 export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
@@ -30,7 +31,7 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   const count = Math.min(args.addr(3), MAX_RW_COUNT);
   if (count === 0) return 0;
   if ((input.inode.mode & S_IFMT) === S_IFDIR || !isSpliceable(input)) return -EINVAL;
-  const x = new FileTransfer(t.creds, input, offset, output, -1, count);
+  const x = new FileTransfer(t, input, offset, output, -1, count);
   return runTransfer(t, x, (n) => {
     t.io.countCopy(n);
     if (offset < 0) return n;
@@ -52,12 +53,14 @@ export function copyFileRange(t: Task, args: SyscallArguments): SyscallReturn {
   const start = inOffset < 0 ? input.offset : inOffset;
   const target = outOffset < 0 ? output.offset : outOffset;
   if (input.inode.fs.revalidates) input.inode.refresh();
-  const count = Math.min(args.addr(4), MAX_RW_COUNT, Math.max(0, input.inode.size - start));
+  const wanted = Math.min(args.addr(4), MAX_RW_COUNT, Math.max(0, input.inode.size - start));
+  const count = limitWrite(t, output, target, wanted);
+  if (count < 0) return count;
   if (input.inode === output.inode && start < target + count && target < start + count) {
     return -EINVAL;
   }
   if (count === 0) return 0;
-  const x = new FileTransfer(t.creds, input, inOffset, output, outOffset, count);
+  const x = new FileTransfer(t, input, inOffset, output, outOffset, count);
   return runTransfer(t, x, (n) => {
     t.io.countCopy(n);
     if (inOffset >= 0 && t.copyOutI64(inAddr, x.inOffset) < 0) return -EFAULT;

@@ -22,8 +22,7 @@ import {
   MSGHDR_SIZE,
   SOCKADDR_STORAGE_SIZE,
 } from "../../platform/abi/socket.ts";
-import { sendSignal } from "../kernel/signal.ts";
-import { userSignal } from "../kernel/signal_info.ts";
+import { raiseSignal } from "../kernel/signal.ts";
 import {
   FULL,
   type SyscallArguments,
@@ -159,13 +158,8 @@ function finishSend(
   n: number,
 ): number {
   msg.rights?.release();
-  if (n === -EPIPE && impl.isStream && (flags & MSG_NOSIGNAL) === 0) raiseSigpipe(t);
+  if (n === -EPIPE && impl.isStream && (flags & MSG_NOSIGNAL) === 0) raiseSignal(t, SIGPIPE);
   return n;
-}
-
-/** As Linux's send_sig(SIGPIPE, current, 0): to the thread, as if it had sent it itself. */
-export function raiseSigpipe(t: Task): void {
-  sendSignal(t, userSignal(SIGPIPE, 0, t.tg.pid, t.creds.ruid), true);
 }
 
 async function blockSend(

@@ -3,6 +3,7 @@ import { EAGAIN, EBADF, EFAULT, EINVAL, EPIPE, ESPIPE } from "../../platform/abi
 import { EPOLLIN, EPOLLOUT } from "../../platform/abi/epoll.ts";
 import { O_APPEND } from "../../platform/abi/fcntl.ts";
 import { IOV_MAX, MAX_RW_COUNT, PAGE_SIZE } from "../../platform/abi/limits.ts";
+import { SIGPIPE } from "../../platform/abi/signal.ts";
 import {
   SPLICE_F_GIFT,
   SPLICE_F_MORE,
@@ -16,15 +17,14 @@ import {
   type SyscallReturn,
   type SyscallRow,
 } from "../kernel/syscall.ts";
+import { raiseSignal } from "../kernel/signal.ts";
 import type { Task } from "../kernel/task.ts";
-import type { Credentials } from "../auth/credentials.ts";
 import { userDstIov, userSrcIov } from "../mm/usermem.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { IoDst, IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { pollable } from "./poll.ts";
-import { raiseSigpipe } from "./socket_message.ts";
 import { copyInOffset, isSpliceable, runTransfer, type Transfer, writeMoved } from "./transfer.ts";
 
 const KNOWN = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
@@ -80,7 +80,7 @@ class PipeToPipe extends PipeTransfer {
 class PipeToFile extends PipeTransfer {
   readonly oneStep = false;
   constructor(
-    readonly creds: Credentials,
+    readonly t: Task,
     readonly from: Pipe,
     readonly input: FileDescription,
     readonly output: FileDescription,
@@ -98,8 +98,7 @@ class PipeToFile extends PipeTransfer {
     const want = Math.min(this.count - this.total, from.used, CHUNK);
     const buf = new Uint8Array(want);
     const got = from.peek(new KernelDst(buf), want);
-    const offset = this.outOffset < 0 ? output.ownOffset : this.outOffset;
-    const put = writeMoved(this.creds, output, new KernelSrc(buf, 0, got), offset);
+    const put = writeMoved(this.t, output, buf, got, this.outOffset);
     if (typeof put === "number") {
       if (put > 0) from.consume(put);
       return this.#moved(put);
@@ -187,7 +186,7 @@ export function splice(t: Task, args: SyscallArguments): SyscallReturn {
   if (from !== null) {
     if (outOffset >= 0 && !output.impl.seekable) return -EINVAL;
     if ((output.flags & O_APPEND) !== 0) return -EINVAL;
-    const x = new PipeToFile(t.creds, from, input, output, outOffset, count, nonblocking);
+    const x = new PipeToFile(t, from, input, output, outOffset, count, nonblocking);
     return runTransfer(t, x, (n) => putOffset(t, outAddr, x.outOffset, n));
   }
   if (to !== null) {
@@ -203,7 +202,7 @@ export function splice(t: Task, args: SyscallArguments): SyscallReturn {
 /** What is wrong with the pipe comes before what cannot be spliced. */
 function refuseInput(t: Task, to: Pipe, nonblocking: boolean): number {
   if (to.readers === 0) {
-    raiseSigpipe(t);
+    raiseSignal(t, SIGPIPE);
     return -EPIPE;
   }
   return to.full && nonblocking ? -EAGAIN : -EINVAL;

@@ -2,19 +2,19 @@
 import { getI64 } from "../../platform/abi/bytes.ts";
 import { EAGAIN, EFAULT, EINVAL, EPIPE, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platform/abi/epoll.ts";
-import type { Credentials } from "../auth/credentials.ts";
+import { SIGPIPE } from "../../platform/abi/signal.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
+import { raiseSignal } from "../kernel/signal.ts";
 import type { SyscallReturn } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { Turn } from "../kernel/turn.ts";
 import { isUntyped } from "../vfs/anon.ts";
 import type { FileDescription } from "../vfs/file.ts";
-import type { IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import "../vfs/kernel_io_host.ts";
 import { removePrivileges } from "../vfs/namei.ts";
 import type { WaitQueue } from "../wait/queue.ts";
-import { raiseSigpipe } from "./socket_message.ts";
+import { limitWrite } from "./size_limit.ts";
 
 const CHUNK = 65536;
 
@@ -53,7 +53,7 @@ function isOver(x: Transfer, n: number): boolean {
 }
 
 function end(t: Task, x: Transfer, n: number, finish: (result: number) => number): number {
-  if (n === -EPIPE && x.total === 0) raiseSigpipe(t);
+  if (n === -EPIPE && x.total === 0) raiseSignal(t, SIGPIPE);
   return finish(x.total > 0 ? x.total : n);
 }
 
@@ -87,16 +87,26 @@ export function isSpliceable(file: FileDescription): boolean {
   return file.impl.splices && !isUntyped(file.inode);
 }
 
-/** Writes what came from another file: as a write(2), it takes set-id bits and file capabilities away. */
+/**
+ * Writes `length` bytes of `buf` that came from another file, at `offset` or below 0 at the file's own. As a write(2),
+ * it heeds RLIMIT_FSIZE, and takes set-id bits and file capabilities away.
+ */
 export function writeMoved(
-  creds: Credentials,
+  t: Task,
   output: FileDescription,
-  src: IoSrc,
+  buf: Uint8Array,
+  length: number,
   offset: number,
 ): number | Promise<number> {
-  const err = removePrivileges(creds, output);
+  const n = limitWrite(t, output, offset < 0 ? output.offset : offset, length);
+  if (n < 0) return n;
+  const err = removePrivileges(t.creds, output);
   if (err < 0) return err;
-  return output.impl.write(output, src, offset);
+  return output.impl.write(
+    output,
+    new KernelSrc(buf, 0, n),
+    offset < 0 ? output.ownOffset : offset,
+  );
 }
 
 /** From a seekable file to any file. Offsets below 0 stand for the files' own positions. */
@@ -108,7 +118,7 @@ export class FileTransfer implements Transfer {
   #writing = false;
 
   constructor(
-    readonly creds: Credentials,
+    readonly t: Task,
     readonly input: FileDescription,
     public inOffset: number,
     readonly output: FileDescription,
@@ -130,9 +140,7 @@ export class FileTransfer implements Transfer {
   #write(n: number): number | Promise<number> {
     if (n <= 0) return n;
     this.#writing = true;
-    const offset = this.outOffset < 0 ? this.output.ownOffset : this.outOffset;
-    const src = new KernelSrc(this.#buf, 0, n);
-    const put = writeMoved(this.creds, this.output, src, offset);
+    const put = writeMoved(this.t, this.output, this.#buf, n, this.outOffset);
     return typeof put === "number" ? this.#moved(put) : put.then((k) => this.#moved(k));
   }
 

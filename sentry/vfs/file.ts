@@ -53,6 +53,10 @@ export abstract class FileDescriptionImpl {
   get isPlaceless(): boolean {
     return false;
   }
+  /** RLIMIT_FSIZE bounds where it is written (Linux: generic_write_checks); not where what is written is no data. */
+  get isSizeLimited(): boolean {
+    return true;
+  }
   /** Notified when readiness may have changed; null when always ready (regular files). */
   get waitQueue(): WaitQueue | null {
     return null;

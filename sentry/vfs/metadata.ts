@@ -148,15 +148,26 @@ export function truncatePath(
   if (inode.writeCount < 0) return -ETXTBSY;
   const blocked = breakLeases(inode, true);
   if (blocked < 0) return blocked;
-  if (size > limit && size > inode.size) return -EFBIG;
+  if (exceedsLimit(inode, size, limit)) return -EFBIG;
   return setSize(creds, inode, size, 0);
 }
 
-/** ftruncate(2) after the checks of the descriptor: privileges go, then `impl.truncate`. */
-export function truncateFile(creds: Credentials, f: FileDescription, size: number): number {
+/** ftruncate(2) after the checks of the descriptor: `limit` is looked at, privileges go, then `impl.truncate`. */
+export function truncateFile(
+  creds: Credentials,
+  f: FileDescription,
+  size: number,
+  limit: number,
+): number {
   if ((f.inode.flags & FS_APPEND_FL) !== 0) return -EPERM;
+  if (exceedsLimit(f.inode, size, limit)) return -EFBIG;
   const err = removePrivileges(creds, f);
   return err < 0 ? err : f.impl.truncate(f, size);
+}
+
+/** Whether a file may not become `size` bytes long (Linux: inode_newsize_ok). */
+export function exceedsLimit(inode: Inode, size: number, limit: number): boolean {
+  return size > limit && size > inode.size;
 }
 
 /** open(2) with O_TRUNC: also an empty file's times change. */

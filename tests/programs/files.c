@@ -250,6 +250,33 @@ TEST(fsize_order, "who may not truncate a file is told so before it is too long"
   OK(seteuid(0));
 }
 
+TEST(fsize_privileges, "a file keeps its set-id bits when RLIMIT_FSIZE forbids what would take them") {
+  SKIP_UNLESS(geteuid() == 0, "needs root");
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0600));
+  OK(fchmod(fd, 06777));
+  struct rlimit limit = {100, RLIM_INFINITY};
+  OK(setrlimit(RLIMIT_FSIZE, &limit));
+  signal(SIGXFSZ, SIG_IGN);
+  OK(seteuid(1000));
+  FAILS(pwrite(fd, "x", 1, 100), EFBIG);
+  FAILS(ftruncate(fd, 101), EFBIG);
+  struct stat st;
+  OK(fstat(fd, &st));
+  EQUAL(st.st_mode & 07777, 06777);
+  OK(seteuid(0));
+}
+
+TEST(fsize_generated, "RLIMIT_FSIZE does not bound what is written to files that the kernel generates") {
+  struct rlimit limit = {0, RLIM_INFINITY};
+  OK(setrlimit(RLIMIT_FSIZE, &limit));
+  int fd = OK(open("/proc/self/comm", O_RDWR));
+  EQUAL(write(fd, "renamed", 7), 7);
+  int memory = OK(open("/proc/self/mem", O_RDWR));
+  static char byte;
+  EQUAL(pwrite(memory, "x", 1, (off_t)&byte), 1);
+  EQUAL(byte, 'x');
+}
+
 TEST(holes, "a hole reads as zeros and lseek finds data") {
   int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
   EQUAL(pwrite(fd, "x", 1, 1 << 20), 1);

@@ -1,6 +1,7 @@
 // Moving data between descriptors: sendfile(2), splice(2), tee(2), copy_file_range(2), vmsplice(2).
 #include "check.h"
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -183,4 +184,47 @@ TEST(splice_refusals, "splice waits for input first, then sees that nobody reads
   int events = OK(eventfd(0, 0));
   FAILS(splice(events, NULL, b[1], NULL, 1, 0), EPIPE);
   FAILS(splice(events, NULL, a[1], NULL, 1, 0), EINVAL);
+}
+
+static volatile sig_atomic_t too_big;
+static void on_sigxfsz(int sig) { (void)sig, too_big++; }
+
+/* What lies below the limit of 100 bytes is moved; the signal comes where more was tried. */
+TEST(size_limit, "sendfile, splice and copy_file_range stop at RLIMIT_FSIZE, with EFBIG and SIGXFSZ from there on") {
+  static char data[300];
+  int from = OK(open("from", O_RDWR | O_CREAT, 0600)), to = OK(open("to", O_RDWR | O_CREAT, 0600));
+  EQUAL(write(from, data, sizeof data), sizeof data);
+  signal(SIGXFSZ, on_sigxfsz);
+  struct rlimit limit = {100, RLIM_INFINITY};
+  OK(setrlimit(RLIMIT_FSIZE, &limit));
+  off_t in = 0;
+  EQUAL(sendfile(to, from, &in, 60), 60);
+  EQUAL(too_big, 0);
+  EQUAL(sendfile(to, from, &in, 60), 40);
+  EQUAL(too_big, 1);
+  EQUAL(in, 100);
+  FAILS(sendfile(to, from, &in, 60), EFBIG);
+  EQUAL(too_big, 2);
+  EQUAL(sendfile(to, from, &in, 0), 0);
+  EQUAL(lseek(to, 0, SEEK_CUR), 100);
+
+  OK(pipe(p));
+  EQUAL(write(p[1], data, 200), 200);
+  loff_t out = 50;
+  EQUAL(splice(p[0], NULL, to, &out, 100, 0), 50);
+  EQUAL(too_big, 3);
+  EQUAL(out, 100);
+  FAILS(splice(p[0], NULL, to, &out, 100, 0), EFBIG);
+  EQUAL(too_big, 4);
+  EQUAL(read(p[0], data, sizeof data), 150);
+
+  in = 0, out = 50;
+  EQUAL(copy_file_range(from, &in, to, &out, 100, 0), 50);
+  EQUAL(too_big, 4); /* It was cut before it began. */
+  FAILS(copy_file_range(from, &in, to, &out, 0, 0), EFBIG);
+  EQUAL(too_big, 5);
+  in = 0, out = 90; /* What is left to be copied does not overlap. */
+  EQUAL(copy_file_range(to, &in, to, &out, 95, 0), 10);
+  in = 0, out = 100;
+  FAILS(copy_file_range(to, &in, to, &out, 95, 0), EFBIG);
 }

@@ -56,6 +56,10 @@ export class TextFile extends FileDescriptionImpl {
   #length = 0;
   #parts: TextParts | null = null;
 
+  override get isSizeLimited(): boolean {
+    return false;
+  }
+
   override read(f: FileDescription, dst: IoDst, offset: number): number {
     if (this.#snapshot === null || offset === 0) {
       const text = (f.inode as KernText).generate(f);

@@ -42,6 +42,9 @@ abstract class MemoryFile extends FileDescriptionImpl {
   protected get isLive(): boolean {
     return this.mm !== null && this.mm.refs > 0;
   }
+  override get isSizeLimited(): boolean {
+    return false;
+  }
   override seek(f: FileDescription, offset: number, whence: number): number {
     const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
     return base < 0 || base + offset < 0 ? -EINVAL : base + offset;
