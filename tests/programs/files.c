@@ -408,6 +408,20 @@ TEST(memfds, "a memfd is sealed against what its seals say") {
   FAILS(memfd_create("x", 0x8000), EINVAL);
 }
 
+TEST(memfd_space, "fallocate of a memfd takes room or makes holes and nothing else, and none behind a sealed end") {
+  int fd = OK(memfd_create("m", MFD_ALLOW_SEALING)), hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  OK(fallocate(fd, 0, 0, 100));
+  FAILS(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 50), EOPNOTSUPP);
+  FAILS(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, 50), EOPNOTSUPP);
+  OK(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
+  OK(fallocate(fd, hole, 0, 5000));
+  OK(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 100));
+  FAILS(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 101), EPERM);
+  FAILS(fallocate(fd, 0, 0, 101), EPERM);
+  OK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+  FAILS(fallocate(fd, hole, 0, 50), EPERM);
+}
+
 TEST(attributes, "extended attributes are set, listed, read and removed") {
   write_file("f", "");
   if (setxattr("f", "user.one", "1", 1, 0) != 0) {

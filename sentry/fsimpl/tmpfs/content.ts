@@ -179,11 +179,11 @@ export class Content {
     return typeof host === "number" ? host : host.allocate(offset, end);
   }
 
-  /** [offset, end) reads as zeros; whole pages are given back when `punch`. */
-  clear(offset: number, end: number, punch: boolean): number {
-    if (this.#host !== null) return this.#host.clear(offset, end, punch);
+  /** [offset, end) reads as zeros; whole pages are given back. */
+  punch(offset: number, end: number): number {
+    if (this.#host !== null) return this.#host.punch(offset, end);
     this.#bytes.fill(0, Math.min(offset, this.#bytes.length), Math.min(end, this.#bytes.length));
-    if (punch) this.#removePages(Math.ceil(offset / PAGE_SIZE), Math.floor(end / PAGE_SIZE));
+    this.#removePages(Math.ceil(offset / PAGE_SIZE), Math.floor(end / PAGE_SIZE));
     return 0;
   }
 

@@ -307,10 +307,10 @@ export class HostContent {
     return 0;
   }
 
-  clear(offset: number, end: number, punch: boolean): number {
+  punch(offset: number, end: number): number {
     const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     const err = hostSyscall(SYS_fallocate, this.fd, mode, offset, end - offset);
-    if (err < 0 || !punch) return Math.min(err, 0);
+    if (err < 0) return err;
     const first = Math.ceil(offset / PAGE_SIZE);
     const last = Math.floor(end / PAGE_SIZE) - 1;
     if (first <= last) this.budget.returnPages(this.#pages.remove(first, last));

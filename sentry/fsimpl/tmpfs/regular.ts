@@ -4,7 +4,6 @@ import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL } from "../../../platform
 import { F_SEAL_SHRINK, F_SEAL_WRITE } from "../../../platform/abi/fcntl.ts";
 import { PROT_WRITE } from "../../../platform/abi/mman.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../platform/abi/fs.ts";
-import { FALLOC_FL_ZERO_RANGE } from "../../../platform/abi/fs.ts";
 import {
   SEEK_CUR,
   SEEK_DATA,
@@ -179,24 +178,21 @@ class TmpfsFileImpl extends FileDescriptionImpl {
     const end = offset + length;
     const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
     const kind = mode & ~FALLOC_FL_KEEP_SIZE;
-    if (kind !== 0 && kind !== FALLOC_FL_PUNCH_HOLE && kind !== FALLOC_FL_ZERO_RANGE) {
-      return -EOPNOTSUPP;
-    }
+    if (kind !== 0 && kind !== FALLOC_FL_PUNCH_HOLE) return -EOPNOTSUPP;
     if (end > TMPFS_FILE_MAX) return -EFBIG;
-    if (kind !== 0 && (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
-    if (kind === FALLOC_FL_PUNCH_HOLE) return this.#clear(offset, end, true);
-    if (!keepsSize && end > inode.size && (inode.seals & F_SEAL_GROW) !== 0) return -EPERM;
+    if (kind === FALLOC_FL_PUNCH_HOLE) return this.#punch(offset, end);
+    if (end > inode.size && (inode.seals & F_SEAL_GROW) !== 0) return -EPERM;
     const err = inode.content.allocate(offset, end);
     if (err < 0) return err;
-    if (kind === FALLOC_FL_ZERO_RANGE) this.#clear(offset, end, false);
     if (!keepsSize && end > inode.size) return inode.resize(end);
     touchModify(inode);
     return 0;
   }
 
-  #clear(offset: number, end: number, punch: boolean): number {
+  #punch(offset: number, end: number): number {
     const { inode } = this;
-    const err = inode.content.clear(offset, end, punch);
+    if ((inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+    const err = inode.content.punch(offset, end);
     if (err === 0) touchModify(inode);
     return err;
   }
