@@ -232,7 +232,8 @@ function canRead(file: FileDescription): boolean {
   return !refuses || (file.inode.mode & S_IFMT) === S_IFDIR;
 }
 
-function canWrite(file: FileDescription): boolean {
+/** Whether writes are more than refused. */
+export function canWrite(file: FileDescription): boolean {
   return file.impl.write !== FileDescriptionImpl.prototype.write;
 }
 

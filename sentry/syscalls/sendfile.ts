@@ -30,7 +30,7 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallReturn {
   if (!input.impl.seekable || (output.flags & O_APPEND) !== 0) return -EINVAL;
   const count = Math.min(args.addr(3), MAX_RW_COUNT);
   if (count === 0) return 0;
-  if ((input.inode.mode & S_IFMT) === S_IFDIR || !isSpliceable(input)) return -EINVAL;
+  if (!isSpliceable(input)) return -EINVAL;
   const x = new FileTransfer(t, input, offset, output, -1, count);
   return runTransfer(t, x, (n) => {
     t.io.countCopy(n);

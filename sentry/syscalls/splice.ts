@@ -25,7 +25,8 @@ import type { IoDst, IoSrc } from "../vfs/io.ts";
 import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import { pollable } from "./poll.ts";
-import { copyInOffset, isSpliceable, runTransfer, type Transfer, writeMoved } from "./transfer.ts";
+import { copyInOffset, isSpliceable, runTransfer, takesMoved } from "./transfer.ts";
+import { type Transfer, writeMoved } from "./transfer.ts";
 
 const KNOWN = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 const CHUNK = 65536;
@@ -185,7 +186,8 @@ export function splice(t: Task, args: SyscallArguments): SyscallReturn {
   }
   if (from !== null) {
     if (outOffset >= 0 && !output.impl.seekable) return -EINVAL;
-    if ((output.flags & O_APPEND) !== 0) return -EINVAL;
+    if ((output.flags & O_APPEND) !== 0 || !takesMoved(output)) return -EINVAL;
+    nonblocking ||= input.nonblocking;
     const x = new PipeToFile(t, from, input, output, outOffset, count, nonblocking);
     return runTransfer(t, x, (n) => putOffset(t, outAddr, x.outOffset, n));
   }

@@ -3,6 +3,7 @@ import { getI64 } from "../../platform/abi/bytes.ts";
 import { EAGAIN, EFAULT, EINVAL, EPIPE, ERESTARTSYS } from "../../platform/abi/errno.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../platform/abi/epoll.ts";
 import { SIGPIPE } from "../../platform/abi/signal.ts";
+import { S_IFDIR, S_IFMT } from "../../platform/abi/stat.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
 import { raiseSignal } from "../kernel/signal.ts";
 import type { SyscallReturn } from "../kernel/syscall.ts";
@@ -14,6 +15,7 @@ import { KernelDst, KernelSrc } from "../vfs/kernel_io.ts";
 import "../vfs/kernel_io_host.ts";
 import { removePrivileges } from "../vfs/namei.ts";
 import type { WaitQueue } from "../wait/queue.ts";
+import { canWrite } from "./rw.ts";
 import { limitWrite } from "./size_limit.ts";
 
 const CHUNK = 65536;
@@ -84,7 +86,12 @@ async function continueTransfer(
 
 /** Whether bytes may be taken from `file` without a guest's buffer. */
 export function isSpliceable(file: FileDescription): boolean {
-  return file.impl.splices && !isUntyped(file.inode);
+  return file.impl.splices && !isUntyped(file.inode) && (file.inode.mode & S_IFMT) !== S_IFDIR;
+}
+
+/** Whether bytes may be written to `file` from no guest's buffer (Linux: f_op->splice_write). */
+export function takesMoved(file: FileDescription): boolean {
+  return canWrite(file) && !file.impl.writesBuffers;
 }
 
 /**
@@ -98,6 +105,7 @@ export function writeMoved(
   length: number,
   offset: number,
 ): number | Promise<number> {
+  if (!takesMoved(output)) return -EINVAL;
   const n = limitWrite(t, output, offset < 0 ? output.offset : offset, length);
   if (n < 0) return n;
   const err = removePrivileges(t.creds, output);

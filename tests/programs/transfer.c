@@ -1,5 +1,6 @@
 // Moving data between descriptors: sendfile(2), splice(2), tee(2), copy_file_range(2), vmsplice(2).
 #include "check.h"
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -227,4 +228,31 @@ TEST(size_limit, "sendfile, splice and copy_file_range stop at RLIMIT_FSIZE, wit
   EQUAL(copy_file_range(to, &in, to, &out, 95, 0), 10);
   in = 0, out = 100;
   FAILS(copy_file_range(to, &in, to, &out, 95, 0), EFBIG);
+}
+
+TEST(takers, "only files that take data without a buffer are spliced to, which is seen before there is any") {
+  static const char *const refusing[] = {"/proc/self/comm", "/proc/self/mem", "/dev/full"};
+  OK(pipe2(p, O_NONBLOCK));
+  int from = file_with("from", "12345678");
+  for (int full = 0; full < 2; full++) {
+    FAILS(splice(p[0], NULL, OK(epoll_create1(0)), NULL, 1, 0), EINVAL);
+    FAILS(splice(p[0], NULL, OK(eventfd(0, 0)), NULL, 8, 0), EINVAL);
+    for (int i = 0; i < 3; i++) {
+      int to = OK(open(refusing[i], O_RDWR));
+      FAILS(splice(p[0], NULL, to, NULL, 1, 0), EINVAL);
+      EQUAL(lseek(from, 0, SEEK_SET), 0);
+      FAILS(sendfile(to, from, NULL, 1), EINVAL);
+      EQUAL(lseek(from, 0, SEEK_CUR), 0);
+    }
+    if (!full) FAILS(splice(p[0], NULL, OK(open("/dev/null", O_WRONLY)), NULL, 1, 0), EAGAIN);
+    EQUAL(write(p[1], "12345678", 8), 8);
+  }
+  EQUAL(splice(p[0], NULL, OK(open("/dev/null", O_WRONLY)), NULL, 1, 0), 1);
+  FAILS(splice(OK(open(".", O_RDONLY)), NULL, p[1], NULL, 1, 0), EINVAL);
+}
+
+TEST(single_buffers, "a file of /proc/PID takes each buffer of a vector by itself") {
+  struct iovec parts[2] = {{"first", 5}, {"last", 4}};
+  EQUAL(writev(OK(open("/proc/self/comm", O_WRONLY)), parts, 2), 9);
+  CHECK(strcmp(read_file("/proc/self/comm"), "last\n") == 0);
 }

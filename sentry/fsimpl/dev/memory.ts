@@ -72,6 +72,9 @@ class ZeroFile extends NullFile {
 }
 
 class FullFile extends MemoryFile {
+  override get writesBuffers(): boolean {
+    return true;
+  }
   override read(_f: FileDescription, dst: IoDst): number {
     return dst.zero(dst.remaining);
   }

@@ -33,6 +33,11 @@ export class KernText extends KernInode {
     return -ENOTTY;
   }
 
+  /** See FileDescriptionImpl. Linux's kernfs, unlike procfs, takes what is written as it takes that of a disk. */
+  get writesBuffers(): boolean {
+    return this.fs.typeName === "proc";
+  }
+
   /** Checks beyond the permission bits, when the file is opened. */
   checkOpen(_file: FileDescription): number {
     return 0;
@@ -41,7 +46,7 @@ export class KernText extends KernInode {
   override open(file: FileDescription): number {
     const err = this.checkOpen(file);
     if (err < 0) return err;
-    file.impl = new TextFile();
+    file.impl = new TextFile(this.writesBuffers);
     return 0;
   }
 }
@@ -56,8 +61,14 @@ export class TextFile extends FileDescriptionImpl {
   #length = 0;
   #parts: TextParts | null = null;
 
+  constructor(readonly buffersAlone = true) {
+    super();
+  }
   override get isSizeLimited(): boolean {
     return false;
+  }
+  override get writesBuffers(): boolean {
+    return this.buffersAlone;
   }
 
   override read(f: FileDescription, dst: IoDst, offset: number): number {

@@ -17,6 +17,9 @@ export function newSysctlDir(fs: KernFilesystem): KernDir {
 
 /** A value that not even root opens for what its mode does not say (Linux: proc_sys_permission). */
 class SysctlText extends KernText {
+  override get writesBuffers(): boolean {
+    return false;
+  }
   override checkOpen(file: FileDescription): number {
     const wanted = (file.readable ? MAY_READ : 0) | (file.writable ? MAY_WRITE : 0);
     const creds = currentTask()?.creds;

@@ -45,6 +45,9 @@ abstract class MemoryFile extends FileDescriptionImpl {
   override get isSizeLimited(): boolean {
     return false;
   }
+  override get writesBuffers(): boolean {
+    return true;
+  }
   override seek(f: FileDescription, offset: number, whence: number): number {
     const base = whence === 0 ? 0 : whence === 1 ? f.offset : -1;
     return base < 0 || base + offset < 0 ? -EINVAL : base + offset;
