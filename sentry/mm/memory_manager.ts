@@ -40,6 +40,7 @@ import { PR_MDWE_NO_INHERIT } from "../../platform/abi/prctl.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import type { Guards } from "./guards.ts";
 import { isData, mayExpand, mayHaveMoreData, type MemoryLimits } from "./limits.ts";
 import { lockedBytes, populate, unlockRange } from "./locking.ts";
 import { seenString } from "./seen_strings.ts";
@@ -116,6 +117,10 @@ export class MemoryManager {
   denyWriteExec = 0;
   /** modify_ldt(2) has written an entry, which can only be an empty one. */
   hasLdt = false;
+  /** Null until there is a guard. */
+  guards: Guards | null = null;
+  /** Set by `accessibleRun`: some of what it found may fault all the same, at a guard or behind a file's end. */
+  runMayFault = false;
   /** By address: contexts of io_setup(2). Null until there is one. */
   bound: Map<number, MemoryBound> | null = null;
   /** mseal(2) was used. */
@@ -188,6 +193,7 @@ export class MemoryManager {
       mm.vmas.all.push(copy);
     }
     mm.hasLdt = this.hasLdt;
+    mm.guards = this.guards?.copy() ?? null;
     mm.denyWriteExec = this.inheritedDenyWriteExec;
     mm.mmapBase = this.mmapBase;
     mm.brkStart = this.brkStart;
@@ -229,9 +235,11 @@ export class MemoryManager {
     const all = this.vmas.all;
     let at = addr;
     const end = addr + length;
+    this.runMayFault = this.guards !== null && this.guards.overlap(addr, end);
     for (let i = this.vmas.indexAbove(addr); i < all.length && at < end; i++) {
       const vma = all[i];
       if (vma.start > at || (vma.prot & prot) !== prot) break;
+      if (vma.file !== null && vma.passesFileEnd) this.runMayFault = true;
       at = vma.end;
     }
     return Math.min(at, end) - addr;
@@ -294,8 +302,19 @@ export class MemoryManager {
 
   /** Stores now, past other threads' eyes and page protections of the VMA list alone. */
   writeNow(ctx: Context | null, addr: number, src: Uint8Array, start: number, end: number): number {
+    return this.writeSome(ctx, addr, src, start, end) === end - start ? 0 : -EFAULT;
+  }
+
+  /** As `writeNow`, as far as there are pages. Returns a count or -EFAULT. */
+  writeSome(
+    ctx: Context | null,
+    addr: number,
+    src: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
     if (ctx !== null && ctx.queued) ctx.flush();
-    return this.space.write(addr, src, start, end) === end - start ? 0 : -EFAULT;
+    return this.space.write(addr, src, start, end);
   }
 
   copyInString(ctx: Context, addr: number, limit: number): string | number {

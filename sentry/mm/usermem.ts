@@ -92,9 +92,19 @@ export class UserDst extends UserRange implements IoDst {
   #store(src: Uint8Array, start: number, length: number): number {
     const { mm, ctx } = this.user;
     const run = mm.accessibleRun(this.addr, length, PROT_WRITE);
-    if (run === 0 || mm.copyOut(ctx!, this.addr, src, start, start + run) < 0) return -EFAULT;
+    if (run === 0) return -EFAULT;
+    if (mm.runMayFault) return this.#storeSome(src, start, run);
+    if (mm.copyOut(ctx!, this.addr, src, start, start + run) < 0) return -EFAULT;
     this.advance(run);
     return run;
+  }
+
+  /** Stores at once, and as much as does not fault. */
+  #storeSome(src: Uint8Array, start: number, length: number): number {
+    const { mm, ctx } = this.user;
+    const n = mm.writeSome(ctx, this.addr, src, start, start + length);
+    if (n > 0) this.advance(n);
+    return n;
   }
 
   zero(n: number): number {
@@ -103,6 +113,12 @@ export class UserDst extends UserRange implements IoDst {
       const { mm, ctx } = this.user;
       const run = mm.accessibleRun(this.addr, Math.min(n - stored, this.left), PROT_WRITE);
       if (run === 0) return stored > 0 ? stored : -EFAULT;
+      if (mm.runMayFault) {
+        const n = this.#storeSome(zeros, 0, Math.min(run, zeros.length));
+        if (n <= 0) return stored > 0 ? stored : -EFAULT;
+        stored += n;
+        continue;
+      }
       if (ctx!.arena !== null) ctx!.queueZero(this.addr, run);
       else {
         for (let at = 0; at < run; at += zeros.length) {
@@ -133,7 +149,8 @@ export class UserDst extends UserRange implements IoDst {
     const { mm, ctx } = this.user;
     const length = mm.accessibleRun(this.addr, Math.min(want, STAGE_SIZE), PROT_WRITE);
     if (length === 0) return -EFAULT;
-    if (length <= ARENA_PIECE && length <= ctx!.arenaLeft) {
+    const isCertain = !mm.runMayFault;
+    if (isCertain && length <= ARENA_PIECE && length <= ctx!.arenaLeft) {
       const at = ctx!.reserve(length);
       const got = preadv2(fd, ctx!.arenaAddr + at, length, offset, rwf);
       if (got <= 0) return got;
@@ -144,9 +161,7 @@ export class UserDst extends UserRange implements IoDst {
     const buffer = stage();
     const got = preadv2(fd, buffer.addr, length, offset, rwf);
     if (got <= 0) return got;
-    if (mm.writeNow(ctx, this.addr, buffer.u8, 0, got) < 0) return -EFAULT;
-    this.advance(got);
-    return got;
+    return this.#storeSome(buffer.u8, 0, got);
   }
 }
 

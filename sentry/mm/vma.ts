@@ -66,6 +66,11 @@ export class Vma {
     return (this.marks & MARK_SEALED) !== 0;
   }
 
+  /** Whether pages of it lie behind the end of its file, where they fault. */
+  get passesFileEnd(): boolean {
+    return this.offset + (this.end - this.start) >= this.file!.inode.size + PAGE_SIZE;
+  }
+
   /** The part [start, end) of this mapping; takes its own reference to the file. */
   slice(start: number, end: number): Vma {
     const part = new Vma(

@@ -19,7 +19,7 @@ import {
   SYS_symlink,
 } from "../../platform/abi/amd64/syscalls.ts";
 import { SYS_symlinkat, SYS_unlink, SYS_unlinkat } from "../../platform/abi/amd64/syscalls.ts";
-import { EINVAL, ENOENT, ENOTDIR } from "../../platform/abi/errno.ts";
+import { EFAULT, EINVAL, ENOENT, ENOTDIR } from "../../platform/abi/errno.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -35,6 +35,7 @@ import {
   DIRENT_OFF_RECLEN,
   direntReclen,
 } from "../../platform/abi/dirent.ts";
+import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import {
   FULL,
   type SyscallArguments,
@@ -42,6 +43,7 @@ import {
   type SyscallRow,
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
+import type { FileDescription } from "../vfs/file.ts";
 import type { DirEntry } from "../vfs/inode.ts";
 import { linkAt, mkdirAt, mknodAt, renameAt, rmdirAt, symlinkAt, unlinkAt } from "../vfs/namei.ts";
 import { touchAccessed } from "../vfs/attributes.ts";
@@ -280,18 +282,24 @@ function doGetdents(t: Task, fd: number, addr: number, size: number, is64: boole
   if (!isDirectory(file.inode)) return -ENOTDIR;
   if (file.dentry.unlinked) return -ENOENT;
   const before = file.offset;
-  writer.used = 0;
-  writer.room = Math.min(size, DIRENTS_MAX);
   writer.is64 = is64;
+  const used = fillDirents(file, Math.min(size, DIRENTS_MAX));
+  if (used <= 0 || t.copyOut(addr, dirents, 0, used) === 0) return used;
+  file.offset = before;
+  const run = t.mm.accessibleRun(addr, used, PROT_WRITE);
+  if (run === used || run === 0) return -EFAULT;
+  const fewer = fillDirents(file, run);
+  return fewer <= 0 || t.copyOut(addr, dirents, 0, fewer) < 0 ? -EFAULT : fewer;
+}
+
+/** Entries from the file's offset on in `room` bytes of `dirents`: how many bytes, 0 at the end, or -errno. */
+function fillDirents(file: FileDescription, room: number): number {
+  writer.used = 0;
+  writer.room = room;
   writer.isFull = false;
   const err = file.impl.iterate(file, writer.sink);
-  if (writer.used === 0) return err < 0 ? err : writer.isFull ? -EINVAL : 0;
-  const fault = t.copyOut(addr, dirents, 0, writer.used);
-  if (fault < 0) {
-    file.offset = before;
-    return fault;
-  }
-  return writer.used;
+  if (writer.used > 0) return writer.used;
+  return err < 0 ? err : writer.isFull ? -EINVAL : 0;
 }
 
 export const rows: readonly SyscallRow[] = [

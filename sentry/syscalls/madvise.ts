@@ -41,6 +41,7 @@ import {
 import type { Task } from "../kernel/task.ts";
 import { inTurns, MORE } from "../kernel/turn.ts";
 import { isAnyLocked, PRESENT_PIECE } from "../mm/locking.ts";
+import { Guards } from "../mm/guards.ts";
 import { type MemoryManager, PAGE_SIZE, pageUp } from "../mm/memory_manager.ts";
 import {
   MARK_DONTDUMP,
@@ -221,6 +222,8 @@ const MARKS_OF_ADVICE = new Map<number, readonly [number, number]>([
 ]);
 
 function remember(t: Task, addr: number, end: number, advice: number): void {
+  if (advice === MADV_GUARD_INSTALL) (t.mm.guards ??= new Guards()).add(addr, end);
+  else if (advice === MADV_GUARD_REMOVE) t.mm.guards?.remove(addr, end);
   const marks = MARKS_OF_ADVICE.get(advice);
   if (marks === undefined) return;
   const [clear, set] = marks;

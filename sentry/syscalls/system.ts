@@ -21,6 +21,7 @@ import {
   SYS_vhangup,
 } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG } from "../../platform/abi/capability.ts";
+import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import { PER_LINUX32, PER_MASK, UNAME26 } from "../../platform/abi/personality.ts";
 import { GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM } from "../../platform/abi/random.ts";
 import { putSysinfo, SYSINFO_SIZE } from "../../platform/abi/sysinfo.ts";
@@ -136,7 +137,11 @@ export function getrandom(t: Task, args: SyscallArguments): number {
     const n = Math.min(RANDOM_CHUNK, length - done);
     const bytes = n === RANDOM_CHUNK ? randomChunk : randomChunk.subarray(0, n);
     crypto.getRandomValues(bytes);
-    if (t.copyOut(addr + done, bytes, 0, n) < 0) return done > 0 ? done : -EFAULT;
+    if (t.copyOut(addr + done, bytes, 0, n) < 0) {
+      const run = t.mm.accessibleRun(addr + done, n, PROT_WRITE);
+      if (run > 0) t.copyOut(addr + done, bytes, 0, run);
+      return done + run > 0 ? done + run : -EFAULT;
+    }
     done += n;
   }
   return done;
