@@ -437,20 +437,21 @@ export class MemoryManager {
     if ((flags & MAP_STACK) !== 0) marks |= MARK_NOHUGEPAGE;
     ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset, image ?? file?.inode ?? null);
     this.#note(ctx, at, at + size);
-    const shareId = shared && file === null ? nextShareId++ : 0;
+    // Shared memory of /dev/zero is an object of its own each time, as that of no file.
+    const isObject = shared && (file === null || file.impl.mapsAnonymous);
+    const shareId = isObject ? nextShareId++ : 0;
     const vma = new Vma(
       at,
       at + size,
       prot,
       flags & KEPT_FLAGS,
-      file?.acquire() ?? null,
-      file === null ? (shareId !== 0 ? 0 : at) : offset,
+      isObject ? null : file?.acquire() ?? null,
+      file === null ? 0 : offset,
       "",
       maxProt,
       shareId,
       image,
     );
-    if (file === null && shareId === 0) vma.offset = 0;
     vma.marks = marks;
     this.vmas.insert(vma);
     this.#totalBytes += size;

@@ -572,3 +572,19 @@ TEST(cached_errors, "cachestat is for who could write the file") {
   OK(setresuid(1000, 1000, 1000));
   FAILS(cachestat(fd, &all, &cached, 0), EPERM);
 }
+
+TEST(shared_zero, "shared memory of /dev/zero is a new object each time, whose file is gone") {
+  int zero = OK(open("/dev/zero", O_RDWR));
+  char *at = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0));
+  char *other = OK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0));
+  IN_CHILD(pid, at[0] = 'x');
+  join(pid);
+  EQUAL(at[0], 'x');
+  EQUAL(other[0], 0);
+  char start[32], *line = read_file("/proc/self/maps");
+  snprintf(start, sizeof start, "%lx-", (unsigned long)at);
+  line = strstr(line, start);
+  CHECK(line != NULL);
+  *strchr(line, '\n') = '\0';
+  CHECK(strstr(line, "/dev/zero (deleted)") != NULL);
+}
