@@ -231,6 +231,7 @@ const SIGNATURES: Record<string, Signature | readonly Argument[]> = {
   mseal: [ptr, length, hex],
   remap_file_pages: [ptr, length, tasks.protection, size, tasks.mapFlags],
   mbind: [ptr, length, system.memoryPolicy, system.nodesIn, size, system.bindFlags],
+  set_mempolicy_home_node: [ptr, length, size, hex],
   set_mempolicy: [system.memoryPolicy, system.nodesIn, size],
   add_key: [string, string, buffer(3), size, system.keyring],
   request_key: [string, string, string, system.keyring],

@@ -1,5 +1,6 @@
 /** ioctl(2): requests by name, and the operands of the common ones. */
 import * as ioctl from "../../platform/abi/ioctl.ts";
+import * as pidfd from "../../platform/abi/pidfd.ts";
 import * as termios from "../../platform/abi/termios.ts";
 import { hexOf, pointer } from "./call.ts";
 import {
@@ -16,7 +17,8 @@ import { choiceOf, flagsOf, namesOf } from "./names.ts";
 const requests = choiceOf(
   namesOf(ioctl, /^(TC|TIOC(?!PKT_)|FIO|FI[A-Z]+$|SIOC|FS_IOC|BLK|NS_GET|RND)/)
     // Terminals and sockets share two numbers with others of another name.
-    .filter(({ name }) => !["TIOCINQ", "SIOCINQ", "SIOCOUTQ"].includes(name)),
+    .filter(({ name }) => !["TIOCINQ", "SIOCINQ", "SIOCOUTQ"].includes(name))
+    .concat(namesOf(pidfd, /^PIDFD_GET_.*_NAMESPACE$/)),
 );
 export const request = given((c, i) => requests(c.args.u32(i)));
 

@@ -4,7 +4,7 @@
  */
 import * as nr from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_NICE } from "../../platform/abi/capability.ts";
-import { EFAULT, EINVAL, EPERM } from "../../platform/abi/errno.ts";
+import { EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM } from "../../platform/abi/errno.ts";
 import {
   MPOL_BIND,
   MPOL_DEFAULT,
@@ -150,10 +150,35 @@ export function mbind(t: Task, args: SyscallArguments): number {
   return 0;
 }
 
+/** set_mempolicy_home_node(2): there is one to prefer, for policies that may prefer one. */
+export function setMempolicyHomeNode(t: Task, args: SyscallArguments): number {
+  const start = args.addr(0);
+  if (args.u32(0) % PAGE_SIZE !== 0 || args.addr(3) !== 0) return -EINVAL;
+  if (args.addr(2) !== ONLY_NODE) return -EINVAL;
+  const size = pageUp(args.addr(1));
+  if (size === 0 || size === 2 ** 64) return 0; // Rounded up, the longest are nothing.
+  if (start + size >= 2 ** 64) return -EINVAL;
+  let err = -ENOENT;
+  t.mm.vmas.some(start, start + size, ({ policy }) => {
+    if (policy === null) return false;
+    const prefers = policy.mode === MPOL_BIND || policy.mode === MPOL_PREFERRED_MANY;
+    err = prefers ? 0 : -EOPNOTSUPP;
+    return !prefers;
+  });
+  return err;
+}
+
 const NOTE = "one node: kept, without effect";
 
 export const rows: readonly SyscallRow[] = [
   [nr.SYS_mbind, "mbind", mbind, PARTIAL, NOTE],
   [nr.SYS_set_mempolicy, "set_mempolicy", setMempolicy, PARTIAL, NOTE],
   [nr.SYS_get_mempolicy, "get_mempolicy", getMempolicy, FULL],
+  [
+    nr.SYS_set_mempolicy_home_node,
+    "set_mempolicy_home_node",
+    setMempolicyHomeNode,
+    PARTIAL,
+    NOTE,
+  ],
 ];

@@ -85,6 +85,40 @@ TEST(pidfd_info, "PIDFD_GET_INFO tells who a process is, then how it ended") {
   FAILS(ioctl(fd, PIDFD_GET_INFO_, NULL), EINVAL);
 }
 
+TEST(pidfd_namespaces, "a pidfd gives the namespaces of its process to who may look into it, while it is alive") {
+  static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "pid", "time", "time", "user", "uts"};
+  IN_CHILD(pid, pause());
+  int fd = OK((int)syscall(SYS_pidfd_open, pid, 0));
+  if (ioctl(fd, _IO(0xff, 1), 0) < 0) skip_test("the kernel is older than 6.11");
+  for (int i = 0; i < 10; i++) {
+    int ns = OK(ioctl(fd, _IO(0xff, i + 1), 0));
+    char path[64];
+    struct stat opened, named;
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, names[i]);
+    OK(fstat(ns, &opened));
+    OK(stat(path, &named));
+    EQUAL(opened.st_ino, named.st_ino);
+    EQUAL(fcntl(ns, F_GETFD), FD_CLOEXEC);
+    EQUAL(fcntl(ns, F_GETFL), O_RDONLY);
+    FAILS(read(ns, path, 1), EINVAL);
+  }
+  FAILS(ioctl(fd, _IO(0xff, 1), 1), EINVAL);
+  FAILS(ioctl(fd, _IO(0xff, 12), 0), ENOTTY);
+  if (geteuid() == 0) {
+    IN_CHILD(stranger, {
+      OK(setresuid(1000, 1000, 1000));
+      FAILS(ioctl(fd, _IO(0xff, 10), 0), EACCES);
+    });
+    join(stranger);
+  }
+  OK(kill(pid, SIGKILL));
+  siginfo_t info;
+  OK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+  FAILS(ioctl(fd, _IO(0xff, 10), 0), ESRCH);
+  OK(waitpid(pid, NULL, 0));
+  FAILS(ioctl(fd, _IO(0xff, 10), 1), ESRCH);
+}
+
 TEST(namespaces, "a namespace file tells its kind and its owner") {
   int uts = OK(open("/proc/self/ns/uts", O_RDONLY));
   EQUAL(ioctl(uts, _IO(0xb7, 3)), 0x04000000);
@@ -143,6 +177,24 @@ TEST(numa, "a memory policy is checked, kept, and inherited by a child") {
   FAILS(syscall(SYS_get_mempolicy, &mode, NULL, 0, nowhere, 0), EINVAL);
   FAILS(syscall(SYS_get_mempolicy, &mode, NULL, 0, NULL, 2), EFAULT);
   FAILS(syscall(SYS_mbind, at + 1, PAGE, DEFAULT, NULL, 0, 0), EINVAL);
+}
+
+TEST(home_node, "a home node is taken by the mappings that bind memory to nodes, and refused by others with a policy") {
+  enum { HOME_NODE = 450 };
+  unsigned long nodes = 1;
+  char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  long supported = syscall(HOME_NODE, at, 0ul, 0ul, 0ul);
+  SKIP_UNLESS(supported == 0 || errno != ENOSYS, "a kernel without NUMA, or before 5.17");
+  FAILS(syscall(HOME_NODE, at, PAGE + 0ul, 0ul, 0ul), ENOENT);
+  FAILS(syscall(HOME_NODE, at + 1, PAGE + 0ul, 0ul, 0ul), EINVAL);
+  FAILS(syscall(HOME_NODE, at, PAGE + 0ul, 1000000ul, 0ul), EINVAL);
+  FAILS(syscall(HOME_NODE, at, PAGE + 0ul, 0ul, 1ul), EINVAL);
+  FAILS(syscall(HOME_NODE, at, -5000l, 0ul, 0ul), EINVAL);
+  OK(syscall(HOME_NODE, at, -1l, 0ul, 0ul));
+  OK(syscall(SYS_mbind, at, PAGE, INTERLEAVE, &nodes, 64ul, 0));
+  OK(syscall(SYS_mbind, at + 2 * PAGE, PAGE, BIND, &nodes, 64ul, 0));
+  FAILS(syscall(HOME_NODE, at, 4ul * PAGE, 0ul, 0ul), EOPNOTSUPP);
+  OK(syscall(HOME_NODE, at + PAGE, 3ul * PAGE, 0ul, 0ul));
 }
 
 enum { MOVE = 2, MOVE_ALL = 4 };

@@ -1,9 +1,19 @@
 /** pidfd_open(2): a file that names a process or thread, readable once it has exited. */
-import { EFAULT, EINVAL, ENOTTY, ESRCH } from "../../../platform/abi/errno.ts";
+import { EACCES, EFAULT, EINVAL, ENOTTY, ESRCH } from "../../../platform/abi/errno.ts";
 import { EPOLLHUP, EPOLLIN, EPOLLRDNORM } from "../../../platform/abi/epoll.ts";
 import { O_NONBLOCK, O_RDWR } from "../../../platform/abi/fcntl.ts";
 import {
+  PIDFD_GET_CGROUP_NAMESPACE,
   PIDFD_GET_INFO_COMMAND,
+  PIDFD_GET_IPC_NAMESPACE,
+  PIDFD_GET_MNT_NAMESPACE,
+  PIDFD_GET_NET_NAMESPACE,
+  PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE,
+  PIDFD_GET_PID_NAMESPACE,
+  PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE,
+  PIDFD_GET_TIME_NAMESPACE,
+  PIDFD_GET_USER_NAMESPACE,
+  PIDFD_GET_UTS_NAMESPACE,
   PIDFD_INFO_CREDS,
   PIDFD_INFO_EXIT,
   PIDFD_INFO_PID,
@@ -13,12 +23,15 @@ import {
   PIDFD_THREAD,
 } from "../../../platform/abi/pidfd.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { NamespaceSet } from "../../kernel/namespaces.ts";
 import { type Task, TASK_DEAD, TASK_ZOMBIE } from "../../kernel/task.ts";
 import type { ThreadGroup } from "../../kernel/thread_group.ts";
 import { PseudoFilesystem } from "../../vfs/anon.ts";
 import { FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { WaitQueue } from "../../wait/queue.ts";
+import { isGone, mayPtrace } from "../proc/access.ts";
+import { openNamespace } from "../proc/ns_dir.ts";
 
 const PID_FS_MAGIC = 0x50494446;
 const pidFs = new PseudoFilesystem("pidfs", PID_FS_MAGIC);
@@ -48,10 +61,38 @@ export class PidFd extends FileDescriptionImpl {
     return `Pid:\t${pid}\nNSpid:\t${pid}\n`;
   }
   override ioctl(_f: FileDescription, caller: IoctlCaller, cmd: number, arg: number): number {
-    return (cmd & 0xffff) === PIDFD_GET_INFO_COMMAND && cmd >>> 30 === IOC_READ_WRITE
-      ? pidfdInfo(this.target, caller, cmd >>> 16 & 0x3fff, arg)
-      : -ENOTTY;
+    if ((cmd & 0xffff) === PIDFD_GET_INFO_COMMAND && cmd >>> 30 === IOC_READ_WRITE) {
+      return pidfdInfo(this.target, caller, cmd >>> 16 & 0x3fff, arg);
+    }
+    const kind = NAMESPACES.get(cmd);
+    return kind === undefined ? -ENOTTY : openNamespaceOf(this.target, caller as Task, kind, arg);
   }
+}
+
+const NAMESPACES = new Map<number, keyof NamespaceSet>([
+  [PIDFD_GET_CGROUP_NAMESPACE, "cgroup"],
+  [PIDFD_GET_IPC_NAMESPACE, "ipc"],
+  [PIDFD_GET_MNT_NAMESPACE, "mount"],
+  [PIDFD_GET_NET_NAMESPACE, "net"],
+  [PIDFD_GET_PID_NAMESPACE, "pid"],
+  [PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE, "pid"],
+  [PIDFD_GET_TIME_NAMESPACE, "time"],
+  [PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE, "time"],
+  [PIDFD_GET_USER_NAMESPACE, "user"],
+  [PIDFD_GET_UTS_NAMESPACE, "uts"],
+]);
+
+/** PIDFD_GET_*_NAMESPACE: a descriptor, as by opening a file of /proc/PID/ns. */
+function openNamespaceOf(
+  target: Task,
+  caller: Task,
+  kind: keyof NamespaceSet,
+  arg: number,
+): number {
+  if (isGone(target)) return -ESRCH;
+  if (arg !== 0) return -EINVAL;
+  if (target.state === TASK_ZOMBIE) return -ESRCH;
+  return mayPtrace(caller, target) ? openNamespace(caller, kind, target) : -EACCES;
 }
 
 /** PIDFD_GET_INFO: what /proc/PID/status would say, in a struct that grows (Linux: pidfd_info). */

@@ -69,7 +69,7 @@ export class NamespaceFile extends FileDescriptionImpl {
           ? -EPERM
           : -EINVAL;
       case NS_GET_USERNS:
-        return this.cloneFlag === CLONE_NEWUSER ? -EPERM : openUserNamespace();
+        return this.cloneFlag === CLONE_NEWUSER ? -EPERM : openNamespace(currentTask()!, "user");
       case NS_GET_OWNER_UID:
         if (this.cloneFlag !== CLONE_NEWUSER) return -EINVAL;
         return caller.copyOut(arg, new Uint8Array(4), 0, 4);
@@ -79,13 +79,13 @@ export class NamespaceFile extends FileDescriptionImpl {
   }
 }
 
-/** A descriptor of the one user namespace, which owns all others. */
-function openUserNamespace(): number {
-  const t = currentTask()!;
-  const ns = t.ns.user;
-  const dentry = dentryOf(ns, "user", "user");
+/** A new descriptor of `t`'s for a namespace that `owner` is in, or -errno. There is one of users, which owns all others. */
+export function openNamespace(t: Task, kind: Kind, owner = t): number {
+  const [, , prefix] = LINKS.find((link) => link[1] === kind)!;
+  const dentry = dentryOf(owner.ns[kind], kind, prefix);
   const file = openPath(t.fs.walkContext(t.creds), { mount: nsFs.mount, dentry }, O_RDONLY);
   if (typeof file === "number") return file;
+  file.flags = O_RDONLY; // No open(2) made it, so it lacks O_LARGEFILE.
   const fd = t.fdTable.install(file, O_CLOEXEC);
   if (fd < 0) file.release();
   return fd;
