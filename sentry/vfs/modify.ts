@@ -31,6 +31,7 @@ import {
   MAY_WRITE,
   mayCreate,
   mayDelete,
+  mayLink,
   newFileMode,
 } from "./permission.ts";
 import { isDirectory, isLink, LAST_DOT, LAST_DOTDOT, LAST_NORMAL, type Parent } from "./walk.ts";
@@ -145,8 +146,10 @@ function linkTo(ctx: WalkContext, old: PathRef, newStart: WalkStart, newPath: st
   if (typeof child === "number") return child;
   if (old.mount !== parent.mount || old.dentry.fs !== parent.dir.fs) return -EXDEV;
   const inode = old.dentry.inode!;
+  let err = mayLink(ctx.creds, inode);
+  if (err < 0) return err;
   if (isDirectory(inode) || isFixed(inode)) return -EPERM;
-  const err = parent.dir.inode!.link(child.name, inode);
+  err = parent.dir.inode!.link(child.name, inode);
   if (err < 0) return err;
   // A negative dentry's file system may see the new name as an object of its own.
   if (parent.dir.fs.revalidates) dropDentry(child);

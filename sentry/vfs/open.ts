@@ -34,7 +34,7 @@ import { breakLeases } from "./leases.ts";
 import { setSizeOnOpen } from "./metadata.ts";
 import { type Mount, MountNamespace, type PathRef } from "./mount.ts";
 import { inodePermission, isOwnerOrCapable, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permission.ts";
-import { mayCreate, newFileMode } from "./permission.ts";
+import { mayCreate, mayFindInSticky, newFileMode } from "./permission.ts";
 import { blockDevices, charDevices, getFifoOpener } from "./special.ts";
 import { isDirectory, isLink, LAST_NORMAL, returnWalker, takeWalker, walk } from "./walk.ts";
 import {
@@ -190,6 +190,7 @@ function openOrCreate(
 ): FileDescription | number {
   w.begin(ctx, start, resolve);
   let err = w.resolveParent(path);
+  let dir: Inode | null = null;
   for (;;) {
     if (err < 0) return err;
     if (err > 0) break; // A magic link led to an existing file.
@@ -204,11 +205,17 @@ function openOrCreate(
       err = w.followLastParent(child);
       continue;
     }
+    dir = w.dentry.inode!;
     err = w.stepTo(child);
     if (err < 0) return err;
     break;
   }
-  if (isDirectory(w.dentry.inode!)) return -EISDIR;
+  const inode = w.dentry.inode!;
+  if (isDirectory(inode)) return -EISDIR;
+  if (dir !== null) {
+    err = mayFindInSticky(ctx.creds, dir, inode);
+    if (err < 0) return err;
+  }
   return openFound(ctx.creds, w.mount, w.dentry, flags, false);
 }
 

@@ -4,8 +4,8 @@ import { CAP_FOWNER, CAP_FSETID } from "../../platform/abi/capability.ts";
 import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../../platform/abi/errno.ts";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../platform/abi/fs.ts";
 import { MS_NOEXEC } from "../../platform/abi/mount.ts";
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX } from "../../platform/abi/stat.ts";
-import { S_IRWXG, S_IXGRP } from "../../platform/abi/stat.ts";
+import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from "../../platform/abi/stat.ts";
+import { S_IRWXG, S_ISUID, S_ISVTX, S_IXGRP } from "../../platform/abi/stat.ts";
 import { type Credentials, hasCapability, inGroup } from "../auth/credentials.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
@@ -111,6 +111,42 @@ export function mayDelete(
 /** Immutable or append-only (chattr(1)): its names and attributes stay as they are. */
 export function isFixed(inode: Inode): boolean {
   return (inode.flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0;
+}
+
+/** /proc/sys/fs/protected_*: what may not be done with what others have put into directories of everyone. */
+export const protections = { hardlinks: 1, symlinks: 1, fifos: 1, regular: 2 };
+
+const S_IWOTH = 0o002;
+const S_IWGRP = 0o020;
+
+/** Whether it matters whose a link in `dir` is: where everyone may make one, and others cannot remove it. */
+export function protectsLinks(dir: Inode): boolean {
+  return (dir.mode & (S_ISVTX | S_IWOTH)) === (S_ISVTX | S_IWOTH) && protections.symlinks !== 0;
+}
+
+/** Whether a link in such a directory may be followed at the end of a path (Linux: may_follow_link). */
+export function mayFollow(creds: Credentials, dir: Inode, link: Inode): boolean {
+  return creds.fsuid === link.uid || dir.uid === link.uid;
+}
+
+/** Whether a file may be given another name: 0 or -EPERM (Linux: may_linkat). */
+export function mayLink(creds: Credentials, inode: Inode): number {
+  if (protections.hardlinks === 0 || isOwnerOrCapable(creds, inode)) return 0;
+  const { mode } = inode;
+  const isSafe = (mode & S_IFMT) === S_IFREG && (mode & S_ISUID) === 0 &&
+    (mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP);
+  return isSafe && inodePermission(creds, inode, MAY_READ | MAY_WRITE) === 0 ? 0 : -EPERM;
+}
+
+/** Whether open(2) with O_CREAT may find `inode` in `dir`: 0 or -EACCES (Linux: may_create_in_sticky). */
+export function mayFindInSticky(creds: Credentials, dir: Inode, inode: Inode): number {
+  if ((dir.mode & S_ISVTX) === 0) return 0;
+  const type = inode.mode & S_IFMT;
+  const { regular, fifos } = protections;
+  const level = type === S_IFREG ? regular : type === S_IFIFO ? fifos : 1;
+  if (level === 0 || inode.uid === dir.uid || creds.fsuid === inode.uid) return 0;
+  const refuses = (dir.mode & S_IWOTH) !== 0 || (level >= 2 && (dir.mode & S_IWGRP) !== 0);
+  return refuses ? -EACCES : 0;
 }
 
 function refusedBySticky(creds: Credentials, dir: Inode, inode: Inode): boolean {

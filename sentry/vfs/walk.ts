@@ -19,7 +19,7 @@ import type { Inode } from "./inode.ts";
 import type { Mount, MountNamespace, PathRef } from "./mount.ts";
 import { tellPath } from "./path_answers.ts";
 import { lookupPath, rememberPath } from "./path_cache.ts";
-import { maySearch } from "./permission.ts";
+import { mayFollow, maySearch, protectsLinks } from "./permission.ts";
 
 /** Whose walk it is. `creds.fsuid`, `fsgid`, groups and effective capabilities decide. */
 export interface WalkContext {
@@ -191,6 +191,8 @@ export class Walker {
   #start!: PathRef;
   #flags = 0;
   #links = 0;
+  /** Links that are followed and are not at the end. */
+  #nested = 0;
   /** Where the last component of the path itself, not of a link's text, was looked for; null: not known. */
   #lastDir: PathRef | null = null;
   #linksToLastDir = 0;
@@ -202,6 +204,7 @@ export class Walker {
     this.#root = (flags & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? start : ctx.root;
     this.#start = start;
     this.#links = 0;
+    this.#nested = 0;
     this.mount = start.mount;
     this.dentry = start.dentry;
     this.#isCacheable = !start.dentry.fs.revalidates;
@@ -298,7 +301,7 @@ export class Walker {
    * what it leads to. Returns 1 when a magic link led to its end already, else 0 or -errno.
    */
   followLastParent(link: Dentry): number {
-    const target = this.#readLink(link);
+    const target = this.#readLink(link, true);
     if (typeof target === "number") return target;
     return target.length === 0 ? -ENOENT : this.#components(target, 0, false, true, false);
   }
@@ -383,23 +386,36 @@ export class Walker {
     }
     if (follow && (inode.mode & S_IFMT) === S_IFLNK && child.mountCount === 0) {
       if (isLast) this.followedLast = true;
-      return this.#follow(child);
+      return this.#follow(child, isLast);
     }
     this.dentry = child;
     return child.mountCount === 0 ? 0 : this.#crossMounts();
   }
 
-  /** The walk is in the link's directory; goes to what the link leads to. */
-  #follow(link: Dentry): number {
-    const target = this.#readLink(link);
+  /**
+   * The walk is in the link's directory; goes to what the link leads to. `isLast`: it is the last of its path, or of
+   * the link that led to it.
+   */
+  #follow(link: Dentry, isLast: boolean): number {
+    const target = this.#readLink(link, isLast && this.#nested === 0);
     if (typeof target === "number") return target < 0 ? target : 0;
-    return target.length === 0 ? -ENOENT : this.#components(target, 0, true, false, false);
+    if (target.length === 0) return -ENOENT;
+    if (isLast) return this.#components(target, 0, true, false, false);
+    this.#nested++;
+    const err = this.#components(target, 0, true, false, false);
+    this.#nested--;
+    return err;
   }
 
-  /** The link's text, -errno, or 1 when it is a magic link and the walk has jumped. */
-  #readLink(link: Dentry): string | number {
+  /** The link's text, -errno, or 1 when it is a magic link and the walk has jumped. `ends`: nothing follows it. */
+  #readLink(link: Dentry, ends: boolean): string | number {
     const inode = link.inode!;
     if (++this.#links > MAX_SYMLINKS) return -ELOOP;
+    const dir = this.dentry.inode!;
+    if (protectsLinks(dir)) {
+      this.#isCacheable = false; // Owners may change, and who only passes it is not asked.
+      if (ends && !mayFollow(this.#ctx.creds, dir, inode)) return -EACCES;
+    }
     if ((this.#flags & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
     if ((this.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     if (inode.followMagic !== undefined) return this.#jump(inode);

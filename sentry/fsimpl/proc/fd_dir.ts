@@ -110,6 +110,17 @@ export class FdInfoDir extends DescriptorDir<TaskText> {
   }
   protected override readonly entryType = DT_REG;
 
+  /** proc_fdinfo_permission: whatever the mode says, only who may look into the process enters. */
+  #mayEnter(): boolean {
+    return mayPtrace(currentTask(), this.task);
+  }
+  protected override findLive(name: string): Inode | number {
+    return this.#mayEnter() ? super.findLive(name) : -EACCES;
+  }
+  override open(file: FileDescription): number {
+    return this.#mayEnter() ? super.open(file) : -EACCES;
+  }
+
   protected override make(fd: number): TaskText {
     return new TaskText(
       this.fs,

@@ -4,7 +4,9 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Keys } from "../../kernel/keys/key.ts";
 import { NR_OPEN_MAX } from "../../kernel/fd_table.ts";
 import { PID_MAX_LIMIT } from "../../kernel/pid.ts";
+import { invalidatePaths } from "../../vfs/dentry.ts";
 import { leaseSettings } from "../../vfs/leases.ts";
+import { protections } from "../../vfs/permission.ts";
 import { aioRequests } from "../anon/aio.ts";
 import { ENTROPY_BITS } from "../dev/memory.ts";
 import { PTY_MAX } from "../devpts/filesystem.ts";
@@ -57,6 +59,14 @@ function variable(path: string, max: number, get: () => number, set: (n: number)
 
 function uuid(): string {
   return crypto.randomUUID();
+}
+
+function protection(what: keyof typeof protections, max: number): Row {
+  const set = (n: number) => {
+    protections[what] = n;
+    invalidatePaths(); // Which links were followed may be known.
+  };
+  return variable(`fs/protected_${what}`, max, () => protections[what], set);
 }
 
 function keyRows({ limits }: Keys): Row[] {
@@ -193,10 +203,10 @@ function fsRows(kernel: Kernel): Row[] {
     int("fs/leases-enable", 1, 1),
     { path: "fs/aio-nr", read: () => String(aioRequests.used), fixed: true },
     variable("fs/aio-max-nr", Infinity, () => aioRequests.max, (n) => aioRequests.max = n),
-    int("fs/protected_hardlinks", 0, 1),
-    int("fs/protected_symlinks", 0, 1),
-    int("fs/protected_fifos", 0, 2),
-    int("fs/protected_regular", 0, 2),
+    protection("hardlinks", 1),
+    protection("symlinks", 1),
+    protection("fifos", 2),
+    protection("regular", 2),
     int("fs/suid_dumpable", 0, 2),
     int("fs/mount-max", 100000),
     int("fs/dir-notify-enable", 1, 1),
