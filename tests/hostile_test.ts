@@ -36,6 +36,7 @@ const ATTACKS: Record<string, string> = {
   "unmaps and maps over the stub's memory": "unmap",
   "makes a call with its stack pointer in the control region": "stack",
   "makes a process that the Sentry does not hear of": "stray",
+  "has forks ordered and makes none": "orders",
   "runs on after its end": "undead",
   "sends the Sentry descriptors without end": "flood",
   "takes none of the descriptors that it is sent": "hoard",

@@ -11,6 +11,7 @@
  *   hostile unmap              unmaps, protects and maps over both
  *   hostile stack              makes a call with a stack pointer into the control region
  *   hostile stray              makes a process of its own of a fork that the Sentry has ordered
+ *   hostile orders             has the Sentry order forks in many processes, and makes none
  *   hostile undead             runs on after its end
  *   hostile emptied            says that its process is empty, and runs on
  *   hostile sleeper            says that its process is empty, and runs on after a while
@@ -271,25 +272,45 @@ static uintptr_t stub_call(void) {
   return 0;
 }
 
-/* Asks for a fork without its stub's help, and makes one of its own of what is let through then. */
-static __attribute__((noreturn)) void make_stray(void) {
+/* A host call from the stub's code, which its filter takes for the stub's. */
+static long call_as_stub(long number, long a, long b, long c, long d) {
+  uintptr_t call = stub_call();
+  register long r10 __asm__("r10") = d, r8 __asm__("r8") = 0;
+  __asm__ volatile("call *%[call]"
+                   : "+a"(number)
+                   : [call] "r"(call), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                   : "rcx", "r11", "memory");
+  return number;
+}
+
+/* Publishes an event of the first slot, and waits until it is answered. */
+static void publish(uint32_t event) {
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  slot[2] = event;
+  __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == STATE_SENTRY)
+    call_as_stub(SYS_futex, SHARED + SHARED_SLEEPING, 1 /* FUTEX_WAKE */, 1, 0);
+}
+
+/* Asks for a fork without its stub's help, up to where that would make it. */
+static void order_fork(void) {
   volatile uint32_t *slot = (void *)SLOT_ZERO;
   volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
-  uintptr_t call = stub_call();
-  if (call == 0) _exit(0);
-  stray_stack[400] = (uintptr_t)stray_heart;
+  if (stub_call() == 0) _exit(0);
   regs[0] = regs[20] = slot[8] = SYS_fork;
-  slot[2] = EVENT_SYSCALL;
-  __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+  publish(EVENT_SYSCALL);
   for (;;) {
-    while (__atomic_load_n(slot, __ATOMIC_SEQ_CST) != STATE_REPLY) continue;
-    int orders = 0;
     for (uint32_t i = 0; i < slot[4]; i++)
-      orders += *(volatile uint32_t *)(SLOT_ZERO + COMMANDS + i * COMMAND_SIZE) == FORK_COMMAND;
-    if (orders) break;
-    slot[2] = EVENT_FLUSHED; /* Whatever was to be done before. */
-    __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
+      if (*(volatile uint32_t *)(SLOT_ZERO + COMMANDS + i * COMMAND_SIZE) == FORK_COMMAND) return;
+    publish(EVENT_FLUSHED); /* Whatever was to be done before. */
   }
+}
+
+/* Makes a process of its own of what is let through. */
+static __attribute__((noreturn)) void make_stray(void) {
+  uintptr_t call = stub_call();
+  stray_stack[400] = (uintptr_t)stray_heart;
+  order_fork();
   long result = SYS_clone;
   register long r10 __asm__("r10") = 0, r8 __asm__("r8") = 0;
   __asm__ volatile("call *%[call]"
@@ -312,17 +333,6 @@ static __attribute__((noreturn)) void run_on(uint32_t flags) {
       slot[2] = EVENT_FLUSHED;
       __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
     }
-}
-
-/* A host call from the stub's code, which its filter takes for the stub's. */
-static long call_as_stub(long number, long a, long b, long c, long d) {
-  uintptr_t call = stub_call();
-  register long r10 __asm__("r10") = d, r8 __asm__("r8") = 0;
-  __asm__ volatile("call *%[call]"
-                   : "+a"(number)
-                   : [call] "r"(call), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
-                   : "rcx", "r11", "memory");
-  return number;
 }
 
 static long now_ms(void) {
@@ -349,6 +359,15 @@ static __attribute__((noreturn)) void sleep_first(void) {
   }
   call_as_stub(SYS_futex, (long)&never, 0 /* FUTEX_WAIT */, 0, (long)&look);
   for (;;) *beats = now_ms();
+}
+
+/* Natively it pauses as well. */
+static __attribute__((noreturn)) void order_and_wait(void) {
+  uint32_t never = 0;
+  if (stub_call() == 0)
+    for (;;) pause();
+  order_fork();
+  for (;;) call_as_stub(SYS_futex, (long)&never, 0 /* FUTEX_WAIT */, 0, 0);
 }
 
 static __attribute__((noreturn)) void make_undead(void) { run_on(0); }
@@ -385,15 +404,6 @@ static int outlive_idle(void (*deed)(void)) {
   if (*beats == 0) return puts("it has no heart") < 0;
   puts("its heart beat");
   return now_ms() - *beats > 500 ? 0 : 200;
-}
-
-/* Publishes an event of the first slot, and waits until it is answered. */
-static void publish(uint32_t event) {
-  volatile uint32_t *slot = (void *)SLOT_ZERO;
-  slot[2] = event;
-  __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
-  while (__atomic_load_n(slot, __ATOMIC_SEQ_CST) == STATE_SENTRY)
-    call_as_stub(SYS_futex, SHARED + SHARED_SLEEPING, 1 /* FUTEX_WAKE */, 1, 0);
 }
 
 /* In a child of another user: reads what root has written, and writes. */
@@ -489,12 +499,10 @@ static int amid(int count, void (*deed)(void)) {
       _exit(1);
     }
     int status;
-    strange |= waitpid(pid, &status, 0) != pid || status != 0;
+    strange |= pid < 0 || waitpid(pid, &status, 0) != pid || status != 0;
   }
-  for (int i = 0; i < count; i++) {
-    kill(children[i], SIGKILL);
-    waitpid(children[i], NULL, 0);
-  }
+  for (int i = 0; i < count; i++) kill(children[i], SIGKILL);
+  for (int i = 0; i < count; i++) waitpid(children[i], NULL, 0);
   return strange ? 200 : 0;
 }
 
@@ -560,6 +568,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "sleeper") == 0) return outlive_idle(sleep_first);
   else if (strcmp(mode, "read-only") == 0) return read_only();
   else if (strcmp(mode, "flood") == 0) return amid(6, send_descriptors);
+  else if (strcmp(mode, "orders") == 0) return amid(300, order_and_wait);
   else if (strcmp(mode, "hoard") == 0) return amid(100, take_nothing);
   else if (strcmp(mode, "open") == 0) return amid(3, open_all);
   else if (strcmp(mode, "files") == 0) files();

@@ -279,55 +279,107 @@ int dv_receive_pid(int sock, int timeout_ms) {
 
 // --- The gate: stubs clone only when told to ---------------------------------------------------------
 
-// Clones that the Sentry has just ordered, by stub process: of processes and of threads. One for the other would
-// give a guest a process that nobody looks for.
-#define EXPECTED_MAX 256
+// Clones that the Sentry has ordered and that have not been made, by stub process: of processes and of threads. One for
+// the other would give a guest a process that nobody looks for.
 enum { A_PROCESS, A_THREAD, KINDS };
-static struct { int pid, count[KINDS]; } expected[EXPECTED_MAX];
+#define EXPECTED_MAX 16384  // no more processes than slots (ACTIVE_MAX)
+#define BUCKETS 4096
+#define SEARCHED 64
+struct expected {
+  int pid, count[KINDS];
+  struct expected *beside;        // in its bucket, or of the free
+  struct expected *older, *newer;
+};
+static struct expected room[EXPECTED_MAX], *unused, *bucket[BUCKETS], *newest;
+static int room_used;
 static pthread_mutex_t expected_lock = PTHREAD_MUTEX_INITIALIZER;
 static int gate = -1;
 
+static struct expected **find_expected(int pid) {
+  struct expected **at = &bucket[(unsigned)pid % BUCKETS];
+  while (*at && (*at)->pid != pid) at = &(*at)->beside;
+  return at;
+}
+
+static struct expected *add_expected(int pid) {
+  struct expected *e = unused;
+  if (e) unused = e->beside;
+  else if (room_used < EXPECTED_MAX) e = &room[room_used++];
+  else return 0;
+  struct expected **head = &bucket[(unsigned)pid % BUCKETS];
+  *e = (struct expected){.pid = pid, .beside = *head};
+  return *head = e;
+}
+
+static void put_first(struct expected *e) {
+  e->older = newest;
+  e->newer = 0;
+  if (newest) newest->newer = e;
+  newest = e;
+}
+
+static void take_out(struct expected *e) {
+  if (e->older) e->older->newer = e->newer;
+  if (e->newer) e->newer->older = e->older;
+  else newest = e->older;
+}
+
+static void drop_expected(struct expected **at) {
+  struct expected *e = *at;
+  take_out(e);
+  *at = e->beside;
+  e->beside = unused;
+  unused = e;
+}
+
+// Takes one off, of who is at `at`. 0: it has none of that kind.
+static int count_down(struct expected **at, int kind) {
+  struct expected *e = *at;
+  if (!e || e->count[kind] == 0) return 0;
+  e->count[kind]--;
+  if (e->count[A_PROCESS] + e->count[A_THREAD] == 0) drop_expected(at);
+  return 1;
+}
+
 // Adds a clone by process `pid`. -ENOSPC when too many stubs are about to clone.
 int dv_expect_clone(int pid, int is_thread) {
-  int at = -1, free_slot = -1;
+  if (pid <= 0) return -ESRCH;
   pthread_mutex_lock(&expected_lock);
-  for (int i = 0; i < EXPECTED_MAX && at < 0; i++) {
-    if (expected[i].pid == pid) at = i;
-    else if (expected[i].count[A_PROCESS] + expected[i].count[A_THREAD] == 0 && free_slot < 0) free_slot = i;
-  }
-  if (at < 0 && (at = free_slot) >= 0) expected[at].pid = pid;
-  if (at >= 0) expected[at].count[is_thread ? A_THREAD : A_PROCESS]++;
+  struct expected *e = *find_expected(pid);
+  if (e) take_out(e);
+  else e = add_expected(pid);
+  if (e) put_first(e);
+  if (e) e->count[is_thread ? A_THREAD : A_PROCESS]++;
   pthread_mutex_unlock(&expected_lock);
-  return at < 0 ? -ENOSPC : 0;
+  return e ? 0 : -ENOSPC;
 }
 
 // Takes one back, if it has not been made.
 void dv_unexpect_clone(int pid, int is_thread) {
   pthread_mutex_lock(&expected_lock);
-  for (int i = 0; i < EXPECTED_MAX; i++)
-    if (expected[i].pid == pid) {
-      int *count = &expected[i].count[is_thread ? A_THREAD : A_PROCESS];
-      if (*count > 0) --*count;
-      break;
-    }
+  count_down(find_expected(pid), is_thread ? A_THREAD : A_PROCESS);
   pthread_mutex_unlock(&expected_lock);
 }
 
 // The process is dead.
 void dv_forget_clones(int pid) {
   pthread_mutex_lock(&expected_lock);
-  for (int i = 0; i < EXPECTED_MAX; i++)
-    if (expected[i].pid == pid) expected[i].pid = expected[i].count[A_PROCESS] = expected[i].count[A_THREAD] = 0;
+  struct expected **at = find_expected(pid);
+  if (*at) drop_expected(at);
   pthread_mutex_unlock(&expected_lock);
 }
 
+// A first thread has its process's number. Of others the process must be searched: it was among the last that were told
+// to clone, unless others have been told that do not.
 static int take_expected(int tid, uint64_t flags) {
-  int found = 0, kind = flags & CLONE_THREAD ? A_THREAD : A_PROCESS;
+  int kind = flags & CLONE_THREAD ? A_THREAD : A_PROCESS;
   pthread_mutex_lock(&expected_lock);
-  for (int i = 0; i < EXPECTED_MAX && !found; i++)
-    if (expected[i].count[kind] > 0 && syscall(SYS_tgkill, expected[i].pid, tid, 0) == 0) {
-      expected[i].count[kind]--;
+  int found = count_down(find_expected(tid), kind), left = SEARCHED;
+  for (struct expected *e = newest; e && !found && left > 0; e = e->older, left--)
+    if (e->count[kind] > 0 && syscall(SYS_tgkill, e->pid, tid, 0) == 0) {
+      count_down(find_expected(e->pid), kind);
       found = 1;
+      break;
     }
   pthread_mutex_unlock(&expected_lock);
   return found;
