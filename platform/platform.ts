@@ -23,8 +23,8 @@ export const EVENT_INTERRUPT = 3;
 export const EVENT_CALL_FAILED = 4;
 /** The host thread or its process is gone, or broke the protocol; the context is dead. */
 export const EVENT_LOST = 5;
-/** As EVENT_SYSCALL; before it, the guest set signal actions to their default: `takeDefaulted`. */
-export const EVENT_DEFAULTED = 7;
+/** As EVENT_SYSCALL; before it, the guest did by itself what `takeDefaulted` and `takeClosed` say. */
+export const EVENT_NOTED = 7;
 
 /** System calls whose answer is one of `Context.setIdentity`'s words, by position; other words follow. */
 export const IDENTITY_CALLS: readonly number[] = [
@@ -43,6 +43,10 @@ export const IDENTITY_VIEW = 6;
 export const IDENTITY_PLACE = 7;
 export const IDENTITY_UNTOUCHED = 8;
 export const IDENTITY_SOLE = 10;
+export const IDENTITY_ROOM = 11;
+
+/** Descriptors below it may be quiet (Context.letClose): a bit each. */
+export const QUIET_FDS = 32;
 
 /** Of a host call that takes at most five. */
 export type CallArguments = readonly [number, number, number, number, number];
@@ -54,6 +58,13 @@ export interface RseqArea {
   readonly signature: number;
 }
 export const NO_RSEQ: RseqArea = { addr: 0, lengthBytes: 0, signature: 0 };
+
+/** Signals, all zeros before, that got SIG_DFL with SA_RESTORER and this address of a restorer: two halves of a set. */
+export interface Defaulted {
+  readonly lo: number;
+  readonly hi: number;
+  readonly restorerAddr: number;
+}
 
 /** In place of a call number. No system call has it. */
 export const NO_CALL = -1;
@@ -109,7 +120,8 @@ export abstract class Context {
    * Numbers that getpid(2) and the like answer: a platform may let the thread read them by itself.
    * In the order of IDENTITY_CALLS; then 1 when it may use the platform's `answers`, and the number of the
    * directory in which its relative paths start, 0 for none; then two halves of the set of signals whose action, as
-   * sigaction(2) tells it, is all zeros; and 1 when no other thread has the same signal actions.
+   * sigaction(2) tells it, is all zeros; then 1 when no other thread has the same signal actions; and 1 when there is a
+   * free descriptor.
    */
   setIdentity(_words: Int32Array): void {}
 
@@ -160,13 +172,26 @@ export abstract class Context {
    */
   setPending(_isPending: boolean): void {}
 
-  /**
-   * With EVENT_DEFAULTED: the signals, all zeros before, that got SIG_DFL with SA_RESTORER and this address of a
-   * restorer. It is the guest's word.
-   */
-  takeDefaulted(): { lo: number; hi: number; restorerAddr: number } {
-    return { lo: 0, hi: 0, restorerAddr: 0 };
+  /** With EVENT_NOTED: what it set to the default, null for nothing. It is the guest's word. */
+  takeDefaulted(): Defaulted | null {
+    return null;
   }
+  /**
+   * From now on the thread may by itself close the descriptor `fd`, just opened, of a regular file or a directory; know
+   * that it is no terminal, and where it is as long as it only reads it; and know its attributes from the answer
+   * `answer` (-1: none) while `serialOf` it is `serial`. `fd` is below QUIET_FDS.
+   */
+  letClose(_fd: number, _answer: number, _serial: number): void {}
+  /** Ends that for the descriptors of `fds`, a bit each. */
+  takeBack(_fds: number): void {}
+  /** Which ones it has closed since this was asked: a bit each. It is the guest's word. */
+  takeClosed(): number {
+    return 0;
+  }
+  /** What brk(2) of 0 answers until it is told anew; 0: it is asked. */
+  tellBreak(_addr: number): void {}
+  /** RLIMIT_STACK of the thread's process, in bytes or RLIM_INFINITY. */
+  tellStackLimit(_cur: number, _max: number): void {}
   /** Takes the platform's `answers` out of its address space for good, before the thread runs on. */
   hideAnswers(): void {}
 
@@ -371,6 +396,8 @@ export interface PathAnswers {
   statAt(number: number): number;
   /** `error`: -ENOENT, or 0 for what is at `statAt`. */
   publish(number: number, error: number): void;
+  /** Names what `number` tells now; 0 when it is true no longer. */
+  serialOf(number: number): number;
   /** It is true no longer. */
   drop(number: number): void;
   /** None is true any longer. */

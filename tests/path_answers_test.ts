@@ -1,16 +1,17 @@
-// tests/programs/path_answers.c once more, on files that are there before the sandbox is: attributes of such files
-// are what guest threads may know by themselves. programs_test.ts runs it on files that it makes.
+// Two of tests/programs once more, on files that are there before the sandbox is: attributes of such files are what guest
+// threads may know, and such files what they may close, by themselves. programs_test.ts runs them on files that they make.
 import { assertEquals } from "@std/assert";
 import { run, sandboxed } from "./runs.ts";
 import { programPath } from "./sandbox.ts";
 
-const SOURCE = new URL("programs/path_answers.c", import.meta.url).pathname;
+const PROGRAMS = ["path_answers", "open_files"];
 
 /** What `enter` of the program finds, for each of its tests. */
-function makeFixtures(): string {
+function makeFixtures(program: string): string {
+  const source = new URL(`programs/${program}.c`, import.meta.url).pathname;
   const root = Deno.makeTempDirSync({ prefix: "dvisor-answers-" });
   Deno.chmodSync(root, 0o755);
-  for (const [, test] of Deno.readTextFileSync(SOURCE).matchAll(/^TEST\((\w+),/gm)) {
+  for (const [, test] of Deno.readTextFileSync(source).matchAll(/^TEST\((\w+),/gm)) {
     const folder = `${root}/${test}`;
     Deno.mkdirSync(`${folder}/dir`, { recursive: true });
     Deno.writeTextFileSync(`${folder}/file`, "12345");
@@ -22,15 +23,17 @@ function makeFixtures(): string {
 }
 
 for (const { platform, command } of sandboxed()) {
-  Deno.test(`${platform}: what is told of files of the host is what is so`, async () => {
-    const fixtures = makeFixtures();
-    try {
-      const options = { env: { FIXTURES: fixtures } };
-      const native = await run([programPath("path_answers")]);
-      const { stdout } = await run([...command, programPath("path_answers")], options);
-      assertEquals(stdout, native.stdout);
-    } finally {
-      Deno.removeSync(fixtures, { recursive: true });
-    }
-  });
+  for (const program of PROGRAMS) {
+    Deno.test(`${platform}: ${program}, of files of the host`, async () => {
+      const fixtures = makeFixtures(program);
+      try {
+        const options = { env: { FIXTURES: fixtures } };
+        const native = await run([programPath(program)]);
+        const { stdout } = await run([...command, programPath(program)], options);
+        assertEquals(stdout, native.stdout);
+      } finally {
+        Deno.removeSync(fixtures, { recursive: true });
+      }
+    });
+  }
 }

@@ -105,6 +105,14 @@ export class AnswerTable implements PathAnswers {
     index[way] = number + 1;
   }
 
+  serialOf(number: number): number {
+    const at = FIRST_WORD + number * ANSWER_WORDS;
+    const { words } = this;
+    return words[at + ANSWER_OFF_GENERATION / 4] === this.#generation
+      ? words[at + ANSWER_OFF_SERIAL / 4]
+      : 0;
+  }
+
   drop(number: number): void {
     const at = FIRST_WORD + number * ANSWER_WORDS;
     Atomics.store(this.words, at + ANSWER_OFF_SERIAL / 4, 0);

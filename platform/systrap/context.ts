@@ -12,6 +12,7 @@ import { EFAULT, ESRCH, ETIMEDOUT } from "../abi/errno.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../abi/prctl.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ } from "../abi/mman.ts";
 import {
+  RLIM_INFINITY,
   RUSAGE_OFF_MAJFLT,
   RUSAGE_OFF_MAXRSS_KB,
   RUSAGE_OFF_MINFLT,
@@ -30,11 +31,12 @@ import { hostSyscall, monoNs } from "../host/host.ts";
 import {
   type CallArguments,
   Context,
+  type Defaulted,
   EVENT_CALL_FAILED,
-  EVENT_DEFAULTED,
   EVENT_FAULT,
   EVENT_INTERRUPT,
   EVENT_LOST,
+  EVENT_NOTED,
   EVENT_SYSCALL,
   type Reuse,
   type RseqArea,
@@ -64,8 +66,12 @@ import {
   CONTROL_BASE,
   CPU_TIME_ADDR,
   I_ALIVE,
+  I_ANSWER,
+  I_AT,
   I_BLOCKED,
+  I_BRK,
   I_CLEAR_TID,
+  I_CLOSED,
   I_COMMANDS,
   I_DEFAULTED,
   I_EVENT,
@@ -78,13 +84,16 @@ import {
   I_FCW,
   I_FD_LOCK,
   I_FD_READY,
+  I_FRESH,
   I_HOST_TID,
   I_INTERRUPTED,
+  I_KNOWN,
   I_MXCSR,
   I_NPREFETCHED,
   I_NR,
   I_PENDING,
   I_PREFETCHED,
+  I_QUIET,
   I_REPLY,
   I_RESTORER,
   I_RESULT,
@@ -93,7 +102,9 @@ import {
   I_RSEQ_LENGTH,
   I_RSEQ_SIGNATURE,
   I_SELF,
+  I_SERIAL,
   I_SIGNAL_PATH,
+  I_STACK_LIMIT,
   I_STATE,
   I_WAITING,
   I_WORDS,
@@ -179,7 +190,7 @@ export class SystrapContext extends Context {
     const event = i32[I_EVENT];
     switch (event) {
       case EVENT_SYSCALL:
-      case EVENT_DEFAULTED:
+      case EVENT_NOTED:
         this.callNumber = i32[I_NR];
         this.#child = null;
         this.event = event;
@@ -282,15 +293,41 @@ export class SystrapContext extends Context {
     Atomics.exchange(this.i32, I_PENDING, isPending ? 1 : 0);
   }
 
-  override takeDefaulted(): { lo: number; hi: number; restorerAddr: number } {
+  override takeDefaulted(): Defaulted | null {
     const { i32 } = this;
-    const taken = {
-      lo: i32[I_DEFAULTED],
-      hi: i32[I_DEFAULTED + 1],
-      restorerAddr: (i32[I_RESTORER] >>> 0) + (i32[I_RESTORER + 1] >>> 0) * HIGH,
-    };
+    const lo = i32[I_DEFAULTED];
+    const hi = i32[I_DEFAULTED + 1];
+    if ((lo | hi) === 0) return null;
     i32[I_DEFAULTED] = i32[I_DEFAULTED + 1] = 0;
-    return taken;
+    return { lo, hi, restorerAddr: this.#wordAt(4 * I_RESTORER) };
+  }
+
+  override letClose(fd: number, answer: number, serial: number): void {
+    const { i32 } = this;
+    i32[I_KNOWN] = fd + 1;
+    i32[I_FRESH] = 1;
+    i32[I_AT] = i32[I_AT + 1] = 0;
+    i32[I_ANSWER] = answer + 1;
+    i32[I_SERIAL] = serial;
+    i32[I_QUIET] |= 1 << fd;
+  }
+  override takeBack(fds: number): void {
+    Atomics.and(this.i32, I_QUIET, ~fds);
+  }
+  override takeClosed(): number {
+    return Atomics.exchange(this.i32, I_CLOSED, 0);
+  }
+
+  override tellBreak(addr: number): void {
+    this.#word(I_BRK, addr);
+  }
+  override tellStackLimit(cur: number, max: number): void {
+    this.#limit(I_STACK_LIMIT, cur);
+    this.#limit(I_STACK_LIMIT + 2, max);
+  }
+  #limit(at: number, limit: number): void {
+    if (limit === RLIM_INFINITY) this.i32[at] = this.i32[at + 1] = -1;
+    else this.#word(at, limit);
   }
 
   /** Zeros in their place: a thread of the process may be looking at them. */

@@ -3,10 +3,12 @@ export {
   ANSWER_FOLLOW,
   ANSWER_NOFOLLOW,
   IDENTITY_PLACE as WORD_PLACE,
+  IDENTITY_ROOM as WORD_ROOM,
   IDENTITY_SOLE as WORD_SOLE,
   IDENTITY_TID as WORD_TID,
   IDENTITY_UNTOUCHED as WORD_UNTOUCHED,
   IDENTITY_VIEW as WORD_VIEW,
+  QUIET_FDS,
 } from "../platform.ts";
 export { STAT_SIZE as ANSWER_STAT_SIZE } from "../abi/stat.ts";
 
@@ -85,7 +87,16 @@ export const I_CLEAR_TID = 144;
 export const I_RSEQ = 146;
 export const I_RSEQ_LENGTH = 148;
 export const I_RSEQ_SIGNATURE = 149;
+export const I_QUIET = 150;
+export const I_CLOSED = 151;
+export const I_AT = 152;
+export const I_KNOWN = 154;
+export const I_FRESH = 155;
+export const I_ANSWER = 156;
+export const I_SERIAL = 157;
+export const I_BRK = 158;
 export const I_COMMANDS = 160;
+export const I_STACK_LIMIT = 928;
 
 export const COMMAND_WORDS = 16;
 export const COMMAND_MAX = 48;
@@ -112,7 +123,12 @@ export const LOCAL_ROBUST = 8;
 export const LOCAL_RSEQ = 9;
 export const LOCAL_CLEAR_TID = 10;
 export const LOCAL_ADVICE = 11;
-export const LOCAL_WORD = 16;
+export const LOCAL_OPEN = 12;
+export const LOCAL_FILE = 13;
+export const LOCAL_BREAK = 14;
+export const LOCAL_LIMIT = 15;
+export const LOCAL_SEGMENT = 16;
+export const LOCAL_WORD = 32;
 
 // Answers, in bytes from ANSWERS_BASE on.
 export const ANSWERS_BASE = 0x7fff_f800_0000;

@@ -1,15 +1,26 @@
 /** The systrap platform: see DESIGN and platform/systrap/README.md. */
 import {
   SYS_access,
+  SYS_arch_prctl,
+  SYS_brk,
+  SYS_close,
+  SYS_execve,
   SYS_faccessat,
+  SYS_fstat,
   SYS_futex,
   SYS_futex_requeue,
   SYS_futex_wait,
   SYS_futex_waitv,
   SYS_futex_wake,
+  SYS_ioctl,
+  SYS_lseek,
   SYS_lstat,
   SYS_madvise,
   SYS_newfstatat,
+  SYS_open,
+  SYS_openat,
+  SYS_prlimit64,
+  SYS_read,
   SYS_readlink,
   SYS_readlinkat,
   SYS_rseq,
@@ -40,14 +51,19 @@ import {
   I_VDSO,
   LOCAL_ACTION,
   LOCAL_ADVICE,
+  LOCAL_BREAK,
   LOCAL_CALL,
   LOCAL_CLEAR_TID,
+  LOCAL_FILE,
   LOCAL_FUTEX,
   LOCAL_FUTEX2,
+  LOCAL_LIMIT,
   LOCAL_MASK,
+  LOCAL_OPEN,
   LOCAL_PATH,
   LOCAL_ROBUST,
   LOCAL_RSEQ,
+  LOCAL_SEGMENT,
   LOCAL_WAIT,
   LOCAL_WORD,
   SHARED_LOCAL,
@@ -69,6 +85,9 @@ const PATH_CALLS = [
   SYS_readlink,
   SYS_readlinkat,
 ];
+/** Calls that fail where `answers` say that there is nothing, and those about an open file. */
+const OPEN_CALLS = [SYS_open, SYS_openat, SYS_execve];
+const FILE_CALLS = [SYS_close, SYS_fstat, SYS_lseek, SYS_ioctl, SYS_read];
 
 const HANDLE_MAX = 16384;
 const SPARE_MIN = 2;
@@ -176,6 +195,11 @@ export class SystrapPlatform implements Platform {
     local[SYS_rseq] = on ? LOCAL_RSEQ : 0;
     local[SYS_madvise] = on ? LOCAL_ADVICE : 0;
     for (const nr of PATH_CALLS) local[nr] = on ? LOCAL_PATH : 0;
+    for (const nr of OPEN_CALLS) local[nr] = on ? LOCAL_OPEN : 0;
+    for (const nr of FILE_CALLS) local[nr] = on ? LOCAL_FILE : 0;
+    local[SYS_brk] = on ? LOCAL_BREAK : 0;
+    local[SYS_prlimit64] = on ? LOCAL_LIMIT : 0;
+    local[SYS_arch_prctl] = on ? LOCAL_SEGMENT : 0;
     return on;
   }
 

@@ -74,7 +74,11 @@ function createTask(kernel: Kernel, config: SandboxConfig, mounts: MountNamespac
   const fs = new FsContext(acquirePath(root), acquirePath(root), config.umask, mounts);
   const ns = initialNamespaces(mounts, kernel.initialHostname, kernel.initialDomainname);
   ns.acquire(); // Like Linux's init_nsproxy they outlive every task: the sandbox ends without unmounting.
-  const fdTable = new FdTable();
+  const fdTable = new FdTable((crowded) => {
+    for (const each of kernel.tasks.values()) {
+      if (each.fdTable === crowded) each.publishIdentity();
+    }
+  });
   fdTable.noFileLimit = limits.cur[RLIMIT_NOFILE];
   const { answers } = kernel.platform;
   if (answers !== null && kernel.hostFutexes) startPathAnswers(answers, root, creds);

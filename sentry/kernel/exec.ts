@@ -244,6 +244,7 @@ function setUp(
   mm.dataStart = main.dataStart;
   mm.dataEnd = main.dataEnd;
   mm.brkStart = mm.brk = pageUp(main.end) + TRAMPOLINE_SPACE + random(BRK_RANDOM_PAGES);
+  ctx.tellBreak(mm.brk);
   const stackProt = PROT_READ | PROT_WRITE | (image.executableStack ? PROT_EXEC : 0);
   mm.mapAnonymous(ctx, top - stackLimit, stackLimit, stackProt, "[stack]");
   if (program.argv.size + envp.size + STACK_TABLES > stackLimit - 65536) return -E2BIG;

@@ -3,6 +3,7 @@
  * are bits of a two-level bitmap, and everything below `#firstFree` is known to be taken.
  */
 import { EBADF, EMFILE } from "../../platform/abi/errno.ts";
+import { QUIET_FDS } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { closeFile } from "../vfs/locks.ts";
 
@@ -11,6 +12,24 @@ export const NR_OPEN_MAX = 1048576;
 /** Descriptor flag, as F_GETFD shows it. */
 export const FD_CLOEXEC = 1;
 const O_CLOEXEC = 0o2000000;
+
+/** The context of the only task that has a table: its thread may close quiet descriptors by itself. */
+export interface QuietHolder {
+  letClose(fd: number, answer: number, serial: number): void;
+  takeBack(fds: number): void;
+  takeClosed(): number;
+}
+
+/** Those with quiet descriptors. */
+const quietTables = new Set<FdTable>();
+
+/**
+ * No thread closes by itself any more what is open now, and what it has closed is closed: before somebody could
+ * notice (locks, leases, unmounting).
+ */
+export function takeBackQuiet(): void {
+  for (const table of quietTables) table.takeBack();
+}
 
 export class FdTable {
   /** Tasks that share it (CLONE_FILES). */
@@ -24,6 +43,12 @@ export class FdTable {
   /** Every descriptor below it is in use. */
   #firstFree = 0;
   #count = 0;
+  /** Descriptors, a bit each, that were made quiet and not taken back; #holder may have closed some. */
+  #quiet = 0;
+  #holder: QuietHolder | null = null;
+
+  /** `crowded` is called when `isCrowded` changes. */
+  constructor(readonly crowded: ((table: FdTable) => void) | null = null) {}
 
   get count(): number {
     return this.#count;
@@ -44,14 +69,58 @@ export class FdTable {
     return this.#files[fd] ?? null;
   }
 
+  /** There may be no free descriptor: one at the limit has been used. */
+  get isCrowded(): boolean {
+    return this.#files.length >= this.#noFileLimit;
+  }
+
   acquire(): this {
+    this.takeBack();
     this.refs++;
     return this;
   }
 
   /** Gives up one task's share; the last one closes everything. */
   release(): void {
-    if (--this.refs === 0) this.closeRange(0, this.#files.length - 1);
+    if (--this.refs > 0) return;
+    this.dropHolder();
+    this.closeRange(0, this.#files.length - 1);
+  }
+
+  /**
+   * Closing `fd`, just installed, is noticed by nobody but the only task that has the table, whose context is
+   * `holder`: it may do so by itself. `answer`, `serial`: as Context.letClose has them.
+   */
+  setQuiet(fd: number, holder: QuietHolder, answer: number, serial: number): void {
+    if (this.refs > 1 || fd >= QUIET_FDS) return;
+    this.#holder = holder;
+    if (this.#quiet === 0) quietTables.add(this);
+    this.#quiet |= 1 << fd;
+    holder.letClose(fd, answer, serial);
+  }
+
+  /** Closes what the task has closed by itself: before anyone looks at the table. */
+  settle(): void {
+    if (this.#holder === null) return;
+    let closed = this.#holder.takeClosed();
+    this.#quiet &= ~closed;
+    for (; closed !== 0; closed &= closed - 1) this.close(lowestBit(closed));
+  }
+
+  /** As `takeBackQuiet`, for this table. */
+  takeBack(): void {
+    const holder = this.#holder;
+    if (holder === null) return;
+    holder.takeBack(this.#quiet);
+    this.settle();
+    this.dropHolder();
+  }
+
+  /** The task's context is no longer its own. */
+  dropHolder(): void {
+    this.#holder = null;
+    this.#quiet = 0;
+    quietTables.delete(this);
   }
 
   /**
@@ -69,7 +138,15 @@ export class FdTable {
    * RLIMIT_NOFILE of the sharing tasks. Threads that share a table share the limit too; of processes
    * that share one (CLONE_FILES without CLONE_THREAD) the last to set its limit rules.
    */
-  noFileLimit = 1024;
+  get noFileLimit(): number {
+    return this.#noFileLimit;
+  }
+  set noFileLimit(limit: number) {
+    const was = this.isCrowded;
+    this.#noFileLimit = limit;
+    if (this.isCrowded !== was) this.crowded?.(this);
+  }
+  #noFileLimit = 1024;
 
   /** Installs two files at once; both numbers in `out`, or nothing and -EMFILE. */
   installPair(a: FileDescription, b: FileDescription, flags: number, out: Int32Array): number {
@@ -134,7 +211,8 @@ export class FdTable {
 
   /** A private copy; `maxFd` bounds what is copied (close_range(2) with CLOSE_RANGE_UNSHARE). */
   fork(maxFd = Infinity): FdTable {
-    const copy = new FdTable();
+    this.takeBack();
+    const copy = new FdTable(this.crowded);
     copy.noFileLimit = this.noFileLimit;
     const end = Math.min(this.#files.length, maxFd + 1);
     for (let fd = 0; fd < end; fd++) {
@@ -174,10 +252,8 @@ export class FdTable {
   }
 
   #set(fd: number, file: FileDescription, cloexec: boolean): void {
-    while (this.#files.length <= fd) {
-      this.#files.push(null);
-      this.#cloexec.push(false);
-    }
+    if (this.#files.length <= fd) this.#grow(fd);
+    if (this.#isQuiet(fd)) this.#unquiet(fd);
     if (this.#files[fd] === null) {
       this.#count++;
       this.#mark(fd);
@@ -186,7 +262,26 @@ export class FdTable {
     this.#cloexec[fd] = cloexec;
   }
 
+  #grow(fd: number): void {
+    const was = this.isCrowded;
+    while (this.#files.length <= fd) {
+      this.#files.push(null);
+      this.#cloexec.push(false);
+    }
+    if (this.isCrowded !== was) this.crowded?.(this);
+  }
+
+  #isQuiet(fd: number): boolean {
+    return fd < QUIET_FDS && (this.#quiet >>> fd & 1) !== 0;
+  }
+
+  #unquiet(fd: number): void {
+    this.#quiet &= ~(1 << fd);
+    this.#holder?.takeBack(1 << fd);
+  }
+
   #clear(fd: number): void {
+    if (this.#isQuiet(fd)) this.#unquiet(fd);
     this.#files[fd] = null;
     this.#cloexec[fd] = false;
     this.#count--;

@@ -17,10 +17,10 @@ import {
 import {
   type Context,
   EVENT_CALL_FAILED,
-  EVENT_DEFAULTED,
   EVENT_FAULT,
   EVENT_INTERRUPT,
   EVENT_LOST,
+  EVENT_NOTED,
   EVENT_SYSCALL,
   NO_CALL,
 } from "../../platform/platform.ts";
@@ -164,8 +164,8 @@ export class RunLoop {
     switch (ctx.event) {
       case EVENT_SYSCALL:
         return this.#syscall(t, ctx);
-      case EVENT_DEFAULTED:
-        return this.#syscallAfterDefaults(t, ctx);
+      case EVENT_NOTED:
+        return this.#syscallAfterNotes(t, ctx);
       case EVENT_INTERRUPT:
         return this.#goOn(t);
       case EVENT_FAULT:
@@ -189,9 +189,10 @@ export class RunLoop {
     }
   }
 
-  #syscallAfterDefaults(t: Task, ctx: Context): void {
-    const { lo, hi, restorerAddr } = ctx.takeDefaulted();
-    t.tg.actions.setDefaults(lo, hi, restorerAddr);
+  #syscallAfterNotes(t: Task, ctx: Context): void {
+    const defaulted = ctx.takeDefaulted();
+    if (defaulted !== null) t.tg.actions.setDefaults(defaulted);
+    t.fdTable.settle();
     this.#syscall(t, ctx);
   }
 

@@ -23,6 +23,7 @@ import {
   SIGXCPU,
   SIGXFSZ,
 } from "../../platform/abi/signal.ts";
+import type { Defaulted } from "../../platform/platform.ts";
 import { bitHi, bitLo, setHas, setOf } from "./signal_queue.ts";
 
 export interface SignalAction {
@@ -111,9 +112,10 @@ export class SignalActions {
   }
 
   /** SIG_DFL with SA_RESTORER for those of the signals (two halves of a set) that are untouched and can be set. */
-  setDefaults(lo: number, hi: number, restorerAddr: number): void {
-    lo &= this.untouchedLo & ~UNBLOCKABLE;
-    hi &= this.untouchedHi;
+  setDefaults(defaulted: Defaulted): void {
+    const lo = defaulted.lo & this.untouchedLo & ~UNBLOCKABLE;
+    const hi = defaulted.hi & this.untouchedHi;
+    const { restorerAddr } = defaulted;
     const action = { ...DEFAULT, flags: SA_RESTORER, restorerAddr };
     for (let signo = 1; signo <= 64; signo++) if (setHas(lo, hi, signo)) this.set(signo, action);
   }

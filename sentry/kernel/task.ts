@@ -7,10 +7,12 @@ import { PR_MCE_KILL_DEFAULT } from "../../platform/abi/prctl.ts";
 import {
   type Context,
   IDENTITY_PLACE,
+  IDENTITY_ROOM,
   IDENTITY_SOLE,
   IDENTITY_UNTOUCHED,
   IDENTITY_VIEW,
 } from "../../platform/platform.ts";
+import { RLIMIT_STACK } from "../../platform/abi/resource.ts";
 import { IoCounts } from "./io_counts.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { MemoryPolicy } from "../mm/vma.ts";
@@ -153,6 +155,7 @@ export class Task {
 
   /** execve: the task goes on in another address space. */
   replaceContext(ctx: Context): void {
+    this.fdTable.dropHolder();
     this.ctx = ctx;
     this.args.regs = ctx.regs;
     ctx.owner = this;
@@ -185,7 +188,15 @@ export class Task {
     identity[IDENTITY_UNTOUCHED] = this.tg.actions.untouchedLo;
     identity[IDENTITY_UNTOUCHED + 1] = this.tg.actions.untouchedHi;
     identity[IDENTITY_SOLE] = this.tg.actions.isShared ? 0 : 1;
+    identity[IDENTITY_ROOM] = this.fdTable.isCrowded ? 0 : 1;
     this.ctx?.setIdentity(identity);
+    this.publishStackLimit();
+  }
+
+  /** After a change of RLIMIT_STACK. */
+  publishStackLimit(): void {
+    const { cur, max } = this.tg.limits;
+    this.ctx?.tellStackLimit(cur[RLIMIT_STACK], max[RLIMIT_STACK]);
   }
 
   /** After a signal's action was set for the first time. */

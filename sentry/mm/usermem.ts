@@ -148,7 +148,10 @@ export class UserDst extends UserRange implements IoDst {
   #readPiece(fd: number, want: number, offset: number, rwf: number): number {
     const { mm, ctx } = this.user;
     const length = mm.accessibleRun(this.addr, Math.min(want, STAGE_SIZE), PROT_WRITE);
-    if (length === 0) return -EFAULT;
+    // Nothing is looked at where there is nothing to read.
+    if (length === 0) {
+      return offset >= 0 && preadv2(fd, stage().addr, 1, offset, rwf) === 0 ? 0 : -EFAULT;
+    }
     const isCertain = !mm.runMayFault;
     if (isCertain && length <= ARENA_PIECE && length <= ctx!.arenaLeft) {
       const at = ctx!.reserve(length);

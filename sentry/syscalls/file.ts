@@ -14,7 +14,14 @@ import { E2BIG, EAGAIN, EBADF, EINVAL, EMFILE, ENAMETOOLONG } from "../../platfo
 import { ENOENT, ERESTARTSYS, EXDEV } from "../../platform/abi/errno.ts";
 import { AT_FDCWD, O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT } from "../../platform/abi/fcntl.ts";
 import { O_DIRECT, O_DIRECTORY, O_DSYNC, O_EXCL, O_LARGEFILE } from "../../platform/abi/fcntl.ts";
-import { O_NOATIME, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH } from "../../platform/abi/fcntl.ts";
+import {
+  O_NOATIME,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+} from "../../platform/abi/fcntl.ts";
 import { O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY } from "../../platform/abi/fcntl.ts";
 import { OPEN_HOW_SIZE, RESOLVE_BENEATH, RESOLVE_CACHED } from "../../platform/abi/fcntl.ts";
 import {
@@ -25,13 +32,16 @@ import {
 import { RESOLVE_NO_XDEV } from "../../platform/abi/fcntl.ts";
 import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import { MFD_CLOEXEC } from "../../platform/abi/mman.ts";
+import { S_IFDIR, S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { checkMemfdFlags, MFD_NAME_MAX, newMemfdFile } from "../fsimpl/tmpfs/memfd.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
 import { FULL, PARTIAL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import type { Inode } from "../vfs/inode.ts";
 import { checkOpenFlags, O_PATH_FLAGS, O_TMPFILE_BIT, openAt } from "../vfs/namei.ts";
+import { answerOf, answerSerial } from "../vfs/path_answers.ts";
 import { O_ASYNC } from "./async_owner.ts";
 import { withLeaseBreak } from "./lease.ts";
 import { copyInPath, startOf } from "./path_args.ts";
@@ -60,6 +70,9 @@ export function openat(t: Task, args: SyscallArguments): SyscallReturn {
 export function creat(t: Task, args: SyscallArguments): SyscallReturn {
   return doOpen(t, AT_FDCWD, args.addr(0), O_CREAT | O_WRONLY | O_TRUNC, args.u32(1), 0);
 }
+
+/** With these a file is not merely read. */
+const LOUD_FLAGS = O_ACCMODE | O_PATH | O_ASYNC | O_TMPFILE_BIT | O_TRUNC;
 
 /** With these a cached path does not do (RESOLVE_CACHED). */
 const CHANGING = O_CREAT | O_TMPFILE_BIT | O_TRUNC;
@@ -143,7 +156,18 @@ function installOpened(t: Task, file: FileDescription, flags: number): number {
   if (file.impl.opened !== undefined) file.impl.opened(file, t, flags);
   const fd = t.fdTable.install(file, flags);
   if (fd < 0) file.release();
+  else if ((flags & LOUD_FLAGS) === O_RDONLY && file.inode.isSteady) {
+    openedSteady(t, fd, file.inode);
+  }
   return fd;
+}
+
+/** Nobody but the thread notices when it closes such a file, as long as nobody locks it. */
+function openedSteady(t: Task, fd: number, inode: Inode): void {
+  const type = inode.mode & S_IFMT;
+  if ((type !== S_IFREG && type !== S_IFDIR) || inode.locks !== null) return;
+  const answer = answerOf(inode);
+  t.fdTable.setQuiet(fd, t.ctx!, answer, answerSerial(answer));
 }
 
 /** A FIFO that waits for its other end. */

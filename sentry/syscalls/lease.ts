@@ -6,6 +6,7 @@ import { F_RDLCK, F_UNLCK, F_WRLCK } from "../../platform/abi/fcntl.ts";
 import { S_IFMT, S_IFREG } from "../../platform/abi/stat.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { BLOCK_INTERRUPTED, BLOCK_TIMEOUT } from "../kernel/block.ts";
+import { takeBackQuiet } from "../kernel/fd_table.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { expireLeases, leaseSettings, removeLease, setLease } from "../vfs/leases.ts";
@@ -16,6 +17,7 @@ import { ensureOwner } from "./async_owner.ts";
 /** F_SETLEASE. */
 export function doSetLease(t: Task, fd: number, file: FileDescription, type: number): number {
   if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
+  takeBackQuiet();
   const { inode } = file;
   if (t.creds.fsuid !== inode.uid && !hasCapability(t.creds, CAP_LEASE)) return -EACCES;
   if ((inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;

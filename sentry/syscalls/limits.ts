@@ -10,6 +10,7 @@ import {
   RLIMIT_CPU,
   RLIMIT_NOFILE,
   RLIMIT_SIZE,
+  RLIMIT_STACK,
 } from "../../platform/abi/resource.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { cpuLimitChanged } from "../kernel/cpu_limit.ts";
@@ -89,6 +90,7 @@ function setLimit(target: Task, resource: number, cur: number, max: number): voi
     for (const each of tg.threads) if (!each.exiting) each.fdTable.noFileLimit = limit;
   }
   if (resource === RLIMIT_CPU) cpuLimitChanged(tg);
+  if (resource === RLIMIT_STACK) { for (const each of tg.threads) each.publishStackLimit(); }
 }
 
 export const rows: SyscallRow[] = [

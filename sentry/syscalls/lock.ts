@@ -15,6 +15,7 @@ import type { Flock } from "../../platform/abi/fcntl.ts";
 import { OFFSET_END } from "../../platform/abi/limits.ts";
 import { SEEK_CUR, SEEK_END, SEEK_SET } from "../../platform/abi/unistd.ts";
 import { BLOCK_INTERRUPTED } from "../kernel/block.ts";
+import { takeBackQuiet } from "../kernel/fd_table.ts";
 import {
   FULL,
   type SyscallArguments,
@@ -40,6 +41,7 @@ export function flock(t: Task, args: SyscallArguments): SyscallReturn {
     return 0;
   }
   if (!file.readable && !file.writable) return -EBADF;
+  takeBackQuiet();
   const locks = locksOf(file.inode);
   const err = locks.setWhole(file, kind === LOCK_EX, t.tg.pid);
   if (err !== -EAGAIN || (operation & LOCK_NB) !== 0) return err;
@@ -111,6 +113,7 @@ export function setLock(
   if (request.type === F_WRLCK && !file.writable) return -EBADF;
   if (isOfd && flock.pid !== 0) return -EINVAL;
   if (request.type === F_UNLCK) return file.inode.locks?.setRecord(request) ?? 0;
+  takeBackQuiet();
   const locks = locksOf(file.inode);
   const err = locks.setRecord(request);
   if (err !== -EAGAIN || (cmd !== F_SETLKW && cmd !== F_OFD_SETLKW)) return err;

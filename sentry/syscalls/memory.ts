@@ -174,7 +174,10 @@ function mremap(t: Task, args: SyscallArguments): SyscallReturn {
 }
 
 function brk(t: Task, args: SyscallArguments): SyscallReturn {
-  return t.mm.setBrk(t.ctx!, args.addr(0), t.tg.limits, lockLimit(t));
+  const ctx = t.ctx!;
+  const at = t.mm.setBrk(ctx, args.addr(0), t.tg.limits, lockLimit(t));
+  if (t.mm.refs === 1) ctx.tellBreak(at);
+  return at;
 }
 
 /** mseal(2). */

@@ -16,6 +16,7 @@ import { MS_NODIRATIME, MS_PRIVATE, MS_REC, MS_RELATIME } from "../../platform/a
 import { MS_RDONLY, MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE } from "../../platform/abi/mount.ts";
 import { MS_STRICTATIME, MS_UNBINDABLE, UMOUNT_NOFOLLOW } from "../../platform/abi/mount.ts";
 import { hasCapability } from "../auth/credentials.ts";
+import { takeBackQuiet } from "../kernel/fd_table.ts";
 import { FULL, type SyscallArguments } from "../kernel/syscall.ts";
 import type { SyscallReturn, SyscallRow } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
@@ -143,6 +144,7 @@ function changePropagation(t: Task, target: PathRef, flags: number): number {
 export function umount2(t: Task, args: SyscallArguments): SyscallReturn {
   const flags = args.u32(1);
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
+  takeBackQuiet();
   const nofollow = (flags & UMOUNT_NOFOLLOW) !== 0 ? WALK_NOFOLLOW : 0;
   const found = walkArg(t, AT_FDCWD, args.addr(0), nofollow | WALK_KEEP_EXPIRY);
   if (typeof found === "number") return found;

@@ -13,7 +13,7 @@ import { type Credentials, trustOf } from "../auth/credentials.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount, PathRef } from "./mount.ts";
-import { putInodeStat } from "./stat_words.ts";
+import { isStatOf, putInodeStat } from "./stat_words.ts";
 
 /** So many are kept beside the first. */
 const KEPT_MAX = 8;
@@ -105,6 +105,27 @@ export function tellPath(
     putInodeStat(answers.words, answers.statAt(number), inode);
   }
   answers.publish(number, inode === null ? -ENOENT : 0);
+}
+
+/** The number of an answer that tells the attributes of `inode`, -1 when there is none. */
+export function answerOf(inode: Inode): number {
+  const { answer, moreAnswers } = inode;
+  if (view === null || answer < 0) return -1;
+  if (tells(answer, inode)) return answer;
+  return moreAnswers?.find((number) => tells(number, inode)) ?? -1;
+}
+
+/** Names what an answer tells now; 0 when it is void. */
+export function answerSerial(number: number): number {
+  return number < 0 || view === null ? 0 : view.answers.serialOf(number);
+}
+
+/** Its place may have had another answer since. */
+function tells(number: number, inode: Inode): boolean {
+  const { answers } = view!;
+  if (answers.serialOf(number) === 0) return false;
+  const at = answers.statAt(number);
+  return isStatOf(answers.words, at, inode);
 }
 
 function note(of: Answered, number: number): void {

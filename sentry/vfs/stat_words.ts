@@ -43,6 +43,13 @@ export function putInodeStat(w: Int32Array, at: number, inode: Inode): void {
   w[at + STAT_OFF_CTIME_NSEC / 4] = inode.ctimeNsec;
 }
 
+/** Whether `putInodeStat` of this inode, or of another with the same numbers, wrote what is there. */
+export function isStatOf(w: Int32Array, at: number, inode: Inode): boolean {
+  const ino = at + STAT_OFF_INO / 4;
+  return w[at + STAT_OFF_DEV / 4] === inode.fs.dev && w[ino] === (inode.ino | 0) &&
+    w[ino + 1] === (Math.floor(inode.ino / TWO_32) | 0);
+}
+
 /** A whole number in 64 bits. */
 function putWords(w: Int32Array, at: number, n: number): void {
   w[at] = n;

@@ -1,31 +1,10 @@
 // build: -pthread
-/* stat(2), access(2) and readlink(2) of what was looked at before, after everything that may change the answer.
- *
- * With $FIXTURES set, a test works in a folder of its own below it, which has been filled beforehand: in dvisor
- * such files lie in an overlay's lower layer. Without, it fills its folder itself.
- */
-#include "check.h"
+/* stat(2), access(2), readlink(2), open(2) and execve(2) of what was looked at before, after everything that may change
+ * the answer. */
+#include "fixtures.h"
 #include <pthread.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
-
-/* More often than it takes until a call is no longer the first of its site, and its path is known. */
-#define TIMES 5
-
-static void enter(const char *name) {
-  const char *fixtures = getenv("FIXTURES");
-  if (fixtures != NULL) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", fixtures, name);
-    OK(chdir(path));
-    return;
-  }
-  write_file("file", "12345");
-  OK(mkdir("dir", 0755));
-  write_file("dir/inner", "inner");
-  OK(symlink("file", "link"));
-  OK(link("file", "hard"));
-}
 
 static struct stat seen(const char *path) {
   struct stat st;
@@ -48,6 +27,9 @@ static void missed(const char *path) {
     FAILS(fstatat(AT_FDCWD, path, &st, 0), ENOENT);
     FAILS(access(path, R_OK), ENOENT);
     FAILS(readlink(path, text, sizeof text), ENOENT);
+    FAILS(open(path, O_RDONLY | O_CLOEXEC), ENOENT);
+    FAILS(openat(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_TRUNC), ENOENT);
+    FAILS(execv(path, (char *[]){"x", NULL}), ENOENT);
   }
 }
 

@@ -672,3 +672,30 @@ TEST(exec_crowd, "many processes that exec at one moment all get there") {
     }
   }
 }
+
+static struct rlimit stack_limit(void) {
+  struct rlimit limit;
+  for (int i = 0; i < 5; i++) OK(getrlimit(RLIMIT_STACK, &limit));
+  return limit;
+}
+
+TEST(stack_limits, "the limit of the stack is what anybody last set, also in threads, children and programs") {
+  struct rlimit first = stack_limit(), set = {first.rlim_cur == RLIM_INFINITY ? 8 << 20 : first.rlim_cur / 2, first.rlim_max};
+  OK(setrlimit(RLIMIT_STACK, &set));
+  EQUAL(stack_limit().rlim_cur, set.rlim_cur);
+  EQUAL(stack_limit().rlim_max, set.rlim_max);
+  set.rlim_cur /= 2;
+  pid_t parent = getpid();
+  IN_CHILD(pid, {
+    EQUAL(stack_limit().rlim_cur, set.rlim_cur * 2);
+    OK(prlimit(parent, RLIMIT_STACK, &set, NULL));
+    EQUAL(stack_limit().rlim_cur, set.rlim_cur * 2);
+  });
+  join(pid);
+  EQUAL(stack_limit().rlim_cur, set.rlim_cur);
+  FAILS(syscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, nowhere), EFAULT);
+  struct rlimit old;
+  OK(prlimit(0, RLIMIT_STACK, &first, &old));
+  EQUAL(old.rlim_cur, set.rlim_cur);
+  EQUAL(stack_limit().rlim_cur, first.rlim_cur);
+}

@@ -86,7 +86,11 @@ TEST(fs, "FS can be moved and read back") {
   uint64_t base = 0;
   OK(syscall(SYS_arch_prctl, ARCH_GET_FS, &base));
   CHECK(base != 0);
-  OK(syscall(SYS_arch_prctl, ARCH_SET_FS, base));
+  for (int i = 0; i < 5; i++) OK(syscall(SYS_arch_prctl, ARCH_SET_FS, base));
+  FAILS(syscall(SYS_arch_prctl, ARCH_SET_FS, 0x800000000000), EPERM);
+  uint64_t again;
+  OK(syscall(SYS_arch_prctl, ARCH_GET_FS, &again));
+  EQUAL(again, base);
   FAILS(syscall(SYS_arch_prctl, ARCH_SET_GS, 0x800000000000), EPERM);
   FAILS(syscall(SYS_arch_prctl, 0x1234, 0), EINVAL);
 }

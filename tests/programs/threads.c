@@ -497,3 +497,35 @@ TEST(advice, "MADV_DONTNEED follows mlock and munlock of the same pages, call af
   FAILS(madvise(at + 1, 4096, MADV_DONTNEED), EINVAL);
   OK(madvise(at, 0, MADV_DONTNEED));
 }
+
+/* Often enough that the call's site is known, see fixtures.h. */
+static void *program_break(void) {
+  void *at = NULL;
+  for (int i = 0; i < 5; i++) at = (void *)syscall(SYS_brk, 0);
+  return at;
+}
+
+static void *grow_break(void *by) {
+  char *at = program_break();
+  return (void *)syscall(SYS_brk, at + (intptr_t)by);
+}
+
+TEST(one_break, "threads have one program break, whoever moves it, a child of fork its own") {
+  char *start = program_break();
+  for (int i = 1; i <= 5; i++) {
+    pthread_t thread;
+    void *moved;
+    EQUAL(pthread_create(&thread, NULL, grow_break, (void *)4096), 0);
+    EQUAL(pthread_join(thread, &moved), 0);
+    CHECK(moved == start + 8192 * i - 4096);
+    CHECK(program_break() == moved);
+    CHECK(grow_break((void *)4096) == start + 8192 * i);
+    IN_CHILD(pid, {
+      CHECK(program_break() == start + 8192 * i);
+      CHECK(grow_break((void *)65536) == start + 8192 * i + 65536);
+      CHECK(program_break() == start + 8192 * i + 65536);
+    });
+    join(pid);
+    CHECK(program_break() == start + 8192 * i);
+  }
+}

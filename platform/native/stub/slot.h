@@ -32,7 +32,7 @@
 #define EVENT_CALL_FAILED 4
 #define EVENT_LOST 5
 #define EVENT_FLUSHED 6
-#define EVENT_DEFAULTED 7 // as EVENT_SYSCALL; before it, the actions of `defaulted` were set
+#define EVENT_NOTED 7 // as EVENT_SYSCALL; before it, the actions of `defaulted` were set, the descriptors of `closed` closed
 
 #define REPLY_FULL 1   // load every register, not rax alone
 #define REPLY_FLUSH 2  // perform the commands and come back
@@ -104,6 +104,9 @@
 #define WORD_PLACE 7            // words[]: the number of its current directory, 0 none
 #define WORD_UNTOUCHED 8        // words[] and the next: the signals whose action is all zeros
 #define WORD_SOLE 10            // words[]: 1 when no other thread has the same signal actions
+#define WORD_ROOM 11            // words[]: 1 when there is a free descriptor
+
+#define QUIET_FDS 32            // the first descriptors: a bit each
 
 #define SPIN_YIELDS 0xffffffffu // it yields the processor instead
 #define YIELDS_MAX 4            // so often, then it sleeps
@@ -121,7 +124,12 @@
 #define LOCAL_RSEQ 9    // rseq(2) of a thread that has no area yet
 #define LOCAL_CLEAR_TID 10  // set_tid_address(2)
 #define LOCAL_ADVICE 11 // madvise(2): MADV_DONTNEED of what is mapped
-#define LOCAL_WORD 16
+#define LOCAL_OPEN 12   // open(2), execve(2): the path may be known to lead nowhere
+#define LOCAL_FILE 13   // close(2), fstat(2), lseek(2), ioctl(2), read(2) of a descriptor of `quiet`
+#define LOCAL_BREAK 14  // brk(2): where it is
+#define LOCAL_LIMIT 15  // prlimit(2): RLIMIT_STACK, which the C library asks for
+#define LOCAL_SEGMENT 16    // arch_prctl(2): ARCH_SET_FS
+#define LOCAL_WORD 32
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -191,8 +199,16 @@ struct slot {
   // Likewise, each 0 for none: the word to clear when the thread ends, its rseq area.
   uint64_t clear_tid, rseq;                 // 0x240
   uint32_t rseq_length, rseq_signature;     // 0x250
-  uint64_t pad7[5];
+  // Descriptors, a bit each, of files open for reading whose closing nobody notices, in a table that no other thread
+  // has; the Sentry may take bits back at any time. Then those that the thread has closed: the Sentry is told later.
+  uint32_t quiet, closed;                   // 0x258
+  // Of the one opened last: where it is, if `fresh` says that nothing has moved it but reads; 1 + its number; the answer,
+  // 1 + its number, 0 none, that has its attributes.
+  uint64_t at;                              // 0x260
+  uint32_t known, fresh, answer, serial;    // 0x268
+  uint64_t brk;                             // 0x278 where the break is, 0: not known
   struct command commands[SLOT_COMMAND_MAX];
+  uint64_t stack_limit[2];                  // RLIMIT_STACK; a hard limit of 0: not known
 };
 #endif
 #endif

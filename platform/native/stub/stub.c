@@ -44,18 +44,21 @@ i64 stub_thread(u64 flags, struct slot *slot, volatile u32 *alive);
 _Noreturn void resume_full(struct slot *s);
 
 enum {
-  SYS_write = 1, SYS_close = 3, SYS_stat = 4, SYS_lstat = 6, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_rt_sigaction = 13,
-  SYS_rt_sigreturn = 15, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
-  SYS_access = 21, SYS_madvise = 28, SYS_sendto = 44, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_exit = 60,
+  SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_stat = 4, SYS_fstat = 5, SYS_lstat = 6, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_brk = 12, SYS_rt_sigaction = 13,
+  SYS_rt_sigreturn = 15, SYS_ioctl = 16, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
+  SYS_access = 21, SYS_madvise = 28, SYS_sendto = 44, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_execve = 59, SYS_exit = 60,
   SYS_readlink = 89, SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
-  SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_newfstatat = 262, SYS_readlinkat = 267, SYS_faccessat = 269, SYS_dup3 = 292, SYS_prlimit64 = 302, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
+  SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_openat = 257, SYS_newfstatat = 262, SYS_readlinkat = 267, SYS_faccessat = 269, SYS_dup3 = 292, SYS_prlimit64 = 302, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
   SYS_futex_waitv = 449, SYS_futex_wake = 454, SYS_futex_wait = 455, SYS_futex_requeue = 456,
 };
 // A host signal came before the gate saw the clone.
 #define EINTR_RESULT -4
 #define EINVAL_RESULT -22
 #define EFAULT_RESULT -14
-enum { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_NO_AUTOMOUNT = 0x800, ANSWER_STAT_MODE = 24 };
+#define ENOTTY_RESULT -25
+enum { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_NO_AUTOMOUNT = 0x800, AT_EMPTY_PATH = 0x1000, ANSWER_STAT_MODE = 24, ANSWER_STAT_SIZE_OFF = 48 };
+enum { O_CREAT = 0100, O_NOFOLLOW = 0400000, O_TMPFILE_BIT = 020000000, SEEK_SET = 0, SEEK_CUR = 1, TCGETS = 0x5401 };
+enum { S_IFMT = 0170000, S_IFREG = 0100000, S_IFLNK = 0120000, RLIMIT_STACK = 3, ARCH_SET_FS = 0x1002, READ_MAX = 0x7ffff000 };
 enum { PR_SET_PDEATHSIG = 1, ROBUST_LIST_HEAD_SIZE = 24, SIGSET_SIZE = 8, RSEQ_SIZE = 32, MADV_DONTNEED = 4 };
 // Long: what it is for hardly ever happens, and a timer can cost the host 10 us and more.
 enum { UNHEARD_NAP_NS = 2000000 };
@@ -534,10 +537,8 @@ static const volatile struct answer *find_answer(struct slot *s, const struct qu
 
 // Each of these: nonzero when the call is done, its result in regs[0].
 
-static int stat_locally(struct slot *s, const struct question *q, u64 out) {
-  u32 serial;
-  const volatile struct answer *a = find_answer(s, q, &serial);
-  if (!a || out >= TASK_SIZE_GUEST) return 0;
+static int tell_stat(struct slot *s, const volatile struct answer *a, u32 serial, u64 out) {
+  if (out >= TASK_SIZE_GUEST) return 0;
   i64 error = a->error;
   u64 *copy = (u64 *)((char *)s + SLOT_ARENA_IN);
   for (u32 i = 0; i < ANSWER_STAT_SIZE / 8; i++) copy[i] = ((const volatile u64 *)a->stat)[i];
@@ -545,6 +546,35 @@ static int stat_locally(struct slot *s, const struct question *q, u64 out) {
   if (error == 0 && guest_copy((void *)out, copy, ANSWER_STAT_SIZE)) return 0;
   s->regs[0] = error;
   return 1;
+}
+
+static int stat_locally(struct slot *s, const struct question *q, u64 out) {
+  u32 serial;
+  const volatile struct answer *a = find_answer(s, q, &serial);
+  return a ? tell_stat(s, a, serial, out) : 0;
+}
+
+// What opens a file of no such name.
+static int miss_locally(struct slot *s, const struct question *q) {
+  u32 serial;
+  const volatile struct answer *a = find_answer(s, q, &serial);
+  if (!a) return 0;
+  i64 error = a->error;
+  if (!still_true(a, serial) || error == 0) return 0;
+  s->regs[0] = error;
+  return 1;
+}
+
+static int open_locally(struct slot *s, u64 nr) {
+  const u64 *a = &s->regs[1];
+  struct question q = {a[0], AT_FDCWD, ANSWER_FOLLOW};
+  if (nr != SYS_execve) {
+    if (nr == SYS_openat) q = (struct question){a[1], (i32)a[0], ANSWER_FOLLOW};
+    u32 flags = nr == SYS_openat ? a[2] : a[1];
+    if (s->words[WORD_ROOM] != 1 || (flags & (O_CREAT | O_TMPFILE_BIT))) return 0;
+    if (flags & O_NOFOLLOW) q.follow = ANSWER_NOFOLLOW;
+  }
+  return miss_locally(s, &q);
 }
 
 static int access_locally(struct slot *s, const struct question *q, u64 mode) {
@@ -563,9 +593,86 @@ static int readlink_locally(struct slot *s, const struct question *q, i32 size) 
   if (!a) return 0;
   i64 error = a->error;
   u32 mode = *(const volatile u32 *)(a->stat + ANSWER_STAT_MODE);
-  if (!still_true(a, serial) || (error == 0 && (mode & 0170000) == 0120000)) return 0;
+  if (!still_true(a, serial) || (error == 0 && (mode & S_IFMT) == S_IFLNK)) return 0;
   s->regs[0] = error ? error : EINVAL_RESULT;
   return 1;
+}
+
+// --- Descriptors that are nobody else's business -----------------------------------------------------
+
+static int is_quiet(struct slot *s, u32 fd) {
+  return fd < QUIET_FDS && (LOAD(s->quiet) >> fd & 1);
+}
+
+static int close_locally(struct slot *s, u32 fd) {
+  if (fd >= QUIET_FDS) return 0;
+  u32 bit = 1u << fd;
+  // The Sentry takes back what is open before it looks at what is closed.
+  if (!(__atomic_fetch_and(&s->quiet, ~bit, __ATOMIC_SEQ_CST) & bit)) return 0;
+  __atomic_fetch_or(&s->closed, bit, __ATOMIC_SEQ_CST);
+  s->regs[0] = 0;
+  return 1;
+}
+
+static int is_known(struct slot *s, u32 fd) {
+  return s->known == fd + 1 && is_quiet(s, fd);
+}
+
+static const volatile struct answer *answer_of(struct slot *s, u32 fd, u32 *serial) {
+  if (!is_known(s, fd) || s->words[WORD_VIEW] != 1) return 0;
+  u32 number = s->answer;
+  *serial = s->serial;
+  if (number == 0 || number > ANSWER_COUNT || *serial == 0) return 0;
+  const volatile struct answer *a = ANSWERS(struct answer, ANSWERS_FIRST) + number - 1;
+  return still_true(a, *serial) ? a : 0;
+}
+
+static int fstat_locally(struct slot *s, u32 fd, u64 out) {
+  u32 serial;
+  const volatile struct answer *a = answer_of(s, fd, &serial);
+  return a ? tell_stat(s, a, serial, out) : 0;
+}
+
+// At the end of a file there is nothing.
+static int read_locally(struct slot *s, u32 fd, u64 buffer, u64 count) {
+  u32 serial;
+  const volatile struct answer *a = s->fresh ? answer_of(s, fd, &serial) : 0;
+  if (!a || count > READ_MAX || buffer >= TASK_SIZE_GUEST || count > TASK_SIZE_GUEST - buffer) return 0;
+  u32 mode = *(const volatile u32 *)(a->stat + ANSWER_STAT_MODE);
+  u64 size = *(const volatile u64 *)(a->stat + ANSWER_STAT_SIZE_OFF);
+  if (!still_true(a, serial) || (mode & S_IFMT) != S_IFREG || s->at < size) return 0;
+  s->regs[0] = 0;
+  return 1;
+}
+
+static int seek_locally(struct slot *s, u32 fd, u64 offset, u32 whence) {
+  u64 at = s->at;
+  if (!s->fresh || !is_known(s, fd) || offset != 0 || !(whence == SEEK_CUR || (whence == SEEK_SET && at == 0))) return 0;
+  s->regs[0] = at;
+  return 1;
+}
+
+static int file_locally(struct slot *s, u64 nr) {
+  const u64 *a = &s->regs[1];
+  u32 fd = a[0];
+  if (nr == SYS_close) return close_locally(s, fd);
+  if (nr == SYS_fstat) return fstat_locally(s, fd, a[1]);
+  if (nr == SYS_read) return read_locally(s, fd, a[1], a[2]);
+  if (nr == SYS_lseek) return seek_locally(s, fd, a[1], a[2]);
+  if (!is_quiet(s, fd) || (u32)a[1] != TCGETS) return 0;
+  s->regs[0] = ENOTTY_RESULT;
+  return 1;
+}
+
+// Whether a call that the Sentry serves leaves the file that is known where it is, or moves it by its result.
+static int keeps_fresh(const struct slot *s, u64 nr) {
+  return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_brk ||
+         (nr == SYS_read && (u32)s->regs[1] + 1 == s->known);
+}
+
+static int is_empty_path(u64 path) {
+  char first;
+  return path < TASK_SIZE_GUEST && guest_copy(&first, (const void *)path, 1) == 0 && first == 0;
 }
 
 static int answer_locally(struct slot *s, u64 nr) {
@@ -578,6 +685,7 @@ static int answer_locally(struct slot *s, u64 nr) {
       direct.follow = ANSWER_NOFOLLOW;
       return stat_locally(s, &direct, a[1]);
     case SYS_newfstatat:
+      if ((u32)a[3] == AT_EMPTY_PATH && is_empty_path(a[1])) return fstat_locally(s, a[0], a[2]);
       if (a[3] & AT_SYMLINK_NOFOLLOW) at.follow = ANSWER_NOFOLLOW;
       return ((u32)a[3] & ~(u32)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) ? 0 : stat_locally(s, &at, a[2]);
     case SYS_access:
@@ -691,6 +799,30 @@ static int serve_advice(struct slot *s) {
   return 1;
 }
 
+static int serve_break(struct slot *s) {
+  u64 at = s->brk;
+  if (s->regs[1] != 0 || at == 0) return 0;
+  s->regs[0] = at;
+  return 1;
+}
+
+static int serve_limit(struct slot *s) {
+  u64 limit[2] = {s->stack_limit[0], s->stack_limit[1]}, out = s->regs[4];
+  if ((i32)s->regs[1] != 0 || (u32)s->regs[2] != RLIMIT_STACK || s->regs[3] != 0 || limit[1] == 0) return 0;
+  if (out == 0 || out >= TASK_SIZE_GUEST || guest_copy((void *)out, limit, sizeof limit)) return 0;
+  s->regs[0] = 0;
+  return 1;
+}
+
+static int serve_segment(struct slot *s) {
+  u64 addr = s->regs[2];
+  if ((i32)s->regs[1] != ARCH_SET_FS || addr >= TASK_SIZE_GUEST) return 0;
+  if (stub_call(SYS_arch_prctl, ARCH_SET_FS, addr, 0, 0, 0, 0)) return 0;
+  s->regs[18] = addr;
+  s->regs[0] = 0;
+  return 1;
+}
+
 // Nonzero when the call is done, its result in regs[0]. A wait that a signal ended goes to the Sentry,
 // which decides whether it starts again.
 static int serve_locally(struct slot *s, u64 nr) {
@@ -699,6 +831,11 @@ static int serve_locally(struct slot *s, u64 nr) {
   // A site that has not been patched: the Sentry must see it, to do so. It could not serve futexes, though.
   if (s->signal_path && kind != LOCAL_FUTEX && kind != LOCAL_WAIT && kind != LOCAL_FUTEX2) return 0;
   if (kind == LOCAL_PATH) return answer_locally(s, nr);
+  if (kind == LOCAL_FILE) return file_locally(s, nr);
+  if (kind == LOCAL_OPEN) return open_locally(s, nr);
+  if (kind == LOCAL_BREAK) return serve_break(s);
+  if (kind == LOCAL_LIMIT) return serve_limit(s);
+  if (kind == LOCAL_SEGMENT) return serve_segment(s);
   if (kind == LOCAL_ACTION) return serve_action(s);
   if (kind == LOCAL_MASK) return serve_mask(s);
   if (kind == LOCAL_ROBUST) return serve_robust(s);
@@ -738,8 +875,15 @@ static u32 syscall_event(struct slot *s) {
     u32 spec = SHARED32(SHARED_PREFETCH + 4 * nr);
     if (spec) n = prefetch(s, spec);
   }
-  publish_with(s, s->defaulted ? EVENT_DEFAULTED : EVENT_SYSCALL, n);
-  return serve(s);
+  u32 fresh = s->fresh && keeps_fresh(s, nr);
+  if (s->fresh != fresh) s->fresh = 0;
+  publish_with(s, s->defaulted || LOAD(s->closed) ? EVENT_NOTED : EVENT_SYSCALL, n);
+  u32 flags = serve(s);
+  if (fresh && nr == SYS_read) {
+    if ((flags & REPLY_FULL) || (i64)s->regs[0] < 0) s->fresh = 0;
+    else s->at += s->regs[0];
+  }
+  return flags;
 }
 
 // From stub_entry. Returns nonzero when every register must be loaded.
