@@ -42,6 +42,7 @@ const rarelyCalled = {
   dv_expect_clone: { parameters: ["i32", "i32"], result: "i32" },
   dv_unexpect_clone: { parameters: ["i32", "i32"], result: "void" },
   dv_forget_clones: { parameters: ["i32"], result: "void" },
+  dv_is_child: { parameters: ["i32"], result: "i32" },
   dv_next_child: { parameters: ["i32", "i32"], result: "i32" },
   dv_slot_register: { parameters: ["i32", "pointer"], result: "i32" },
   dv_slot_deactivate: { parameters: ["i32"], result: "void" },

@@ -12,6 +12,7 @@ import {
   PROT_WRITE,
 } from "../abi/mman.ts";
 import { RUSAGE_WORDS } from "../abi/resource.ts";
+import { native } from "../host/ffi.ts";
 import { closeFd, monoNs } from "../host/host.ts";
 import { EVENT_LOST } from "../platform.ts";
 import { ANON, back, COUNT_LOOP, DATA, guest, PAGE, RW, withPlatform } from "../fixture_test.ts";
@@ -42,6 +43,19 @@ Deno.test(
     assert(space.learnPid(FOREVER_MS) < 0);
     assertEquals(p.wait(0), ctx);
     assertEquals(ctx.event, EVENT_LOST);
+    ctx.release();
+  }),
+);
+
+Deno.test(
+  "a greeting of who is not our child makes nobody known under its number",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const { space, stubEnd } = unborn(p);
+    const ctx = space.addContext();
+    assert(typeof ctx !== "number");
+    assertEquals(native.dv_send_fds(stubEnd, 0, stubEnd, -1), 0); // From here.
+    assert(space.learnPid(0) < 0 && !p.byPid.has(Deno.pid));
+    closeFd(stubEnd);
     ctx.release();
   }),
 );

@@ -115,6 +115,8 @@ export class SystrapPlatform implements Platform {
   #freeHandles: number[] = [];
   #regions: ControlRegion[] = [];
   #dying = new Set<SystrapAddressSpace>();
+  /** The process whose end is being told; its greeting may be there yet. */
+  reapedPid = 0;
   /** Stubs that have not greeted when last looked at. */
   #newborn = new Set<SystrapAddressSpace>();
   #lost: SystrapContext[] = [];
@@ -430,7 +432,9 @@ export class SystrapPlatform implements Platform {
     for (;;) {
       const pid = native.dv_reap(this.#status);
       if (pid === 0) return;
+      this.reapedPid = pid;
       if (!this.byPid.has(pid)) this.#meetNewborn();
+      this.reapedPid = 0;
       native.dv_forget_clones(pid);
       const space = this.byPid.get(pid);
       if (space === undefined) continue;

@@ -258,7 +258,7 @@ static int poll_awake(struct pollfd *p, int timeout_ms) {
   }
 }
 
-// The pid of the stub at the other end, vouched for by the kernel; -ESRCH when it ended without a greeting,
+// The pid of the stub at the other end, vouched for by the kernel, which it had when it sent it; -ESRCH when it ended without a greeting,
 // another -errno when none came in time.
 int dv_receive_pid(int sock, int timeout_ms) {
   struct pollfd p = {sock, POLLIN, 0};
@@ -888,6 +888,12 @@ int dv_write_guest(int pid, double addr, const uint8_t *buffer, uint32_t start, 
 int dv_reap(int *out) {
   int pid = waitpid(-1, out, WNOHANG | __WALL);
   return pid < 0 ? 0 : pid;
+}
+
+// Whether it is a child of ours, dead or alive, that has not been reaped.
+int dv_is_child(int pid) {
+  siginfo_t info;
+  return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
 // The first living child of ours from number `pid` on and below `end`, 0: none.
