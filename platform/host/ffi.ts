@@ -10,7 +10,7 @@ const oftenCalled = {
   dv_pread: { parameters: ["i32", "buffer", "u32", "u32", "f64"], result: "i32" },
   dv_pwrite: { parameters: ["i32", "buffer", "u32", "u32", "f64"], result: "i32" },
   dv_clock_ns: { parameters: ["i32"], result: "f64" },
-  dv_realtime: { parameters: ["buffer"], result: "void" },
+  dv_clock: { parameters: ["i32", "buffer"], result: "void" },
   // platform.c
   dv_resume: { parameters: ["i32", "i32", "i32", "i32", "i32"], result: "void" },
   dv_poll: { parameters: ["f64"], result: "i32" },

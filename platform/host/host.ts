@@ -13,6 +13,7 @@ import {
 } from "../abi/amd64/syscalls.ts";
 import { EFAULT, ENAMETOOLONG, ENOMEM } from "../abi/errno.ts";
 import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
+import { CLOCK_REALTIME, CLOCK_REALTIME_COARSE } from "../abi/time.ts";
 import { IOVEC_SIZE } from "../abi/uio.ts";
 import { addressOf, native, viewMemory } from "./ffi.ts";
 
@@ -202,7 +203,16 @@ const clock = new Float64Array(2);
 
 /** Wall clock: fills out[0] with seconds and out[1] with nanoseconds. */
 export function realtime(out: Float64Array): void {
-  native.dv_realtime(clock as Float64Array<ArrayBuffer>);
+  readClock(CLOCK_REALTIME, out);
+}
+
+/** The same as it was at the host's last tick. */
+export function coarseRealtime(out: Float64Array): void {
+  readClock(CLOCK_REALTIME_COARSE, out);
+}
+
+function readClock(id: number, out: Float64Array): void {
+  native.dv_clock(id, clock as Float64Array<ArrayBuffer>);
   out[0] = clock[0];
   out[1] = clock[1];
 }

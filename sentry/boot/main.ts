@@ -2,7 +2,7 @@
 import { syscallName, syscallNumbers } from "../../platform/abi/amd64/syscalls.ts";
 import { SIGKILL, SIGTTIN } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
-import { preadFd, pwriteFd } from "../../platform/host/host.ts";
+import { coarseRealtime, preadFd, pwriteFd } from "../../platform/host/host.ts";
 import { setMemoryFiles } from "../../platform/host/memory_file.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { PtracePlatform } from "../../platform/ptrace/ptrace.ts";
@@ -21,6 +21,7 @@ import { sendSignal, signalProcessGroup } from "../kernel/signal.ts";
 import { kernelSignal } from "../kernel/signal_info.ts";
 import { installKernelParts } from "./parts.ts";
 import { table } from "../syscalls/table.ts";
+import { setClockSource } from "../vfs/clock.ts";
 import { setKernelHostIo } from "../vfs/kernel_io.ts";
 import { ControlSocket } from "./control.ts";
 import { BootError } from "./error.ts";
@@ -83,6 +84,7 @@ async function runSandbox(
     read: (fd, buf, from, to, offset) => preadFd(fd, buf, from, to, offset),
     write: (fd, buf, from, to, offset) => pwriteFd(fd, buf, from, to, offset),
   });
+  setClockSource(coarseRealtime);
   setMachineInfo({
     hwcap: native.dv_auxval(AT_HWCAP),
     hwcap2: native.dv_auxval(AT_HWCAP2),

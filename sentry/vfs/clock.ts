@@ -1,6 +1,7 @@
 /**
  * The clock of file times: wall clock, coarse as Linux's (current_time uses the tick, not the
- * hardware clock): it is read once for all that a system call stamps.
+ * hardware clock): it is read once for all that a system call stamps. A file is never older than what
+ * CLOCK_REALTIME_COARSE was before it was made.
  */
 class Clock {
   sec = 0;
@@ -9,16 +10,24 @@ class Clock {
 /** The result of the last `readClock`. */
 export const clock = new Clock();
 
-let lastMs = 0;
 /** The reading stands until `forgetReading`. */
 let isRead = false;
 /** There is a loop that calls `forgetReading`; without one every reading is new. */
 let loopForgets = false;
-let source: () => number = Date.now;
+/** Fills in seconds since the epoch, and nanoseconds. */
+type TimeSource = (out: Float64Array) => void;
 
-/** Another source of milliseconds since the epoch (tests, time namespaces). */
-export function setClockSource(nowMs: () => number): void {
-  source = nowMs;
+/** Where there is no host to ask. */
+export const byMillisecond: TimeSource = (out) => {
+  const ms = Date.now();
+  out[0] = Math.floor(ms / 1000);
+  out[1] = ms % 1000 * 1e6;
+};
+let source = byMillisecond;
+const reading = new Float64Array(2);
+
+export function setClockSource(read: TimeSource): void {
+  source = read;
 }
 
 /** For the kernel's loop: what is stamped from now on is later than what was. */
@@ -30,11 +39,8 @@ export function forgetReading(): void {
 export function readClock(): Clock {
   if (isRead) return clock;
   isRead = loopForgets;
-  const ms = source();
-  if (ms !== lastMs) {
-    lastMs = ms;
-    clock.sec = Math.floor(ms / 1000);
-    clock.nsec = Math.floor((ms - clock.sec * 1000) * 1e6);
-  }
+  source(reading);
+  clock.sec = reading[0];
+  clock.nsec = reading[1];
   return clock;
 }

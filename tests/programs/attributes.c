@@ -214,3 +214,23 @@ TEST(no_extents, "a file in memory has attributes, but no extents and no project
   FAILS(ioctl(fd, FS_IOC_FSSETXATTR, &(struct fsxattr){.fsx_xflags = FS_XFLAG_REALTIME}), EOPNOTSUPP);
   FAILS(ioctl(fd, FS_IOC_FSSETXATTR, &(struct fsxattr){.fsx_xflags = FS_XFLAG_SYNC}), EOPNOTSUPP);
 }
+
+static double nanoseconds(struct timespec t) { return t.tv_sec % 1000000 * 1e9 + t.tv_nsec; }
+
+TEST(fresh_times, "a file's fresh times lie between the coarse clock before and the wall clock behind") {
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0600)), fine = 0;
+  double start = monotonic_ms();
+  while (monotonic_ms() - start < 100) {
+    struct timespec before, after;
+    struct stat st;
+    OK(clock_gettime(CLOCK_REALTIME_COARSE, &before));
+    EQUAL(pwrite(fd, "x", 1, 0), 1);
+    OK(fstat(fd, &st));
+    OK(clock_gettime(CLOCK_REALTIME, &after));
+    CHECK(nanoseconds(before) <= nanoseconds(st.st_mtim));
+    CHECK(nanoseconds(st.st_mtim) <= nanoseconds(after));
+    EQUAL(st.st_mtim.tv_nsec, st.st_ctim.tv_nsec);
+    fine |= st.st_mtim.tv_nsec % 1000000 != 0;
+  }
+  CHECK(fine);
+}

@@ -52,10 +52,10 @@ double dv_clock_ns(int clock) {
   return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-// Wall clock as two exact parts: out[0] seconds, out[1] nanoseconds.
-void dv_realtime(double *out) {
+// A clock as two exact parts: out[0] seconds, out[1] nanoseconds.
+void dv_clock(int clock, double *out) {
   struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
+  clock_gettime(clock, &t);
   out[0] = t.tv_sec;
   out[1] = t.tv_nsec;
 }
