@@ -3,11 +3,14 @@ import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../platf
 import { RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS } from "../../platform/abi/fcntl.ts";
 import { RESOLVE_NO_XDEV } from "../../platform/abi/fcntl.ts";
 import { S_IFDIR } from "../../platform/abi/stat.ts";
+import { initialCredentials } from "../auth/credentials.ts";
 import { newTmpfs, ok, ROOT, Tree, USER } from "./fixture_test.ts";
-import { changeMode, renameAt, rmdirAt, unlinkAt, WALK_DIRECTORY } from "./namei.ts";
+import { changeMode, protections, renameAt, rmdirAt, unlinkAt, WALK_DIRECTORY } from "./namei.ts";
 import { WALK_EMPTY, WALK_NOFOLLOW } from "./namei.ts";
 import { pathOf } from "./path_text.ts";
 import { dcache, setDentryLimit } from "./dentry.ts";
+
+const OTHER = initialCredentials(1001, 1001, []);
 
 Deno.test("dot-dot at the root stays there", () => {
   const tree = new Tree();
@@ -195,4 +198,19 @@ Deno.test("the dentry cache stays bounded and finds everything again", () => {
   } finally {
     setDentryLimit(before);
   }
+});
+
+Deno.test("another's link in a sticky directory of everyone ends no path, unless that is allowed", () => {
+  const tree = new Tree();
+  tree.mkdir("/shared", "/target");
+  ok(changeMode(ROOT, tree.at("/shared"), 0o1777));
+  tree.creds = OTHER;
+  tree.symlink("/target", "/shared/link");
+  tree.creds = USER;
+  const walks = () => [tree.walk("/shared/link"), tree.walk("/shared/link/.")];
+  assertEquals(walks(), [-EACCES, 0]);
+  protections.symlinks = 0;
+  assertEquals(walks(), [0, 0]);
+  protections.symlinks = 1;
+  assertEquals(tree.walk("/shared/link", WALK_NOFOLLOW), 0);
 });
