@@ -41,6 +41,7 @@ const ATTACKS: Record<string, string> = {
   "sends the Sentry descriptors without end": "flood",
   "takes none of the descriptors that it is sent": "hoard",
   "writes through a mapping of a file that it may only read": "read-only",
+  "writes to a sealed file through a mapping that it said was gone": "sealed",
   "says that a fork has failed whose child has come and gone": "unmade",
 };
 

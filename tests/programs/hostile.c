@@ -16,6 +16,7 @@
  *   hostile emptied            says that its process is empty, and runs on
  *   hostile sleeper            says that its process is empty, and runs on after a while
  *   hostile read-only          writes through a mapping of a file that it may only read
+ *   hostile sealed             writes through a mapping that it said was gone when the file was sealed
  *   hostile unmade             says that a fork has failed whose child has come and gone
  *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
  *   hostile hoard              takes none of the descriptors that it is sent to map
@@ -266,11 +267,15 @@ static __attribute__((noreturn)) void stray_heart(void) {
 
 /* Where the stub has a system call that returns to its caller, 0: nowhere. */
 static uintptr_t stub_call(void) {
-  if (sigsetjmp(escape, 1) != 0) return 0;
-  for (uintptr_t at = STUB; at < STUB + STUB_SPAN; at++)
-    if (memcmp((void *)at, "\x0f\x05\xc3", 3) == 0) return at;
-  return 0;
+  static uintptr_t known;
+  if (known != 0 || sigsetjmp(escape, 1) != 0) return known;
+  for (uintptr_t at = STUB; at < STUB + STUB_SPAN && known == 0; at++)
+    if (memcmp((void *)at, "\x0f\x05\xc3", 3) == 0) known = at;
+  return known;
 }
+
+/* There is none natively, nor on another platform. What `publish` needs is looked up before. */
+static int has_slot(void) { return poke(SLOT_ZERO + 0x110, 0) && stub_call() != 0; }
 
 /* A host call from the stub's code, which its filter takes for the stub's. */
 static long call_as_stub(long number, long a, long b, long c, long d) {
@@ -296,7 +301,7 @@ static void publish(uint32_t event) {
 static void order_fork(void) {
   volatile uint32_t *slot = (void *)SLOT_ZERO;
   volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
-  if (stub_call() == 0) _exit(0);
+  if (!has_slot()) _exit(0);
   regs[0] = regs[20] = slot[8] = SYS_fork;
   publish(EVENT_SYSCALL);
   for (;;) {
@@ -324,7 +329,7 @@ static __attribute__((noreturn)) void make_stray(void) {
 static __attribute__((noreturn)) void run_on(uint32_t flags) {
   volatile uint32_t *slot = (void *)SLOT_ZERO;
   volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
-  if (stub_call() == 0) _exit(0);
+  if (!has_slot()) _exit(0);
   regs[0] = regs[20] = slot[8] = SYS_exit_group;
   slot[2] = EVENT_SYSCALL;
   __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
@@ -347,7 +352,7 @@ static __attribute__((noreturn)) void sleep_first(void) {
   volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
   struct timespec look = {0, 700000000};
   uint32_t never = 0;
-  if (stub_call() == 0) _exit(0);
+  if (!has_slot()) _exit(0);
   regs[0] = regs[20] = slot[8] = SYS_exit_group;
   slot[2] = EVENT_SYSCALL;
   __atomic_store_n(slot, STATE_SENTRY, __ATOMIC_SEQ_CST);
@@ -364,7 +369,7 @@ static __attribute__((noreturn)) void sleep_first(void) {
 /* Natively it pauses as well. */
 static __attribute__((noreturn)) void order_and_wait(void) {
   uint32_t never = 0;
-  if (stub_call() == 0)
+  if (!has_slot())
     for (;;) pause();
   order_fork();
   for (;;) call_as_stub(SYS_futex, (long)&never, 0 /* FUTEX_WAIT */, 0, 0);
@@ -433,6 +438,32 @@ static int read_only(void) {
   return pread(fd, text, 3, 0) == 3 && strcmp(text, "yes") == 0 ? 0 : 202;
 }
 
+/* Has the Sentry take a mapping for gone. */
+static void pretend_munmap(void *at, size_t length) {
+  volatile uint32_t *slot = (void *)SLOT_ZERO;
+  volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
+  regs[0] = regs[20] = slot[8] = SYS_munmap;
+  regs[1] = (uintptr_t)at, regs[2] = length;
+  for (publish(EVENT_SYSCALL); slot[3] & REPLY_FLUSH;) publish(EVENT_FLUSHED);
+}
+
+static int sealed(void) {
+  char text[4] = "";
+  int fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+  if (fd < 0 || ftruncate(fd, 4096) != 0) return 200;
+  char *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  char *place = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED || place == MAP_FAILED) return 201;
+  strcpy(at, "yes");
+  if (has_slot()) pretend_munmap(at, 4096);
+  else munmap(at, 4096);
+  if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) != 0) return 202;
+  char *seen = mmap(place, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+  if (seen == MAP_FAILED) return 203;
+  if (sigsetjmp(escape, 1) == 0) strcpy(at, "no");
+  return pread(fd, text, 4, 0) == 4 && strcmp(text, "yes") == 0 && strcmp(seen, "yes") == 0 ? 0 : 204;
+}
+
 /* Without a call to the Sentry. */
 static void compute_ms(int ms) {
   struct timespec start, now;
@@ -462,7 +493,7 @@ static __attribute__((noreturn)) void take_nothing(void) {
   volatile uint64_t *regs = (void *)(SLOT_ZERO + 0x40);
   int fd = open("/etc/passwd", O_RDONLY);
   uint64_t at = (uint64_t)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
-  for (int i = 0; i < 300 && poke(SLOT_ZERO + 0x110, 0); i++) {
+  for (int i = 0; i < 300 && has_slot(); i++) {
     regs[0] = regs[20] = slot[CALL] = SYS_mmap;
     regs[1] = at, regs[2] = 4096, regs[3] = PROT_READ, regs[4] = MAP_PRIVATE | MAP_FIXED, regs[5] = fd, regs[6] = 0;
     slot[PREFETCHED] = 0;
@@ -532,7 +563,7 @@ static void texts(void) {
 
 static void unmade(void) {
   volatile uint32_t *slot = (void *)SLOT_ZERO;
-  if (!poke(SLOT_ZERO + 0x110, 0)) return;
+  if (!has_slot()) return;
   if (fork() == 0) _exit(0);
   compute_ms(300);
   slot[0x10c / 4] = 0;
@@ -568,6 +599,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "sleeper") == 0) return outlive_idle(sleep_first);
   else if (strcmp(mode, "read-only") == 0) return read_only();
   else if (strcmp(mode, "flood") == 0) return amid(6, send_descriptors);
+  else if (strcmp(mode, "sealed") == 0) return sealed();
   else if (strcmp(mode, "orders") == 0) return amid(300, order_and_wait);
   else if (strcmp(mode, "hoard") == 0) return amid(100, take_nothing);
   else if (strcmp(mode, "open") == 0) return amid(3, open_all);

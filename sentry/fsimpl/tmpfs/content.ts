@@ -212,6 +212,11 @@ export class Content {
     return fd < 0 ? fd : { fd, offset };
   }
 
+  /** Nobody may store any more: see HostContent. Returns 0 or -errno. */
+  seal(): number {
+    return this.#host === null ? 0 : this.#host.seal();
+  }
+
   /** When a guest stored through a mapping, if that is news: see HostContent. */
   takeModification(): { readonly sec: number; readonly nsec: number } | null {
     return this.#host === null ? null : this.#host.takeModification();

@@ -3,7 +3,7 @@
  * writes to new pages, are one host call straight to or from guest memory (no page fault of ours);
  * smaller ones go through mappings of 4 MiB, made when touched, where there are enough of them.
  */
-import { ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.ts";
+import { EIO, ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../platform/abi/errno.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../platform/abi/fs.ts";
 import { PAGE_SIZE } from "../../../platform/abi/limits.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../platform/abi/unistd.ts";
@@ -14,7 +14,13 @@ import {
 } from "../../../platform/abi/stat.ts";
 import { MADV_POPULATE_WRITE } from "../../../platform/abi/mman.ts";
 import { SYS_fallocate, SYS_lseek, SYS_madvise } from "../../../platform/abi/amd64/syscalls.ts";
-import { hostFstatx, statxWords } from "../../../platform/host/files.ts";
+import {
+  hostFstatx,
+  hostLseek,
+  hostPreadData,
+  hostPwriteData,
+  statxWords,
+} from "../../../platform/host/files.ts";
 import {
   ftruncate,
   hostSyscall,
@@ -56,10 +62,14 @@ export class HostContent {
   #lastChunk = -1;
   #lastBytes: Uint8Array | null = null;
 
-  private readonly fd: number;
+  #file: MemoryFile;
 
-  private constructor(readonly file: MemoryFile, readonly budget: PageBudget) {
-    this.fd = file.fd;
+  private constructor(file: MemoryFile, readonly budget: PageBudget) {
+    this.#file = file;
+  }
+
+  private get fd(): number {
+    return this.#file.fd;
   }
 
   /** Takes over small content: `bytes`, and the pages charged for it (a bit each). */
@@ -342,14 +352,59 @@ export class HostContent {
       this.#sharedWritable = true;
       this.takeModification(); // Up to here it was us.
     }
-    return shared ? this.fd : this.file.readOnlyFd();
+    return shared ? this.fd : this.#file.readOnlyFd();
+  }
+
+  /**
+   * Nobody may store any more. Who could before may have kept a mapping that it said was gone: it is left alone with
+   * that memory, and the content is a copy. Returns 0 or -errno.
+   */
+  seal(): number {
+    if (!this.#sharedWritable) return 0;
+    const file = MemoryFile.create();
+    if (typeof file === "number") return -ENOMEM;
+    const err = copyData(this.fd, file.fd, this.#hostSize);
+    if (err < 0) {
+      file.close();
+      return err;
+    }
+    this.#unmapChunks();
+    this.#file.close();
+    this.#file = file;
+    this.takeModification(); // It was us.
+    return 0;
+  }
+
+  #unmapChunks(): void {
+    this.#lastChunk = -1;
+    this.#lastBytes = null;
+    for (const bytes of this.#chunks.values()) unmap(bytes);
+    this.#chunks.clear();
   }
 
   release(): void {
     this.budget.returnPages(this.#pages.count);
-    this.#lastBytes = null;
-    for (const bytes of this.#chunks.values()) unmap(bytes);
-    this.#chunks.clear();
-    this.file.close();
+    this.#unmapChunks();
+    this.#file.close();
   }
+}
+
+/** Fills an empty file of which nobody else knows; holes stay holes. Returns 0 or -errno. */
+function copyData(from: number, to: number, size: number): number {
+  const err = ftruncate(to, size);
+  if (err < 0) return err;
+  for (let at = 0; at < size;) {
+    const data = hostLseek(from, at, SEEK_DATA);
+    if (data === -ENXIO) return 0; // A hole up to the end.
+    if (data < 0) return data;
+    const end = Math.min(size, hostLseek(from, data, SEEK_HOLE));
+    for (at = data; at < end;) {
+      const n = hostPreadData(from, end - at, at, 0);
+      if (n <= 0) return n < 0 ? n : -EIO;
+      const put = hostPwriteData(to, n, at, 0);
+      if (put < 0) return put;
+      at += put;
+    }
+  }
+  return 0;
 }

@@ -51,6 +51,11 @@ export class TmpfsFile extends TmpfsInode {
   }
   override addSeals(seals: number): number {
     if ((this.#seals & F_SEAL_SEAL) !== 0) return -EPERM;
+    if ((seals & ~this.#seals & F_SEAL_WRITE) !== 0) {
+      this.#noteMappedStores();
+      const err = this.content.seal();
+      if (err < 0) return err;
+    }
     if ((seals & F_SEAL_EXEC) !== 0 && (this.mode & 0o111) !== 0) {
       seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
     }
