@@ -23,7 +23,7 @@ export const EVENT_INTERRUPT = 3;
 export const EVENT_CALL_FAILED = 4;
 /** The host thread or its process is gone, or broke the protocol; the context is dead. */
 export const EVENT_LOST = 5;
-/** As EVENT_SYSCALL; before it, the guest did by itself what `takeDefaulted` and `takeClosed` say. */
+/** As EVENT_SYSCALL; before it, the guest did by itself what `takeDefaulted`, `takeMoved` and `takeClosed` say. */
 export const EVENT_NOTED = 7;
 
 /** System calls whose answer is one of `Context.setIdentity`'s words, by position; other words follow. */
@@ -58,6 +58,16 @@ export interface RseqArea {
   readonly signature: number;
 }
 export const NO_RSEQ: RseqArea = { addr: 0, lengthBytes: 0, signature: 0 };
+
+/** `at`: bytes from the beginning of the file. */
+export interface Moved {
+  readonly fd: number;
+  readonly at: number;
+}
+export interface ReadCounts {
+  reads: number;
+  readBytes: number;
+}
 
 /** Signals, all zeros before, that got SIG_DFL with SA_RESTORER and this address of a restorer: two halves of a set. */
 export interface Defaulted {
@@ -179,15 +189,22 @@ export abstract class Context {
   /**
    * From now on the thread may by itself close the descriptor `fd`, just opened, of a regular file or a directory; know
    * that it is no terminal, and where it is as long as it only reads it; and know its attributes from the answer
-   * `answer` (-1: none) while `serialOf` it is `serial`. `fd` is below QUIET_FDS.
+   * `answer` (-1: none) while `serialOf` it is `serial`. `data`: what the file begins with, or all, if that is at hand;
+   * true as long as the answer is. `fd` is below QUIET_FDS.
    */
-  letClose(_fd: number, _answer: number, _serial: number): void {}
+  letClose(_fd: number, _answer: number, _serial: number, _data: Uint8Array | null): void {}
   /** Ends that for the descriptors of `fds`, a bit each. */
   takeBack(_fds: number): void {}
   /** Which ones it has closed since this was asked: a bit each. It is the guest's word. */
   takeClosed(): number {
     return 0;
   }
+  /** Where it has moved a descriptor to by itself since this was asked; null: none. It is the guest's word. */
+  takeMoved(): Moved | null {
+    return null;
+  }
+  /** Adds what it has read by itself since this was asked. It is the guest's word. */
+  takeReads(_counts: ReadCounts): void {}
   /** What brk(2) of 0 answers until it is told anew; 0: it is asked. */
   tellBreak(_addr: number): void {}
   /** RLIMIT_STACK of the thread's process, in bytes or RLIM_INFINITY. */

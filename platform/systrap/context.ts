@@ -25,6 +25,7 @@ import {
   RUSAGE_WORDS,
 } from "../abi/resource.ts";
 import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMESPEC_SIZE } from "../abi/time.ts";
+import { PAGE_SIZE } from "../abi/limits.ts";
 import { getReg, REG_FS_BASE, REG_GS_BASE, setReg } from "../arch/amd64/registers.ts";
 import { native } from "../host/ffi.ts";
 import { hostSyscall, monoNs } from "../host/host.ts";
@@ -38,6 +39,8 @@ import {
   EVENT_LOST,
   EVENT_NOTED,
   EVENT_SYSCALL,
+  type Moved,
+  type ReadCounts,
   type Reuse,
   type RseqArea,
 } from "../platform.ts";
@@ -65,6 +68,8 @@ import {
   COMMAND_WORDS,
   CONTROL_BASE,
   CPU_TIME_ADDR,
+  HEAD,
+  HEAD_SIZE,
   I_ALIVE,
   I_ANSWER,
   I_AT,
@@ -94,6 +99,8 @@ import {
   I_PENDING,
   I_PREFETCHED,
   I_QUIET,
+  I_READ_BYTES,
+  I_READS,
   I_REPLY,
   I_RESTORER,
   I_RESULT,
@@ -302,12 +309,17 @@ export class SystrapContext extends Context {
     return { lo, hi, restorerAddr: this.#wordAt(4 * I_RESTORER) };
   }
 
-  override letClose(fd: number, answer: number, serial: number): void {
+  override letClose(fd: number, answer: number, serial: number, data: Uint8Array | null): void {
     const { i32 } = this;
     i32[I_KNOWN] = fd + 1;
     i32[I_FRESH] = 1;
     i32[I_AT] = i32[I_AT + 1] = 0;
-    i32[I_ANSWER] = answer + 1;
+    let head = 0;
+    if (data !== null && serial !== 0) {
+      head = data.length <= HEAD_SIZE ? data.length : PAGE_SIZE;
+      this.u8.set(data.length === head ? data : data.subarray(0, head), HEAD);
+    }
+    i32[I_ANSWER] = answer + 1 | head << 16;
     i32[I_SERIAL] = serial;
     i32[I_QUIET] |= 1 << fd;
   }
@@ -318,6 +330,19 @@ export class SystrapContext extends Context {
     return Atomics.exchange(this.i32, I_CLOSED, 0);
   }
 
+  override takeMoved(): Moved | null {
+    const { i32 } = this;
+    if (Atomics.and(i32, I_FRESH, 0xffff) >>> 16 === 0) return null;
+    const at = this.#wordAt(4 * I_AT);
+    return at <= Number.MAX_SAFE_INTEGER ? { fd: i32[I_KNOWN] - 1, at } : null;
+  }
+  override takeReads(counts: ReadCounts): void {
+    const { i32 } = this;
+    if (i32[I_READS] === 0) return;
+    counts.reads += i32[I_READS] >>> 0;
+    counts.readBytes += this.#wordAt(4 * I_READ_BYTES);
+    i32.fill(0, I_READ_BYTES, I_READS + 1);
+  }
   override tellBreak(addr: number): void {
     this.#word(I_BRK, addr);
   }

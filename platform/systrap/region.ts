@@ -22,9 +22,11 @@ import {
   I_FD_READY,
   I_INTERRUPTED,
   I_NPREFETCHED,
+  I_READS,
   I_REGS,
   I_REPLY,
   I_SIGNAL_PATH,
+  I_STACK_LIMIT,
   I_WORDS,
   SLOT_MAX,
   SLOT_SIZE,
@@ -57,6 +59,7 @@ export class Slot {
     this.i32.fill(0, 0, I_COMMANDS);
     this.i32[0] = 1; // STATE_SENTRY
     this.i32.fill(-1, I_WORDS, I_WORDS + 16);
+    this.i32.fill(0, I_STACK_LIMIT, I_READS + 1);
     this.i32[I_FD_READY] = -1;
     this.i32[I_FD_READY + 1] = -1;
     this.cpuTimeNs = 0;
@@ -146,6 +149,7 @@ export class ControlRegion {
     i32[I_SIGNAL_PATH] = 1;
     i32.fill(0, I_DEFAULTED, I_COMMANDS); // and what lies between: what the thread changes by itself
     i32.fill(-1, I_WORDS, I_WORDS + 16);
+    i32.fill(0, I_STACK_LIMIT, I_READS + 1);
   }
 
   free(slot: Slot): void {

@@ -97,12 +97,16 @@ export const I_SERIAL = 157;
 export const I_BRK = 158;
 export const I_COMMANDS = 160;
 export const I_STACK_LIMIT = 928;
+export const I_READ_BYTES = 932;
+export const I_READS = 934;
 
 export const COMMAND_WORDS = 16;
 export const COMMAND_MAX = 48;
 export const PREFETCH_MAX = 8;
 export const USAGE_ADDR = 0x100;
 export const CPU_TIME_ADDR = 0x200;
+export const HEAD = 0xa000;
+export const HEAD_SIZE = 0x6000;
 export const ARENA_IN = 0x1_0000;
 export const ARENA_OUT = 0x2_8000;
 

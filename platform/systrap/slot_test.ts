@@ -35,6 +35,8 @@ const RENAMED: Record<string, string> = {
   COMMAND_WORDS: "sizeof(struct command) / 4",
   COMMAND_MAX: "SLOT_COMMAND_MAX",
   PREFETCH_MAX: "SLOT_PREFETCH_MAX",
+  HEAD: "SLOT_HEAD",
+  HEAD_SIZE: "SLOT_HEAD_SIZE",
   ARENA_IN: "SLOT_ARENA_IN",
   ARENA_OUT: "SLOT_ARENA_OUT",
   ANSWER_BYTES: "sizeof(struct answer)",

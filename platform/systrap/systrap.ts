@@ -19,6 +19,7 @@ import {
   SYS_newfstatat,
   SYS_open,
   SYS_openat,
+  SYS_pread64,
   SYS_prlimit64,
   SYS_read,
   SYS_readlink,
@@ -87,7 +88,7 @@ const PATH_CALLS = [
 ];
 /** Calls that fail where `answers` say that there is nothing, and those about an open file. */
 const OPEN_CALLS = [SYS_open, SYS_openat, SYS_execve];
-const FILE_CALLS = [SYS_close, SYS_fstat, SYS_lseek, SYS_ioctl, SYS_read];
+const FILE_CALLS = [SYS_close, SYS_fstat, SYS_lseek, SYS_ioctl, SYS_read, SYS_pread64];
 
 const HANDLE_MAX = 16384;
 const SPARE_MIN = 2;

@@ -3,7 +3,7 @@
  * are bits of a two-level bitmap, and everything below `#firstFree` is known to be taken.
  */
 import { EBADF, EMFILE } from "../../platform/abi/errno.ts";
-import { QUIET_FDS } from "../../platform/platform.ts";
+import { type Moved, QUIET_FDS } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { closeFile } from "../vfs/locks.ts";
 
@@ -15,9 +15,10 @@ const O_CLOEXEC = 0o2000000;
 
 /** The context of the only task that has a table: its thread may close quiet descriptors by itself. */
 export interface QuietHolder {
-  letClose(fd: number, answer: number, serial: number): void;
+  letClose(fd: number, answer: number, serial: number, data: Uint8Array | null): void;
   takeBack(fds: number): void;
   takeClosed(): number;
+  takeMoved(): Moved | null;
 }
 
 /** Those with quiet descriptors. */
@@ -89,19 +90,27 @@ export class FdTable {
 
   /**
    * Closing `fd`, just installed, is noticed by nobody but the only task that has the table, whose context is
-   * `holder`: it may do so by itself. `answer`, `serial`: as Context.letClose has them.
+   * `holder`: it may do so by itself. `answer`, `serial`, `data`: as Context.letClose has them.
    */
-  setQuiet(fd: number, holder: QuietHolder, answer: number, serial: number): void {
+  setQuiet(
+    fd: number,
+    holder: QuietHolder,
+    answer: number,
+    serial: number,
+    data: Uint8Array | null,
+  ): void {
     if (this.refs > 1 || fd >= QUIET_FDS) return;
     this.#holder = holder;
     if (this.#quiet === 0) quietTables.add(this);
     this.#quiet |= 1 << fd;
-    holder.letClose(fd, answer, serial);
+    holder.letClose(fd, answer, serial, data);
   }
 
-  /** Closes what the task has closed by itself: before anyone looks at the table. */
+  /** Does what the task has done to its descriptors by itself: before anyone looks at them. */
   settle(): void {
     if (this.#holder === null) return;
+    const moved = this.#holder.takeMoved();
+    if (moved !== null && this.#isQuiet(moved.fd)) this.#files[moved.fd]!.offset = moved.at;
     let closed = this.#holder.takeClosed();
     this.#quiet &= ~closed;
     for (; closed !== 0; closed &= closed - 1) this.close(lowestBit(closed));
@@ -272,7 +281,7 @@ export class FdTable {
   }
 
   #isQuiet(fd: number): boolean {
-    return fd < QUIET_FDS && (this.#quiet >>> fd & 1) !== 0;
+    return fd >= 0 && fd < QUIET_FDS && (this.#quiet >>> fd & 1) !== 0;
   }
 
   #unquiet(fd: number): void {

@@ -155,6 +155,7 @@ export class Task {
 
   /** execve: the task goes on in another address space. */
   replaceContext(ctx: Context): void {
+    this.countReads();
     this.fdTable.dropHolder();
     this.ctx = ctx;
     this.args.regs = ctx.regs;
@@ -165,6 +166,7 @@ export class Task {
 
   /** exit: what its context held is over. */
   takeContext(): Context | null {
+    this.countReads();
     const { ctx } = this;
     this.signals.moveTo(null);
     this.ctx = null;
@@ -191,6 +193,11 @@ export class Task {
     identity[IDENTITY_ROOM] = this.fdTable.isCrowded ? 0 : 1;
     this.ctx?.setIdentity(identity);
     this.publishStackLimit();
+  }
+
+  /** Brings `io` up to date. */
+  countReads(): void {
+    this.ctx?.takeReads(this.io);
   }
 
   /** After a change of RLIMIT_STACK. */

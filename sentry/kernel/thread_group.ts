@@ -141,7 +141,10 @@ export class ThreadGroup {
   ioCounts(): IoCounts {
     const sum = new IoCounts();
     sum.add(this.endedIo);
-    for (const t of this.threads) sum.add(t.io);
+    for (const t of this.threads) {
+      t.countReads();
+      sum.add(t.io);
+    }
     return sum;
   }
 

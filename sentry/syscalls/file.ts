@@ -167,7 +167,7 @@ function openedSteady(t: Task, fd: number, inode: Inode): void {
   const type = inode.mode & S_IFMT;
   if ((type !== S_IFREG && type !== S_IFDIR) || inode.locks !== null) return;
   const answer = answerOf(inode);
-  t.fdTable.setQuiet(fd, t.ctx!, answer, answerSerial(answer));
+  t.fdTable.setQuiet(fd, t.ctx!, answer, answerSerial(answer), inode.dataAtHand);
 }
 
 /** A FIFO that waits for its other end. */

@@ -174,6 +174,10 @@ export abstract class Inode {
   get isSteady(): boolean {
     return false;
   }
+  /** While it `isSteady`: what its data begin with, or all of them, if they have been read often; else null. */
+  get dataAtHand(): Uint8Array | null {
+    return null;
+  }
   /** True when `open` serves a device node or FIFO itself, see sentry/vfs/special.ts. */
   get opensItself(): boolean {
     return false;

@@ -447,3 +447,92 @@ TEST(unmounting, "what a process has closed does not keep a file system mounted"
   OK(umount("place"));
   let_go_on(pid);
 }
+
+TEST(contents, "reads of any size and place give what is there") {
+  static char text[70000];
+  struct stat st;
+  int fd = OK(open(self, O_RDONLY));
+  OK(fstat(fd, &st));
+  const char *data = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+  CHECK(data != MAP_FAILED && st.st_size > 20000);
+  OK(close(fd));
+  static const size_t sizes[] = {832, 1, 3263, 64, 100, 4096, 5000, 70000};
+  for (int i = 0; i < 2 * TIMES; i++) {
+    fd = OK(open(self, O_RDONLY));
+    off_t at = 0;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+      off_t left = st.st_size - at, want = left < (off_t)sizes[k] ? left : (off_t)sizes[k];
+      EQUAL(read(fd, text, sizes[k]), want);
+      CHECK(memcmp(text, data + at, want) == 0);
+      at += want;
+      EQUAL(pread(fd, text, 64, 4064), 64);
+      CHECK(memcmp(text, data + 4064, 64) == 0);
+      EQUAL(lseek(fd, 0, SEEK_CUR), at);
+    }
+    EQUAL(pread(fd, text, 10, st.st_size - 4), 4);
+    EQUAL(pread(fd, text, 10, st.st_size), 0);
+    FAILS(pread(fd, text, 10, INT64_MAX), EINVAL);
+    FAILS(pread(fd, text, 10, -1), EINVAL);
+    OK(close(fd));
+    is_closed(fd);
+    FAILS(pread(fd, text, 1, 0), EBADF);
+  }
+}
+
+TEST(bad_places, "a read that has no place for the data leaves the file where it was") {
+  enter("bad_places");
+  char text[16];
+  for (int i = 0; i < 2 * TIMES; i++) {
+    int fd = OK(open("file", O_RDONLY));
+    EQUAL(read(fd, text, 2), 2);
+    FAILS(read(fd, nowhere, 3), EFAULT);
+    FAILS(read(fd, (void *)-4096L, 3), EFAULT);
+    FAILS(pread(fd, nowhere, 3, 0), EFAULT);
+    EQUAL(read(fd, text, 0), 0);
+    EQUAL(lseek(fd, 0, SEEK_CUR), 2);
+    memset(text, 0, sizeof text);
+    EQUAL(read(fd, text, 16), 3);
+    CHECK(strcmp(text, "345") == 0);
+    OK(close(fd));
+  }
+}
+
+TEST(rewritten, "what somebody has written into the open file is read") {
+  enter("rewritten");
+  char text[16];
+  for (int i = 0; i < TIMES; i++) {
+    int fd = OK(open("file", O_RDONLY));
+    EQUAL(read(fd, text, 5), 5);
+    OK(close(fd));
+  }
+  int fd = OK(open("file", O_RDONLY));
+  IN_CHILD(pid, {
+    int writer = OK(open("file", O_WRONLY));
+    EQUAL(pwrite(writer, "abc", 3, 1), 3);
+  });
+  join(pid);
+  memset(text, 0, sizeof text);
+  EQUAL(read(fd, text, 16), 5);
+  CHECK(strcmp(text, "1abc5") == 0);
+  EQUAL(pread(fd, text, 2, 2), 2);
+  CHECK(memcmp(text, "bc", 2) == 0);
+}
+
+static long reads_so_far(void) {
+  const char *text = strstr(read_file("/proc/self/io"), "syscr: ");
+  CHECK(text != NULL);
+  return atol(text + strlen("syscr: "));
+}
+
+TEST(counted, "each read is counted in /proc/self/io") {
+  enter("counted");
+  char text[16];
+  long first = reads_so_far(), second = reads_so_far(), own = second - first;
+  for (int i = 0; i < 2 * TIMES; i++) {
+    int fd = OK(open("file", O_RDONLY));
+    EQUAL(read(fd, text, 16), 5);
+    EQUAL(read(fd, text, 16), 0);
+    OK(close(fd));
+  }
+  EQUAL(reads_so_far() - second, own + 4 * TIMES);
+}

@@ -66,6 +66,8 @@
 #define SLOT_ALTSTACK 0x1000
 #define SLOT_STACK_TOP 0x6000
 #define SLOT_ALTSTACK_END 0xa000
+#define SLOT_HEAD 0xa000        // the beginning of the file opened last
+#define SLOT_HEAD_SIZE 0x6000
 #define SLOT_ARENA_IN 0x10000
 #define SLOT_ARENA_OUT 0x28000
 #define SLOT_PREFETCH_MAX 8
@@ -125,7 +127,7 @@
 #define LOCAL_CLEAR_TID 10  // set_tid_address(2)
 #define LOCAL_ADVICE 11 // madvise(2): MADV_DONTNEED of what is mapped
 #define LOCAL_OPEN 12   // open(2), execve(2): the path may be known to lead nowhere
-#define LOCAL_FILE 13   // close(2), fstat(2), lseek(2), ioctl(2), read(2) of a descriptor of `quiet`
+#define LOCAL_FILE 13   // close(2), fstat(2), lseek(2), ioctl(2), read(2), pread(2) of a descriptor of `quiet`
 #define LOCAL_BREAK 14  // brk(2): where it is
 #define LOCAL_LIMIT 15  // prlimit(2): RLIMIT_STACK, which the C library asks for
 #define LOCAL_SEGMENT 16    // arch_prctl(2): ARCH_SET_FS
@@ -202,13 +204,19 @@ struct slot {
   // Descriptors, a bit each, of files open for reading whose closing nobody notices, in a table that no other thread
   // has; the Sentry may take bits back at any time. Then those that the thread has closed: the Sentry is told later.
   uint32_t quiet, closed;                   // 0x258
-  // Of the one opened last: where it is, if `fresh` says that nothing has moved it but reads; 1 + its number; the answer,
-  // 1 + its number, 0 none, that has its attributes.
+  // Of the one opened last: where it is, if `fresh` says that nothing has moved it but reads; 1 + its number; whether the
+  // thread has moved it by itself, which the Sentry is told later, too; the answer,
+  // 1 + its number, 0 none, that has its attributes; what of its data lies at SLOT_HEAD, while the answer is true.
   uint64_t at;                              // 0x260
-  uint32_t known, fresh, answer, serial;    // 0x268
+  uint32_t known;                           // 0x268
+  uint16_t fresh, moved;
+  uint16_t answer, head;                    // 0x270
+  uint32_t serial;
   uint64_t brk;                             // 0x278 where the break is, 0: not known
   struct command commands[SLOT_COMMAND_MAX];
   uint64_t stack_limit[2];                  // RLIMIT_STACK; a hard limit of 0: not known
+  uint64_t read_bytes;                      // that the thread has read by itself, and in how many calls, since the
+  uint32_t reads, pad7;                     // Sentry has asked
 };
 #endif
 #endif

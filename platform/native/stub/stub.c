@@ -45,7 +45,7 @@ _Noreturn void resume_full(struct slot *s);
 
 enum {
   SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_stat = 4, SYS_fstat = 5, SYS_lstat = 6, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_brk = 12, SYS_rt_sigaction = 13,
-  SYS_rt_sigreturn = 15, SYS_ioctl = 16, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
+  SYS_rt_sigreturn = 15, SYS_ioctl = 16, SYS_pread64 = 17, SYS_sched_yield = 24, SYS_mremap = 25, SYS_msync = 26, SYS_mincore = 27,
   SYS_access = 21, SYS_madvise = 28, SYS_sendto = 44, SYS_sendmsg = 46, SYS_recvmsg = 47, SYS_clone = 56, SYS_execve = 59, SYS_exit = 60,
   SYS_readlink = 89, SYS_getrusage = 98, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_arch_prctl = 158, SYS_gettid = 186, SYS_futex = 202,
   SYS_restart_syscall = 219, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_openat = 257, SYS_newfstatat = 262, SYS_readlinkat = 267, SYS_faccessat = 269, SYS_dup3 = 292, SYS_prlimit64 = 302, SYS_seccomp = 317, SYS_membarrier = 324, SYS_rseq = 334,
@@ -633,15 +633,29 @@ static int fstat_locally(struct slot *s, u32 fd, u64 out) {
   return a ? tell_stat(s, a, serial, out) : 0;
 }
 
-// At the end of a file there is nothing.
-static int read_locally(struct slot *s, u32 fd, u64 buffer, u64 count) {
+// Of a regular file: what lies in the slot, and at its end nothing. Nonzero when that is all that is asked for.
+static int read_locally(struct slot *s, u32 fd, u64 buffer, u64 count, u64 at) {
   u32 serial;
-  const volatile struct answer *a = s->fresh ? answer_of(s, fd, &serial) : 0;
+  const volatile struct answer *a = answer_of(s, fd, &serial);
   if (!a || count > READ_MAX || buffer >= TASK_SIZE_GUEST || count > TASK_SIZE_GUEST - buffer) return 0;
   u32 mode = *(const volatile u32 *)(a->stat + ANSWER_STAT_MODE);
   u64 size = *(const volatile u64 *)(a->stat + ANSWER_STAT_SIZE_OFF);
-  if (!still_true(a, serial) || (mode & S_IFMT) != S_IFREG || s->at < size) return 0;
-  s->regs[0] = 0;
+  if ((mode & S_IFMT) != S_IFREG) return 0;
+  u64 n = at >= size ? 0 : size - at < count ? size - at : count;
+  if (n && (at >= SLOT_HEAD_SIZE || at + n > s->head)) return 0;
+  if (!still_true(a, serial) || (n && guest_copy((void *)buffer, (char *)s + SLOT_HEAD + at, n))) return 0;
+  s->reads++;
+  s->read_bytes += n;
+  s->regs[0] = n;
+  return 1;
+}
+
+static int read_on(struct slot *s, u32 fd, u64 buffer, u64 count) {
+  if (!s->fresh || !read_locally(s, fd, buffer, count, s->at)) return 0;
+  if (s->regs[0]) {
+    s->at += s->regs[0];
+    STORE(s->moved, 1);
+  }
   return 1;
 }
 
@@ -657,7 +671,8 @@ static int file_locally(struct slot *s, u64 nr) {
   u32 fd = a[0];
   if (nr == SYS_close) return close_locally(s, fd);
   if (nr == SYS_fstat) return fstat_locally(s, fd, a[1]);
-  if (nr == SYS_read) return read_locally(s, fd, a[1], a[2]);
+  if (nr == SYS_read) return read_on(s, fd, a[1], a[2]);
+  if (nr == SYS_pread64) return a[3] <= INT64_MAX - READ_MAX && read_locally(s, fd, a[1], a[2], a[3]);
   if (nr == SYS_lseek) return seek_locally(s, fd, a[1], a[2]);
   if (!is_quiet(s, fd) || (u32)a[1] != TCGETS) return 0;
   s->regs[0] = ENOTTY_RESULT;
@@ -666,7 +681,7 @@ static int file_locally(struct slot *s, u64 nr) {
 
 // Whether a call that the Sentry serves leaves the file that is known where it is, or moves it by its result.
 static int keeps_fresh(const struct slot *s, u64 nr) {
-  return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_brk ||
+  return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_brk || nr == SYS_pread64 ||
          (nr == SYS_read && (u32)s->regs[1] + 1 == s->known);
 }
 
@@ -877,7 +892,7 @@ static u32 syscall_event(struct slot *s) {
   }
   u32 fresh = s->fresh && keeps_fresh(s, nr);
   if (s->fresh != fresh) s->fresh = 0;
-  publish_with(s, s->defaulted || LOAD(s->closed) ? EVENT_NOTED : EVENT_SYSCALL, n);
+  publish_with(s, s->defaulted || s->moved || LOAD(s->closed) ? EVENT_NOTED : EVENT_SYSCALL, n);
   u32 flags = serve(s);
   if (fresh && nr == SYS_read) {
     if ((flags & REPLY_FULL) || (i64)s->regs[0] < 0) s->fresh = 0;

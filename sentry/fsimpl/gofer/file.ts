@@ -9,7 +9,7 @@ import { ListedDirectoryFile } from "../../vfs/directory_file.ts";
 import type { DirEntry } from "../../vfs/inode.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
 import type { GoferDirectory } from "./directory.ts";
-import type { GoferRegular } from "./regular.ts";
+import { type GoferRegular, HEAD_SIZE } from "./regular.ts";
 
 /** Reads up to this size may come from the content cache. */
 const SMALL_READ = 65_536;
@@ -30,6 +30,10 @@ export class GoferFile extends FileDescriptionImpl {
       if (content !== null) {
         if (offset >= content.length) return 0;
         return dst.put(content, offset, Math.min(content.length, offset + wanted));
+      }
+      if (offset + wanted <= HEAD_SIZE) {
+        const head = inode.cachedHead();
+        if (head !== null) return dst.put(head, offset, offset + wanted);
       }
     }
     const fd = inode.readFd();

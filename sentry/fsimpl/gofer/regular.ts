@@ -31,6 +31,8 @@ import { GoferInode } from "./inode.ts";
 const CONTENT_MAX = 1 << 20;
 /** Small reads of a file before its content is kept. */
 const CONTENT_AFTER = 2;
+/** Of larger files: where an ELF file has its headers. */
+export const HEAD_SIZE = 4096;
 
 export class GoferRegular extends GoferInode implements FdHolder, ContentHolder {
   fdIndex = -1;
@@ -43,6 +45,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
   #goferNumber = 0;
   content: Uint8Array | null = null;
   contentUsed = false;
+  #head: ContentHolder | null = null;
   #smallReads = 0;
   /** Reads by the Gofer that are under way. */
   reads = 0;
@@ -140,7 +143,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
   protected override drop(): void {
     this.fs.fileFds.remove(this);
     this.closeFds();
-    this.fs.contents.drop(this);
+    this.#dropContent();
   }
 
   protected override chmod(mode: number): number {
@@ -182,7 +185,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
 
   #changed(): void {
     this.isStale = true;
-    if (this.content !== null) this.fs.contents.drop(this);
+    this.#dropContent();
   }
 
   /** The guest can write to it without a system call from now on. */
@@ -216,17 +219,46 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
       this.contentUsed = true;
       return content;
     }
-    if (!this.fs.exclusive || this.isVolatile || this.size > CONTENT_MAX) return null;
-    if (this.#writeFd >= 0 && this.opens > 0) return null; // May be written at any moment.
-    if (++this.#smallReads <= CONTENT_AFTER) return null;
-    this.#smallReads = 0;
-    return this.#loadContent();
+    if (this.size > CONTENT_MAX || !this.#isHot()) return null;
+    return this.#load(this, this.size);
   }
 
-  #loadContent(): Uint8Array | null {
+  /** The same of the beginning of a large file, for reads that ask for no more than HEAD_SIZE bytes of it. */
+  cachedHead(): Uint8Array | null {
+    const head = this.#head;
+    if (head !== null && head.content !== null) {
+      head.contentUsed = true;
+      return head.content;
+    }
+    if (this.size <= CONTENT_MAX || !this.#isHot()) return null;
+    return this.#load(this.#head ??= { content: null, contentUsed: false }, HEAD_SIZE);
+  }
+
+  override get dataAtHand(): Uint8Array | null {
+    const holder = this.content === null ? this.#head : this;
+    if (holder === null || holder.content === null) return null;
+    holder.contentUsed = true;
+    return holder.content;
+  }
+
+  #dropContent(): void {
+    const { contents } = this.fs;
+    if (this.content !== null) contents.drop(this);
+    if (this.#head !== null) contents.drop(this.#head);
+  }
+
+  #isHot(): boolean {
+    if (!this.fs.exclusive || this.isVolatile) return false;
+    if (this.#writeFd >= 0 && this.opens > 0) return false; // May be written at any moment.
+    if (++this.#smallReads <= CONTENT_AFTER) return false;
+    this.#smallReads = 0;
+    return true;
+  }
+
+  /** The first `size` bytes. */
+  #load(holder: ContentHolder, size: number): Uint8Array | null {
     const fd = this.readFd();
     if (fd < 0) return null;
-    const { size } = this;
     const content = new Uint8Array(size);
     const rwf = this.fs.readsWithoutWaiting ? RWF_NOWAIT : 0;
     for (let at = 0; at < size;) {
@@ -235,7 +267,7 @@ export class GoferRegular extends GoferInode implements FdHolder, ContentHolder 
       content.set(n === HOST_DATA_SIZE ? hostData : hostData.subarray(0, n), at);
       at += n;
     }
-    this.fs.contents.put(this, content);
+    this.fs.contents.put(holder, content);
     return content;
   }
 }

@@ -94,6 +94,10 @@ export class OverlayInode extends Inode {
     return this.upper === null && !this.fs.revalidates;
   }
 
+  override get dataAtHand(): Uint8Array | null {
+    return this.upper === null ? this.lowers[0].dataAtHand : null;
+  }
+
   override refresh(): number {
     const { upper } = this;
     if (upper === null && !this.fs.revalidates) return 0;

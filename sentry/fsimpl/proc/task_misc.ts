@@ -174,6 +174,7 @@ export function storeTimerSlack(t: Task, value: string): number {
 
 /** /proc/PID/io, `whole`, or that of a thread. What goes to a disk is the host's to count. */
 export function ioText(t: Task, whole: boolean): string {
+  t.countReads();
   const sum = whole ? t.tg.ioCounts() : t.io;
   return `rchar: ${sum.readBytes}\nwchar: ${sum.writtenBytes}\n` +
     `syscr: ${sum.reads}\nsyscw: ${sum.writes}\n` +
