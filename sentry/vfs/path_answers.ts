@@ -16,7 +16,13 @@ import type { Mount, PathRef } from "./mount.ts";
 import { isStatOf, putInodeStat } from "./stat_words.ts";
 
 /** So many are kept beside the first. */
-const KEPT_MAX = 8;
+const KEPT_MAX = 64;
+
+/** What was told of a walk: an answer's number, and what names it; a serial of 0: nothing. */
+export interface Told {
+  answer: number;
+  serial: number;
+}
 
 interface View {
   readonly answers: PathAnswers;
@@ -77,7 +83,7 @@ export function placeNumber(at: PathRef): number {
 
 /**
  * A walk of `path` led to `ref`, whose dentry is negative where a name on the way was missing. `follow`: for whom
- * that is so, ANSWER_*.
+ * that is so, ANSWER_*. `told` becomes what names the answer.
  */
 export function tellPath(
   by: { root: PathRef; creds: Credentials },
@@ -85,6 +91,7 @@ export function tellPath(
   path: string,
   follow: number,
   ref: PathRef,
+  told: Told,
 ): void {
   const { dentry } = ref;
   const { inode } = dentry;
@@ -105,6 +112,13 @@ export function tellPath(
     putInodeStat(answers.words, answers.statAt(number), inode);
   }
   answers.publish(number, inode === null ? -ENOENT : 0);
+  told.answer = number;
+  told.serial = answers.serialOf(number);
+}
+
+/** Whether guests know it still, as far as they may. */
+export function isTold(told: Told): boolean {
+  return view === null || (told.serial !== 0 && view.answers.serialOf(told.answer) === told.serial);
 }
 
 /** The number of an answer that tells the attributes of `inode`, -1 when there is none. */

@@ -9,11 +9,12 @@
 import type { Credentials } from "../auth/credentials.ts";
 import { dcache, type Dentry } from "./dentry.ts";
 import type { Mount, PathRef } from "./mount.ts";
+import type { Told } from "./path_answers.ts";
 
 /** Entries of one of the two generations. */
 const CAPACITY = 4096;
 
-export interface PathCacheEntry {
+export interface PathCacheEntry extends Told {
   readonly rootDentry: Dentry;
   readonly rootMount: Mount;
   /** Where a relative path started; null for an absolute path. */

@@ -17,8 +17,8 @@ import { touchAccessed } from "./attributes.ts";
 import { dcache, type Dentry, lookupDentry, shrinkDcache } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount, MountNamespace, PathRef } from "./mount.ts";
-import { tellPath } from "./path_answers.ts";
-import { lookupPath, rememberPath } from "./path_cache.ts";
+import { isTold, tellPath } from "./path_answers.ts";
+import { lookupPath, type PathCacheEntry, rememberPath } from "./path_cache.ts";
 import { mayFollow, maySearch, protectsLinks } from "./permission.ts";
 
 /** Whose walk it is. `creds.fsuid`, `fsgid`, groups and effective capabilities decide. */
@@ -68,9 +68,10 @@ export function walk(
     : null;
   if (known !== null) {
     const { ref } = known;
-    const { inode, answer } = ref.dentry;
-    if (answer < 0) {
-      tellPath(ctx, start, path, toldTo(follow, known.followedLast || known.endsInLink), ref);
+    const { inode } = ref.dentry;
+    if (!isTold(known)) {
+      const isOfLink = known.followedLast || known.endsInLink;
+      tellPath(ctx, start, path, toldTo(follow, isOfLink), ref, known);
     }
     if (inode === null) return -ENOENT;
     return (flags & WALK_DIRECTORY) === 0 || isDirectory(inode) ? ref : -ENOTDIR;
@@ -105,10 +106,10 @@ function fullWalk(
 
 /** Remembers where a walk led, for the Sentry and for those who may know it. */
 function tellWalk(w: Walker, path: string, follow: boolean, ref: PathRef): void {
-  if (!w.remember(path, ref)) return;
-  const { inode } = ref.dentry;
-  const isOfLink = w.followedLast || (inode !== null && isLink(inode));
-  tellPath(w.context, w.start, path, toldTo(follow, isOfLink), ref);
+  const entry = w.remember(path, ref);
+  if (entry === null) return;
+  const isOfLink = entry.followedLast || entry.endsInLink;
+  tellPath(w.context, w.start, path, toldTo(follow, isOfLink), ref, entry);
 }
 
 /** Whom the result of a walk is for (ANSWER_*): where no link was last, it makes no difference. */
@@ -240,8 +241,8 @@ export class Walker {
     return this.#start;
   }
 
-  /** Remembers that `path` led to `ref`. False if the walk was none that can be remembered. */
-  remember(path: string, ref: PathRef): boolean {
+  /** Remembers that `path` led to `ref`. Null if the walk was none that can be remembered. */
+  remember(path: string, ref: PathRef): PathCacheEntry | null {
     const { inode } = ref.dentry;
     const endsInLink = inode !== null && isLink(inode);
     return this.#remember(path, ref, this.followedLast, endsInLink, this.#links);
@@ -253,11 +254,11 @@ export class Walker {
     followedLast: boolean,
     endsInLink: boolean,
     links: number,
-  ): boolean {
-    if (!this.#isCacheable || (this.#flags & WALK_RESOLVE_MASK) !== 0) return false;
+  ): PathCacheEntry | null {
+    if (!this.#isCacheable || (this.#flags & WALK_RESOLVE_MASK) !== 0) return null;
     const { root, creds } = this.#ctx;
     const isAbsolute = path.charCodeAt(0) === SLASH;
-    rememberPath(path, {
+    const entry = {
       rootDentry: root.dentry,
       rootMount: root.mount,
       startDentry: isAbsolute ? null : this.#start.dentry,
@@ -269,8 +270,11 @@ export class Walker {
       endsInLink,
       links,
       ref,
-    });
-    return true;
+      answer: -1,
+      serial: 0,
+    };
+    rememberPath(path, entry);
+    return entry;
   }
 
   /** Walks a path from where it starts, or from the directory of its last component if that is known. */
