@@ -287,8 +287,11 @@ export class Walker {
     const known = lookupPath(dirPath, this.#ctx.root, this.#start, this.#ctx.creds, true);
     if (known !== null) {
       const { ref } = known;
-      if (ref.dentry.inode === null) return -ENOENT;
       this.mount = ref.mount;
+      if (ref.dentry.inode === null) {
+        this.missing = ref.dentry;
+        return -ENOENT;
+      }
       this.dentry = ref.dentry;
       this.#links = known.links;
       return this.#components(path, cut + 1, follow, parentOnly, false);
