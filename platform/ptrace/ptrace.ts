@@ -45,7 +45,7 @@ export class PtracePlatform implements Platform {
       options.namespaces,
     );
     if (pid < 0) throw new Error(`cannot start the stub process (errno ${-pid})`);
-    if (native.dv_receive_pid(sock, GREETING_TIMEOUT_MS) !== pid) {
+    if (native.dv_receive_pid(sock, GREETING_TIMEOUT_MS, 0) !== pid) {
       native.dv_kill(pid);
       throw new Error("the stub process did not start");
     }

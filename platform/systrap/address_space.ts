@@ -95,8 +95,8 @@ export class SystrapAddressSpace extends AddressSpace {
     const { sock } = this.region;
     const pid = isZygote
       ? native.dv_receive_zygote(sock, timeoutMs)
-      : native.dv_receive_pid(sock, timeoutMs);
-    if (pid === -ESRCH || (pid > 0 && this.#isOver(pid))) this.died();
+      : native.dv_receive_pid(sock, timeoutMs, this.platform.reapedPid);
+    if (pid === -ESRCH) this.died();
     else if (this.platform.byPid.has(pid)) {
       // A guest has greeted for another.
       native.dv_kill(pid);
@@ -107,11 +107,6 @@ export class SystrapAddressSpace extends AddressSpace {
       this.platform.strays.met(pid);
     }
     return this.#pid;
-  }
-
-  /** A greeting outlives who sent it, and the number is another's some day. */
-  #isOver(pid: number): boolean {
-    return pid !== this.platform.reapedPid && native.dv_is_child(pid) === 0;
   }
 
   override read(addr: number, dst: Uint8Array, start: number, end: number): number {

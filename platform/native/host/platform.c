@@ -258,9 +258,15 @@ static int poll_awake(struct pollfd *p, int timeout_ms) {
   }
 }
 
-// The pid of the stub at the other end, vouched for by the kernel, which it had when it sent it; -ESRCH when it ended without a greeting,
-// another -errno when none came in time.
-int dv_receive_pid(int sock, int timeout_ms) {
+// A greeting outlives who sent it, and the number is another's some day.
+static int is_child(int pid) {
+  siginfo_t info;
+  return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
+// The pid of the stub at the other end, vouched for by the kernel; -ESRCH when it ended without a greeting, or has been
+// reaped before now, another -errno when none came in time. `reaped` is the one whose end is being told.
+int dv_receive_pid(int sock, int timeout_ms, int reaped) {
   struct pollfd p = {sock, POLLIN, 0};
   int r = poll_awake(&p, timeout_ms);
   if (r <= 0) return r < 0 ? -errno : -ETIMEDOUT;
@@ -272,8 +278,10 @@ int dv_receive_pid(int sock, int timeout_ms) {
   ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT);
   if (n <= 0) return n < 0 ? -errno : -ESRCH;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
-      return ((struct ucred *)CMSG_DATA(c))->pid;
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+      int pid = ((struct ucred *)CMSG_DATA(c))->pid;
+      return pid == reaped || is_child(pid) ? pid : -ESRCH;
+    }
   return -EPROTO;
 }
 
@@ -888,12 +896,6 @@ int dv_write_guest(int pid, double addr, const uint8_t *buffer, uint32_t start, 
 int dv_reap(int *out) {
   int pid = waitpid(-1, out, WNOHANG | __WALL);
   return pid < 0 ? 0 : pid;
-}
-
-// Whether it is a child of ours, dead or alive, that has not been reaped.
-int dv_is_child(int pid) {
-  siginfo_t info;
-  return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
 // The first living child of ours from number `pid` on and below `end`, 0: none.
