@@ -536,3 +536,19 @@ TEST(counted, "each read is counted in /proc/self/io") {
   }
   EQUAL(reads_so_far() - second, own + 4 * TIMES);
 }
+
+TEST(written_only, "a file that is open for writing alone is asked what it is, before and after it was written") {
+  enter("written_only");
+  struct termios term;
+  char text[4];
+  int fd = OK(open("file", O_WRONLY));
+  for (int i = 0; i < 2; i++) {
+    FAILS(ioctl(fd, TCGETS, &term), ENOTTY);
+    EQUAL(lseek(fd, 0, SEEK_HOLE), 5);
+    EQUAL(lseek(fd, -1, SEEK_END), 4);
+    OK(fsync(fd));
+    FAILS(read(fd, text, 4), EBADF);
+    FAILS((intptr_t)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0), EACCES);
+    EQUAL(pwrite(fd, "x", 1, 0), 1);
+  }
+}

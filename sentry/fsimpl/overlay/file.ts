@@ -1,5 +1,5 @@
 /** Open files and directories of an overlay. */
-import { EBADF, EINVAL } from "../../../platform/abi/errno.ts";
+import { EINVAL } from "../../../platform/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY, O_WRONLY } from "../../../platform/abi/fcntl.ts";
 import {
   type DirSink,
@@ -31,28 +31,28 @@ export class OverlayFile extends FileDescriptionImpl {
 
   /** Opens the layer's file. Returns 0 or -errno. */
   start(f: FileDescription): number {
-    const { upper } = this.inode;
-    if (upper === null && (f.flags & O_ACCMODE) === O_WRONLY) return 0; // Opened when copied up.
+    // One of the lower layer for writing only is opened when it is copied up, or asked for something.
+    if (this.inode.upper === null && (f.flags & O_ACCMODE) === O_WRONLY) return 0;
+    const real = this.#open(f);
+    return typeof real === "number" ? real : 0;
+  }
+
+  #open(f: FileDescription): FileDescription | number {
+    const { upper, lowers } = this.inode;
     const flags = upper === null ? (f.flags & ~O_ACCMODE) | O_RDONLY : f.flags;
-    const real = openReal(upper ?? this.inode.lowers[0], flags, f.dentry, f.mount);
-    if (typeof real === "number") return real;
-    this.#real = real;
+    const opened = openReal(upper ?? lowers[0], flags, f.dentry, f.mount);
+    if (typeof opened === "number") return opened;
+    if (this.#real !== null) closeReal(this.#real);
+    this.#real = opened;
     this.#realIsUpper = upper !== null;
-    return 0;
+    return opened;
   }
 
   /** The file to read from now, or -errno. */
   #current(f: FileDescription): FileDescription | number {
     const real = this.#real;
     if (real !== null && (this.#realIsUpper || this.inode.upper === null)) return real;
-    const { upper } = this.inode;
-    if (upper === null) return -EBADF; // Open for writing only, and nothing written yet.
-    const opened = openReal(upper, f.flags, f.dentry, f.mount);
-    if (typeof opened === "number") return opened;
-    if (real !== null) closeReal(real);
-    this.#real = opened;
-    this.#realIsUpper = true;
-    return opened;
+    return this.#open(f);
   }
 
   /** The upper file, copied up if need be with `dataLength` bytes; or -errno. */
