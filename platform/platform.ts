@@ -357,6 +357,8 @@ export interface Reuse {
 }
 
 export abstract class AddressSpace {
+  /** Who runs in it has other credentials from now on: those that programs of `trust` have (see Reuse). */
+  changeTrust(_trust: string): void {}
   /** Copies guest memory into `dst[start..end)`. Returns the bytes copied, which may be short, or -EFAULT. */
   abstract read(addr: number, dst: Uint8Array, start: number, end: number): number;
   /** Copies `src[start..end)` into guest memory. Returns the bytes copied, may be short, or -EFAULT. */

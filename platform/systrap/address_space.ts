@@ -8,7 +8,7 @@ import { closeFd } from "../host/host.ts";
 import { AddressSpace, type Context, type Reuse } from "../platform.ts";
 import { SystrapContext } from "./context.ts";
 import { unreadBytes } from "./hoards.ts";
-import type { ControlRegion, Slot } from "./region.ts";
+import { type ControlRegion, MIXED_TRUST, type Slot } from "./region.ts";
 import { Patience } from "./patience.ts";
 import type { Moment } from "./stray_hunt.ts";
 import { CMD_FORK, CMD_THREAD, I_STATE, STATE_SENTRY } from "./slot.ts";
@@ -25,6 +25,10 @@ const DEAD = -1;
 
 export class SystrapAddressSpace extends AddressSpace {
   readonly contexts = new Set<SystrapContext>();
+  /** Of the programs that run in it (see Reuse); empty before the first. */
+  trust: string;
+  /** It was another before. */
+  hasMixedTrust = false;
   /** It was forked while it ran guest code. */
   hasForked = false;
   /** Instead of the platform's answers it has zeros; inherited by a fork's child. */
@@ -48,7 +52,22 @@ export class SystrapAddressSpace extends AddressSpace {
     readonly maker: SystrapAddressSpace | null,
   ) {
     super();
+    this.trust = maker?.trust ?? "";
     if (maker !== null) this.hidesAnswers = maker.hidesAnswers;
+  }
+
+  override changeTrust(trust: string): void {
+    if (trust === this.trust) return;
+    this.trust = trust;
+    this.hasMixedTrust = true;
+  }
+
+  /** Programs of `trust` run in it next: its thread is idle. */
+  begin(trust: string): void {
+    if (this.hasMixedTrust) this.region.remains = MIXED_TRUST;
+    this.region.wipeIdle(trust);
+    this.trust = trust;
+    this.hasMixedTrust = false;
   }
 
   /** Takes a child's region for the next child, if there is to be one. */
@@ -152,6 +171,7 @@ export class SystrapAddressSpace extends AddressSpace {
   makeChild(from: SystrapContext, maker: SystrapAddressSpace | null): SystrapContext | number {
     const region = this.platform.takeRegion(maker);
     if (typeof region === "number") return -ENOMEM;
+    if (maker !== null) region.wipe(maker.trust);
     const space = new SystrapAddressSpace(this.platform, region, maker);
     const stubEnd = region.connect();
     if (stubEnd < 0) {

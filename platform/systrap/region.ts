@@ -31,6 +31,7 @@ import {
   SLOT_MAX,
   SLOT_SIZE,
   slotOffset,
+  STACK_TOP,
 } from "./slot.ts";
 import { REG_COUNT } from "../arch/amd64/registers.ts";
 
@@ -85,7 +86,12 @@ export function prepareConnection(): void {
   if (!hasPair) hasPair = native.dv_socketpair(pair) === 0;
 }
 
+/** No program's trust. */
+export const MIXED_TRUST = "mixed";
+
 export class ControlRegion {
+  /** Whose data lie in its slots (the trust of Reuse); empty for nobody's. */
+  remains = "";
   /** The Sentry's end of the socketpair; -1 while unused. */
   sock = -1;
   #slots: (Slot | undefined)[] = [];
@@ -156,6 +162,25 @@ export class ControlRegion {
     this.#free.push(slot.index);
   }
 
+  /** A stub of programs of `trust` is to be made with it: they must not find what others have left. */
+  wipe(trust: string): void {
+    if (this.remains !== "" && this.remains !== trust) this.#punch(this.#slots.length, 0);
+    this.remains = "";
+  }
+
+  /** The same when the stub is there, and idle: the slots' headers and the stub's stacks stay as they are. */
+  wipeIdle(trust: string): void {
+    if (this.remains !== "" && this.remains !== trust) this.#punch(this.#slots.length, STACK_TOP);
+    this.remains = "";
+  }
+
+  /** Makes the first `count` slots zero, each from offset `from` on. */
+  #punch(count: number, from: number): void {
+    for (let i = 0; i < count; i++) {
+      hostSyscall(SYS_fallocate, this.fd, PUNCH_HOLE, slotOffset(i) + from, SLOT_SIZE - from);
+    }
+  }
+
   /**
    * Replaces its memory, which others than the stub may have mapped. Its slots stay where they are. False
    * when the host has none to give: then the region is of no more use.
@@ -163,6 +188,7 @@ export class ControlRegion {
   renew(): boolean {
     closeFd(this.#fd);
     this.#fd = controlMemory();
+    this.remains = "";
     if (this.#fd < 0) return false;
     for (const [index, slot] of this.#slots.entries()) {
       const err = remapShared(slot!.u8, this.#fd, slotOffset(index));

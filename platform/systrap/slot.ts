@@ -105,6 +105,8 @@ export const COMMAND_MAX = 48;
 export const PREFETCH_MAX = 8;
 export const USAGE_ADDR = 0x100;
 export const CPU_TIME_ADDR = 0x200;
+/** Of the stub itself; then comes that of signals, and the rest of the slot. */
+export const STACK_TOP = 0x6000;
 export const HEAD = 0xa000;
 export const HEAD_SIZE = 0x6000;
 export const ARENA_IN = 0x1_0000;

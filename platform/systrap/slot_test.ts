@@ -35,6 +35,7 @@ const RENAMED: Record<string, string> = {
   COMMAND_WORDS: "sizeof(struct command) / 4",
   COMMAND_MAX: "SLOT_COMMAND_MAX",
   PREFETCH_MAX: "SLOT_PREFETCH_MAX",
+  STACK_TOP: "SLOT_STACK_TOP",
   HEAD: "SLOT_HEAD",
   HEAD_SIZE: "SLOT_HEAD_SIZE",
   ARENA_IN: "SLOT_ARENA_IN",

@@ -45,7 +45,7 @@ import {
 import { AnswerTable } from "./answers.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import { SystrapContext } from "./context.ts";
-import { ControlRegion, prepareConnection, type Slot } from "./region.ts";
+import { ControlRegion, MIXED_TRUST, prepareConnection, type Slot } from "./region.ts";
 import {
   ANSWERS_SIZE,
   I_ENTRY,
@@ -233,6 +233,7 @@ export class SystrapPlatform implements Platform {
   giveRegion(space: SystrapAddressSpace): void {
     const { region, maker } = space;
     region.recycle();
+    region.remains = space.hasMixedTrust ? MIXED_TRUST : space.trust;
     if (maker === null && !space.hasForked) this.#regions.push(region);
     else if (maker !== null && !space.hasForked && maker.keepForChildren(region)) return;
     else if (region.renew()) this.#regions.push(region);
@@ -291,6 +292,7 @@ export class SystrapPlatform implements Platform {
       if (spare === undefined) return this.#spareError;
       if (spare.lost) spare.release();
       else {
+        spare.addressSpace.begin(trust);
         native.dv_foreground(spare.handle, spare.addressSpace.hostPid);
         return spare;
       }
@@ -303,6 +305,7 @@ export class SystrapPlatform implements Platform {
       const ctx = this.#kept[i];
       if (ctx.keptFor !== trust || (isDone && !ctx.isDone) || !this.#isEmpty(ctx)) continue;
       this.#kept.splice(i, 1);
+      ctx.addressSpace.begin(trust);
       ctx.reuse();
       native.dv_foreground(ctx.handle, ctx.addressSpace.hostPid);
       return ctx;

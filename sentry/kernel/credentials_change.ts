@@ -11,7 +11,7 @@ import {
   CAP_MKNOD,
   CAP_SETPCAP,
 } from "../../platform/abi/capability.ts";
-import { type Credentials, hasCapability } from "../auth/credentials.ts";
+import { type Credentials, hasCapability, trustOf } from "../auth/credentials.ts";
 import type { Task } from "./task.ts";
 
 // securebits (linux/securebits.h); each has a lock bit one higher.
@@ -74,6 +74,7 @@ export function commitCredentials(t: Task, creds: Credentials): void {
   t.creds = creds;
   t.publishIdentity();
   t.hideAnswers();
+  t.ctx?.addressSpace.changeTrust(trustOf(creds));
 }
 
 /** What changing user ids does to capabilities (cap_task_fix_setuid for setuid, setreuid, setresuid). */

@@ -25,6 +25,9 @@
  *   hostile texts              maps many parts of a file as code
  *   hostile answers            says who finds a path that root has looked up in what stubs may know of paths
  *   hostile look NAME          says whether NAME finds it
+ *   hostile remains            looks, with few rights, for what processes with more have left in the control region
+ *   hostile speak [UID]        passes a secret to a call, and becomes UID
+ *   hostile listen             looks for the secret
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -579,6 +582,65 @@ static void stack(void) {
   puts("called");
 }
 
+/* What no other call passes. It is put together where it is used, so that it lies nowhere else. */
+#define SECRET_LENGTH 4000
+static char whispered(int i) { return 'a' + (i * 7 + i / 26) % 26; }
+
+static void speak(const char *uid) {
+  char *text = malloc(SECRET_LENGTH);
+  for (int i = 0; i < SECRET_LENGTH; i++) text[i] = whispered(i);
+  int fd = open("/dev/null", O_WRONLY);
+  for (int i = 0; i < 5; i++) write(fd, text, SECRET_LENGTH);
+  close(fd);
+  memset(text, 0, SECRET_LENGTH);
+  if (uid) setuid(atoi(uid));
+}
+
+static int listen_for_secret(void) {
+  const volatile char *slot = (char *)SLOT_ZERO;
+  if (sigsetjmp(escape, 1)) return 0;
+  for (long at = 0; at < (long)SLOT - SECRET_LENGTH; at++) {
+    int i = 0;
+    while (i < SECRET_LENGTH / 4 && slot[at + i] == whispered(i)) i++;
+    if (i == SECRET_LENGTH / 4) return 1;
+  }
+  return 0;
+}
+
+static int outcome(pid_t pid) {
+  int status;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+static void run_self(int program, const char *mode, const char *uid) {
+  char *argv[] = {"hostile", (char *)mode, (char *)uid, NULL};
+  syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
+  _exit(0);
+}
+
+static int remains(const char *self) {
+  enum { ROUNDS = 6, ANOTHER = 1000 };
+  if (getuid() != 0) return 0;
+  int program = open(self, O_RDONLY | O_CLOEXEC);
+  for (int i = 0; i < ROUNDS; i++) {
+    pid_t pid = fork(); /* A child, and its sibling. */
+    if (pid == 0) speak(NULL), _exit(0);
+    outcome(pid);
+    if ((pid = fork()) == 0) _exit(setuid(ANOTHER) == 0 && listen_for_secret());
+    if (outcome(pid)) return 205;
+    if ((pid = fork()) == 0) run_self(program, "speak", NULL); /* A program, and another. */
+    outcome(pid);
+    if ((pid = fork()) == 0 && setuid(ANOTHER) == 0) run_self(program, "listen", NULL);
+    if (outcome(pid)) return 206;
+    if ((pid = fork()) == 0) run_self(program, "speak", "1000"); /* One that gives its rights up. */
+    outcome(pid);
+    if ((pid = fork()) == 0 && setuid(ANOTHER) == 0) run_self(program, "listen", NULL);
+    if (outcome(pid)) return 207;
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
@@ -607,6 +669,9 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "texts") == 0) texts();
   else if (strcmp(mode, "unmade") == 0) unmade();
   else if (strcmp(mode, "answers") == 0) answers(argv[0]);
+  else if (strcmp(mode, "remains") == 0) return remains(argv[0]);
+  else if (strcmp(mode, "speak") == 0) speak(argc > 2 ? argv[2] : NULL);
+  else if (strcmp(mode, "listen") == 0) return listen_for_secret();
   else if (strcmp(mode, "look") == 0) look(argv[2]);
   else return 2;
   return 0;
