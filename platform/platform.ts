@@ -209,6 +209,8 @@ export abstract class Context {
   tellBreak(_addr: number): void {}
   /** RLIMIT_STACK of the thread's process, in bytes or RLIM_INFINITY. */
   tellStackLimit(_cur: number, _max: number): void {}
+  /** The thread, which makes a call, has other credentials from now on: those of programs of `trust` (see Reuse). */
+  changeTrust(_trust: string): void {}
   /** Takes the platform's `answers` out of its address space for good, before the thread runs on. */
   hideAnswers(): void {}
 
@@ -357,8 +359,6 @@ export interface Reuse {
 }
 
 export abstract class AddressSpace {
-  /** Who runs in it has other credentials from now on: those that programs of `trust` have (see Reuse). */
-  changeTrust(_trust: string): void {}
   /** Copies guest memory into `dst[start..end)`. Returns the bytes copied, which may be short, or -EFAULT. */
   abstract read(addr: number, dst: Uint8Array, start: number, end: number): number;
   /** Copies `src[start..end)` into guest memory. Returns the bytes copied, may be short, or -EFAULT. */

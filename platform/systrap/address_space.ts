@@ -56,10 +56,15 @@ export class SystrapAddressSpace extends AddressSpace {
     if (maker !== null) this.hidesAnswers = maker.hidesAnswers;
   }
 
-  override changeTrust(trust: string): void {
-    if (trust === this.trust) return;
+  /** As Context.changeTrust, for `caller`. False if nothing changes. */
+  changeTrust(trust: string, caller: SystrapContext): boolean {
+    if (trust === this.trust) return false;
     this.trust = trust;
     this.hasMixedTrust = true;
+    const busy = new Set<number>();
+    for (const ctx of this.contexts) if (ctx !== caller) busy.add(ctx.slot.index);
+    this.region.wipeArenas(busy);
+    return true;
   }
 
   /** Programs of `trust` run in it next: its thread is idle. */

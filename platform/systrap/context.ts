@@ -355,6 +355,12 @@ export class SystrapContext extends Context {
     else this.#word(at, limit);
   }
 
+  override changeTrust(trust: string): void {
+    if (!this.addressSpace.changeTrust(trust, this)) return;
+    this.i32[I_KNOWN] = 0;
+    this.i32[I_ANSWER] = 0;
+  }
+
   /** Zeros in their place: a thread of the process may be looking at them. */
   override hideAnswers(): void {
     const space = this.addressSpace;

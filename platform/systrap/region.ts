@@ -16,6 +16,7 @@ import {
 import { SYS_fallocate } from "../abi/amd64/syscalls.ts";
 import {
   CONTROL_SIZE,
+  HEAD,
   I_ALIVE,
   I_COMMANDS,
   I_DEFAULTED,
@@ -164,21 +165,26 @@ export class ControlRegion {
 
   /** A stub of programs of `trust` is to be made with it: they must not find what others have left. */
   wipe(trust: string): void {
-    if (this.remains !== "" && this.remains !== trust) this.#punch(this.#slots.length, 0);
+    if (this.remains === "" || this.remains === trust) return;
+    for (let i = 0; i < this.#slots.length; i++) this.#punch(i, 0);
     this.remains = "";
   }
 
-  /** The same when the stub is there, and idle: the slots' headers and the stub's stacks stay as they are. */
+  /** The same when the stub is there, and idle: the slots' headers and the stub's own stacks stay as they are. */
   wipeIdle(trust: string): void {
-    if (this.remains !== "" && this.remains !== trust) this.#punch(this.#slots.length, STACK_TOP);
+    if (this.remains === "" || this.remains === trust) return;
+    for (let i = 0; i < this.#slots.length; i++) this.#punch(i, STACK_TOP);
     this.remains = "";
   }
 
-  /** Makes the first `count` slots zero, each from offset `from` on. */
-  #punch(count: number, from: number): void {
-    for (let i = 0; i < count; i++) {
-      hostSyscall(SYS_fallocate, this.fd, PUNCH_HOLE, slotOffset(i) + from, SLOT_SIZE - from);
-    }
+  /** What lies in the arenas of all slots but `busy` ones is nobody's from now on. */
+  wipeArenas(busy: ReadonlySet<number>): void {
+    for (let i = 0; i < this.#slots.length; i++) if (!busy.has(i)) this.#punch(i, HEAD);
+  }
+
+  /** Makes slot `index` zero from offset `from` on. */
+  #punch(index: number, from: number): void {
+    hostSyscall(SYS_fallocate, this.fd, PUNCH_HOLE, slotOffset(index) + from, SLOT_SIZE - from);
   }
 
   /**

@@ -74,7 +74,7 @@ export function commitCredentials(t: Task, creds: Credentials): void {
   t.creds = creds;
   t.publishIdentity();
   t.hideAnswers();
-  t.ctx?.addressSpace.changeTrust(trustOf(creds));
+  t.ctx?.changeTrust(trustOf(creds));
 }
 
 /** What changing user ids does to capabilities (cap_task_fix_setuid for setuid, setreuid, setresuid). */
