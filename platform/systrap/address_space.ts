@@ -70,7 +70,7 @@ export class SystrapAddressSpace extends AddressSpace {
   /** Programs of `trust` run in it next: its thread is idle. */
   begin(trust: string): void {
     if (this.hasMixedTrust) this.region.remains = MIXED_TRUST;
-    this.region.wipeIdle(trust);
+    this.region.wipe(trust, true);
     this.trust = trust;
     this.hasMixedTrust = false;
   }
@@ -176,7 +176,7 @@ export class SystrapAddressSpace extends AddressSpace {
   makeChild(from: SystrapContext, maker: SystrapAddressSpace | null): SystrapContext | number {
     const region = this.platform.takeRegion(maker);
     if (typeof region === "number") return -ENOMEM;
-    if (maker !== null) region.wipe(maker.trust);
+    if (maker !== null) region.wipe(maker.trust, false);
     const space = new SystrapAddressSpace(this.platform, region, maker);
     const stubEnd = region.connect();
     if (stubEnd < 0) {

@@ -60,11 +60,16 @@ export class Slot {
   reset(): void {
     this.i32.fill(0, 0, I_COMMANDS);
     this.i32[0] = 1; // STATE_SENTRY
-    this.i32.fill(-1, I_WORDS, I_WORDS + 16);
-    this.i32.fill(0, I_STACK_LIMIT, I_READS + 1);
+    this.forgetAnswers();
     this.i32[I_FD_READY] = -1;
     this.i32[I_FD_READY + 1] = -1;
     this.cpuTimeNs = 0;
+  }
+
+  /** What a guest thread may know by itself is not known of the next. */
+  forgetAnswers(): void {
+    this.i32.fill(-1, I_WORDS, I_WORDS + 16);
+    this.i32.fill(0, I_STACK_LIMIT, I_READS + 1);
   }
 }
 
@@ -155,25 +160,20 @@ export class ControlRegion {
     i32[I_INTERRUPTED] = 0;
     i32[I_SIGNAL_PATH] = 1;
     i32.fill(0, I_DEFAULTED, I_COMMANDS); // and what lies between: what the thread changes by itself
-    i32.fill(-1, I_WORDS, I_WORDS + 16);
-    i32.fill(0, I_STACK_LIMIT, I_READS + 1);
+    slot.forgetAnswers();
   }
 
   free(slot: Slot): void {
     this.#free.push(slot.index);
   }
 
-  /** A stub of programs of `trust` is to be made with it: they must not find what others have left. */
-  wipe(trust: string): void {
+  /**
+   * Programs of `trust` are to run with it: they must not find what others have left. `isInUse`: by a stub that is
+   * idle; the slots' headers and the stub's own stacks stay as they are.
+   */
+  wipe(trust: string, isInUse: boolean): void {
     if (this.remains === "" || this.remains === trust) return;
-    for (let i = 0; i < this.#slots.length; i++) this.#punch(i, 0);
-    this.remains = "";
-  }
-
-  /** The same when the stub is there, and idle: the slots' headers and the stub's own stacks stay as they are. */
-  wipeIdle(trust: string): void {
-    if (this.remains === "" || this.remains === trust) return;
-    for (let i = 0; i < this.#slots.length; i++) this.#punch(i, STACK_TOP);
+    for (let i = 0; i < this.#slots.length; i++) this.#punch(i, isInUse ? STACK_TOP : 0);
     this.remains = "";
   }
 

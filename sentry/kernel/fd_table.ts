@@ -106,14 +106,15 @@ export class FdTable {
     holder.letClose(fd, answer, serial, data);
   }
 
-  /** Does what the task has done to its descriptors by itself: before anyone looks at them. */
-  settle(): void {
-    if (this.#holder === null) return;
+  /** Does what the task has done to its descriptors by itself: before anyone looks at them. Returns itself. */
+  settle(): this {
+    if (this.#holder === null) return this;
     const moved = this.#holder.takeMoved();
     if (moved !== null && this.#isQuiet(moved.fd)) this.#files[moved.fd]!.offset = moved.at;
     let closed = this.#holder.takeClosed();
     this.#quiet &= ~closed;
     for (; closed !== 0; closed &= closed - 1) this.close(lowestBit(closed));
+    return this;
   }
 
   /** As `takeBackQuiet`, for this table. */

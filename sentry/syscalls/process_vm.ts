@@ -193,10 +193,8 @@ export function kcmp(t: Task, args: SyscallArguments): number {
   if (!mayAccess(t, a) || !mayAccess(t, b)) return -EPERM;
   switch (args.i32(2)) {
     case KCMP_FILE: {
-      a.fdTable.settle();
-      b.fdTable.settle();
-      const x = a.exiting ? null : a.fdTable.get(args.u32(3));
-      const y = b.exiting ? null : b.fdTable.get(args.u32(4));
+      const x = a.exiting ? null : a.fdTable.settle().get(args.u32(3));
+      const y = b.exiting ? null : b.fdTable.settle().get(args.u32(4));
       return x === null || y === null ? -EBADF : compare(x, y);
     }
     case KCMP_VM:

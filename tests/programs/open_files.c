@@ -206,18 +206,28 @@ struct silent {
 };
 
 static struct silent *silent;
-static pid_t closes_silently(const char *path) {
+static void expect_silence(void) {
   silent = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(silent != MAP_FAILED);
   silent->fd = -1;
+}
+static void be_silent(int fd) {
+  silent->fd = fd;
+  while (!silent->goes_on) {}
+}
+static void until_silent(void) {
+  while (silent->fd < 0) usleep(1000);
+}
+
+static pid_t closes_silently(const char *path) {
+  expect_silence();
   IN_CHILD(pid, {
     for (int i = 0; i < TIMES; i++) OK(close(OK(open(path, O_RDONLY))));
     int fd = OK(open(path, O_RDONLY));
     OK(close(fd));
-    silent->fd = fd;
-    while (!silent->goes_on) {}
+    be_silent(fd);
   });
-  while (silent->fd < 0) usleep(1000);
+  until_silent();
   return pid;
 }
 
@@ -269,8 +279,7 @@ TEST(leases, "a lease for writing is given once nobody else has the file open") 
 
 TEST(locks, "closing any descriptor of a file gives up the process's locks on it at once") {
   enter("locks");
-  silent = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  silent->fd = -1;
+  expect_silence();
   IN_CHILD(pid, {
     struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = OK(open("file", O_RDWR));
@@ -281,10 +290,9 @@ TEST(locks, "closing any descriptor of a file gives up the process's locks on it
     OK(fcntl(fd, F_SETLK, &all));
     int after = OK(open("file", O_RDONLY));
     OK(close(after));
-    silent->fd = fd;
-    while (!silent->goes_on) {}
+    be_silent(fd);
   });
-  while (silent->fd < 0) usleep(1000);
+  until_silent();
   struct flock asked = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   int fd = OK(open("file", O_RDWR));
   OK(fcntl(fd, F_GETLK, &asked));
@@ -294,8 +302,7 @@ TEST(locks, "closing any descriptor of a file gives up the process's locks on it
 
 TEST(whole_locks, "a lock of an open file goes with its last descriptor") {
   enter("whole_locks");
-  silent = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  silent->fd = -1;
+  expect_silence();
   IN_CHILD(pid, {
     int fd = OK(open("file", O_RDONLY));
     OK(flock(fd, LOCK_EX));
@@ -304,10 +311,9 @@ TEST(whole_locks, "a lock of an open file goes with its last descriptor") {
     IN_CHILD(locker, OK(flock(fd, LOCK_EX)));
     join(locker);
     OK(close(fd));
-    silent->fd = fd;
-    while (!silent->goes_on) {}
+    be_silent(fd);
   });
-  while (silent->fd < 0) usleep(1000);
+  until_silent();
   int fd = OK(open("file", O_RDONLY));
   OK(flock(fd, LOCK_EX | LOCK_NB));
   let_go_on(pid);

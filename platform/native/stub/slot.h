@@ -32,7 +32,7 @@
 #define EVENT_CALL_FAILED 4
 #define EVENT_LOST 5
 #define EVENT_FLUSHED 6
-#define EVENT_NOTED 7 // as EVENT_SYSCALL; before it, the actions of `defaulted` were set, the descriptors of `closed` closed
+#define EVENT_NOTED 7 // as EVENT_SYSCALL; before it, what `defaulted`, `moved` and `closed` say was done
 
 #define REPLY_FULL 1   // load every register, not rax alone
 #define REPLY_FLUSH 2  // perform the commands and come back

@@ -3,7 +3,6 @@ import { EACCES, ENOENT } from "../../../platform/abi/errno.ts";
 import { O_CLOEXEC } from "../../../platform/abi/fcntl.ts";
 import { DT_LNK, DT_REG } from "../../../platform/abi/dirent.ts";
 import { S_IFLNK } from "../../../platform/abi/stat.ts";
-import type { FdTable } from "../../kernel/fd_table.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -17,12 +16,7 @@ import { TaskDynamicDir, TaskLink, TaskText } from "./task_inode.ts";
 
 /** The open file of a descriptor, null when the task has none any more. */
 function fileOf(t: Task, fd: number): FileDescription | null {
-  return t.exiting ? null : tableOf(t).get(fd);
-}
-
-function tableOf(t: Task): FdTable {
-  t.fdTable.settle();
-  return t.fdTable;
+  return t.exiting ? null : t.fdTable.settle().get(fd);
 }
 
 /** A directory with an entry for each open descriptor. */
@@ -57,7 +51,7 @@ abstract class DescriptorDir<T extends Inode> extends TaskDynamicDir {
 
   *#entries(fromKey: number): Iterable<KeyedEntry> {
     if (this.task.exiting) return;
-    const table = tableOf(this.task);
+    const table = this.task.fdTable.settle();
     for (let fd = table.next(fromKey - 2); fd >= 0; fd = table.next(fd + 1)) {
       const name = String(fd);
       const inode = this.findLive(name);
@@ -83,7 +77,7 @@ export class FdDir extends DescriptorDir<TaskLink> {
 
   /** The number of open files is its size: proc_pid_fd(5). */
   override refresh(): number {
-    this.size = this.task.exiting ? 0 : tableOf(this.task).count;
+    this.size = this.task.exiting ? 0 : this.task.fdTable.settle().count;
     return super.refresh();
   }
 

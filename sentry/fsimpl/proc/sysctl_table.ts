@@ -180,8 +180,7 @@ function fsRows(kernel: Kernel): Row[] {
     for (const t of kernel.tasks.values()) {
       if (t.exiting || seen.has(t.fdTable)) continue;
       seen.add(t.fdTable);
-      t.fdTable.settle();
-      n += t.fdTable.count;
+      n += t.fdTable.settle().count;
     }
     return n;
   };
