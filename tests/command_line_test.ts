@@ -59,6 +59,13 @@ for (
     ["little data", 'ulimit -d 300000; "$0" do true', 125, /\(ulimit -d\) is 300000 KiB/],
     ["little stack", 'ulimit -s 128; "$0" do true', 125, /\(ulimit -s\) is 128 KiB/],
     ["small files", 'ulimit -f 1024; "$0" do true', 125, /\(ulimit -Hf\) is/],
+    [
+      "few processes",
+      '[ $UID != 0 ] || as="setpriv --reuid 54321 --clear-groups"; ' +
+      '$as bash -c \'ulimit -u 8; exec "$0" do true\' "$0"',
+      125,
+      /\(ulimit -u\) is 8, and dvisor needs \d+ more/,
+    ],
     ["few open files for the help", 'ulimit -n 20; "$0" --help', 125, /\(ulimit -n\) is 20/],
     ["no current directory", 'cd "$1"; rmdir "$1"; "$0" do true', 2, /directory is gone/],
     [

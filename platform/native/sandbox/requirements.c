@@ -2,7 +2,9 @@
 #include "raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/resource.h>
 
@@ -59,6 +61,47 @@ static void check_limits(int is_sandbox_wanted) {
   }
 }
 
+// Threads count, too. Where the limit is high nobody is near it, and to find out takes time.
+enum { COMMAND_PROCESSES = 7, SANDBOX_PROCESSES = 18, V8_THREADS_MAX = 16, MANY_PROCESSES = 1024 };
+
+// The threads that V8 starts in each process: one a processor but the first.
+static int v8_threads(void) {
+  uint64_t processors[128] = {0};
+  long bytes = CALL(SYS_sched_getaffinity, 0, sizeof processors, processors);
+  int count = -1;
+  for (long i = 0; i < bytes / 8; i++)
+    for (uint64_t mask = processors[i]; mask; mask &= mask - 1) count++;
+  return count < 1 ? 1 : count > V8_THREADS_MAX ? V8_THREADS_MAX : count;
+}
+
+// How many processes up to `wanted` the user may have besides those there are, which only making them tells.
+static int spare_processes(int wanted) {
+  int go[2], made = 0;
+  if (CALL(SYS_pipe2, go, O_CLOEXEC) < 0) return wanted;
+  for (; made < wanted; made++) {
+    long pid = CALL(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid < 0) break;
+    if (pid > 0) continue;
+    char byte;
+    CALL(SYS_close, go[1]);
+    CALL(SYS_read, go[0], &byte, 1);
+    for (;;) CALL(SYS_exit_group, 0);
+  }
+  CALL(SYS_close, go[1]);
+  for (int i = 0; i < made; i++) CALL(SYS_wait4, -1, 0, 0, 0);
+  CALL(SYS_close, go[0]);
+  return made;
+}
+
+static void check_processes(int needed) {
+  struct rlimit limit;
+  if (CALL(SYS_prlimit64, 0, RLIMIT_NPROC, 0, &limit) < 0 || limit.rlim_cur >= MANY_PROCESSES) return;
+  if (spare_processes(needed) == needed) return;
+  char line[160], *at = append(line, "dvisor: the limit of processes and threads (ulimit -u) is ");
+  at = append_number(append(append_number(at, limit.rlim_cur), ", and dvisor needs "), needed);
+  refuse(CANNOT_START, line, append(at, " more than there are"));
+}
+
 // --- Text -------------------------------------------------------------------------------------------
 
 // How many bytes follow the first one of a character, and which second ones there are: overlong forms, surrogates
@@ -98,6 +141,8 @@ static void check_text(long argc, char **argv) {
 }
 
 void check_requirements(long argc, char **argv) {
-  check_limits(argc > 1 && same(argv[1], "do"));
+  int is_sandbox_wanted = argc > 1 && same(argv[1], "do");
+  check_limits(is_sandbox_wanted);
+  check_processes(is_sandbox_wanted ? SANDBOX_PROCESSES + 2 * v8_threads() : COMMAND_PROCESSES + v8_threads());
   check_text(argc, argv);
 }
