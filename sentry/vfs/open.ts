@@ -149,6 +149,7 @@ export function checkOpenFlags(flags: number): number {
 
 /** Opens the file at `p` (found before; exec, /proc) with `flags` and checks of permission. */
 export function openPath(ctx: WalkContext, p: PathRef, flags: number): FileDescription | number {
+  if ((flags & O_PATH) !== 0) flags &= O_PATH_FLAGS;
   return openFound(ctx.creds, p.mount, p.dentry, flags, false);
 }
 

@@ -799,3 +799,26 @@ TEST(memfd_times, "every read of a memfd sets the time of its reading") {
   OK(fstat(fd, &st));
   CHECK(st.st_atime < 4000000000);
 }
+
+TEST(by_handle, "a handle leads back to its file, and with O_PATH most flags count for nothing") {
+  union {
+    struct file_handle head;
+    char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+  } handle = {.head.handle_bytes = MAX_HANDLE_SZ};
+  int mount_id;
+  char text[4];
+  write_file("f", "text");
+  SKIP_UNLESS(geteuid() == 0, "only root may open by a handle");
+  int made = name_to_handle_at(AT_FDCWD, "f", &handle.head, &mount_id, 0);
+  SKIP_UNLESS(made == 0 || errno != EOPNOTSUPP, "the file system knows no handles");
+  OK(made);
+  OK(rename("f", "g"));
+  int fd = OK(open_by_handle_at(AT_FDCWD, &handle.head, O_RDONLY | O_NONBLOCK));
+  EQUAL(fcntl(fd, F_GETFL) & ~0100000, O_NONBLOCK);
+  EQUAL(read(fd, text, 4), 4);
+  fd = OK(open_by_handle_at(AT_FDCWD, &handle.head, O_PATH | O_NONBLOCK | O_APPEND));
+  EQUAL(fcntl(fd, F_GETFL), O_PATH);
+  FAILS(read(fd, text, 4), EBADF);
+  handle.bytes[sizeof handle.head] ^= 0x55;
+  FAILS(open_by_handle_at(AT_FDCWD, &handle.head, O_RDONLY), ESTALE);
+}
