@@ -199,7 +199,7 @@ export function newNamespaces(t: Task, flags: number): Unshared | number {
 function newContext(t: Task, args: CloneArgs): Context | number {
   const parent = t.ctx!;
   // What it may do, or knows, by itself as long as it is alone: it may go on before the child's task is made.
-  t.fdTable.takeBack();
+  t.fdTable.endQuiet();
   if ((args.flagsLo & CLONE_VM) !== 0) parent.tellBreak(0);
   const ctx = (args.flagsLo & CLONE_VM) !== 0
     ? parent.addressSpace.newThread(parent)

@@ -46,6 +46,10 @@ export class FdTable {
   #count = 0;
   /** Descriptors, a bit each, that were made quiet and not taken back; #holder may have closed some. */
   #quiet = 0;
+  /** Those that were made quiet, and are open: #holder may have closed some just before they were taken back. */
+  #let = 0;
+  /** The last of those: #holder may have moved it. */
+  #moving = -1;
   #holder: QuietHolder | null = null;
 
   /** `crowded` is called when `isCrowded` changes. */
@@ -76,15 +80,15 @@ export class FdTable {
   }
 
   acquire(): this {
-    this.takeBack();
+    this.endQuiet();
     this.refs++;
     return this;
   }
 
   /** Gives up one task's share; the last one closes everything. */
   release(): void {
-    if (--this.refs > 0) return;
     this.dropHolder();
+    if (--this.refs > 0) return;
     this.closeRange(0, this.#files.length - 1);
   }
 
@@ -103,6 +107,8 @@ export class FdTable {
     this.#holder = holder;
     if (this.#quiet === 0) quietTables.add(this);
     this.#quiet |= 1 << fd;
+    this.#let |= 1 << fd;
+    this.#moving = fd;
     holder.letClose(fd, answer, serial, data);
   }
 
@@ -110,19 +116,31 @@ export class FdTable {
   settle(): this {
     if (this.#holder === null) return this;
     const moved = this.#holder.takeMoved();
-    if (moved !== null && this.#isQuiet(moved.fd)) this.#files[moved.fd]!.offset = moved.at;
-    let closed = this.#holder.takeClosed();
+    if (moved !== null && moved.fd === this.#moving && moved.fd >= 0) {
+      this.#files[moved.fd]!.offset = moved.at;
+    }
+    let closed = this.#holder.takeClosed() & this.#let;
     this.#quiet &= ~closed;
     for (; closed !== 0; closed &= closed - 1) this.close(lowestBit(closed));
     return this;
   }
 
-  /** As `takeBackQuiet`, for this table. */
-  takeBack(): void {
-    const holder = this.#holder;
-    if (holder === null) return;
-    holder.takeBack(this.#quiet);
+  /**
+   * As `takeBackQuiet`, for this table. Returns itself. A read that the task is just making by itself is told with its
+   * next call, as ever.
+   */
+  takeBack(): this {
+    if (this.#holder === null) return this;
+    this.#holder.takeBack(this.#quiet);
     this.settle();
+    this.#quiet = 0;
+    quietTables.delete(this);
+    return this;
+  }
+
+  /** The same for the task itself, which is in a call. */
+  endQuiet(): void {
+    this.takeBack();
     this.dropHolder();
   }
 
@@ -130,6 +148,8 @@ export class FdTable {
   dropHolder(): void {
     this.#holder = null;
     this.#quiet = 0;
+    this.#let = 0;
+    this.#moving = -1;
     quietTables.delete(this);
   }
 
@@ -221,7 +241,7 @@ export class FdTable {
 
   /** A private copy; `maxFd` bounds what is copied (close_range(2) with CLOSE_RANGE_UNSHARE). */
   fork(maxFd = Infinity): FdTable {
-    this.takeBack();
+    this.endQuiet();
     const copy = new FdTable(this.crowded);
     copy.noFileLimit = this.noFileLimit;
     const end = Math.min(this.#files.length, maxFd + 1);
@@ -263,7 +283,7 @@ export class FdTable {
 
   #set(fd: number, file: FileDescription, cloexec: boolean): void {
     if (this.#files.length <= fd) this.#grow(fd);
-    if (this.#isQuiet(fd)) this.#unquiet(fd);
+    this.#unquiet(fd);
     if (this.#files[fd] === null) {
       this.#count++;
       this.#mark(fd);
@@ -281,17 +301,19 @@ export class FdTable {
     if (this.isCrowded !== was) this.crowded?.(this);
   }
 
-  #isQuiet(fd: number): boolean {
-    return fd >= 0 && fd < QUIET_FDS && (this.#quiet >>> fd & 1) !== 0;
-  }
-
+  /** The number is to be another's, or nobody's. */
   #unquiet(fd: number): void {
-    this.#quiet &= ~(1 << fd);
-    this.#holder?.takeBack(1 << fd);
+    if (fd >= QUIET_FDS || (this.#let >>> fd & 1) === 0) return;
+    const bit = 1 << fd;
+    this.#let &= ~bit;
+    if (fd === this.#moving) this.#moving = -1;
+    if ((this.#quiet & bit) === 0) return;
+    this.#quiet &= ~bit;
+    this.#holder!.takeBack(bit);
   }
 
   #clear(fd: number): void {
-    if (this.#isQuiet(fd)) this.#unquiet(fd);
+    this.#unquiet(fd);
     this.#files[fd] = null;
     this.#cloexec[fd] = false;
     this.#count--;

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { EBADF, EMFILE } from "../../platform/abi/errno.ts";
 import { newAnonFile } from "../vfs/anon.ts";
 import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
-import { FdTable } from "./fd_table.ts";
+import { FdTable, type QuietHolder, takeBackQuiet } from "./fd_table.ts";
 
 const O_CLOEXEC = 0o2000000;
 const closed: FileDescription[] = [];
@@ -91,4 +91,75 @@ Deno.test("the descriptors are walked in order", () => {
   for (const fd of [7, 3, 100]) table.installAt(fd, file(), 0);
   assertEquals([...table].map(([fd]) => fd), [3, 7, 100]);
   assertEquals([table.next(0), table.next(4), table.next(101)], [3, 7, -1]);
+});
+
+/** A thread that acts by itself where a test says so. */
+class Holder implements QuietHolder {
+  quiet = 0;
+  closed = 0;
+  moved: { fd: number; at: number } | null = null;
+  letClose(fd: number): void {
+    this.quiet |= 1 << fd;
+  }
+  takeBack(fds: number): void {
+    this.quiet &= ~fds;
+  }
+  takeClosed(): number {
+    const { closed } = this;
+    this.closed = 0;
+    return closed;
+  }
+  takeMoved() {
+    const { moved } = this;
+    this.moved = null;
+    return moved;
+  }
+}
+
+Deno.test("what a thread was just reading when its descriptors were taken back is where it has left it", () => {
+  const table = new FdTable();
+  const holder = new Holder();
+  const read = file();
+  const fd = table.install(read, 0);
+  table.setQuiet(fd, holder, -1, 0, null);
+  takeBackQuiet();
+  assertEquals(holder.quiet, 0);
+  holder.moved = { fd, at: 5 };
+  table.settle();
+  assertEquals(read.offset, 5);
+});
+
+Deno.test("a thread moves the file alone that it was given last, as long as it has it", () => {
+  const table = new FdTable();
+  const holder = new Holder();
+  const files = [file(), file(), file()];
+  for (const each of files) table.setQuiet(table.install(each, 0), holder, -1, 0, null);
+  for (const fd of [-1, 0, 1, 3, 99]) {
+    holder.moved = { fd, at: 5 };
+    table.settle();
+  }
+  const other = file();
+  table.installAt(2, other, 0);
+  holder.moved = { fd: 2, at: 5 };
+  table.settle();
+  holder.moved = { fd: -1, at: 5 };
+  table.settle();
+  assertEquals([...files, other].map(({ offset }) => offset), [0, 0, 0, 0]);
+});
+
+Deno.test("a thread closes by itself what it may, and nothing else that it says it has closed", () => {
+  const table = new FdTable();
+  const holder = new Holder();
+  const quiet = table.install(file(), 0), taken = table.install(file(), 0);
+  const loud = table.install(file(), 0);
+  table.setQuiet(taken, holder, -1, 0, null);
+  takeBackQuiet();
+  table.setQuiet(quiet, holder, -1, 0, null);
+  holder.closed = -1;
+  table.settle();
+  assertEquals([...table].map(([fd]) => fd), [loud]);
+  table.install(file(), 0);
+  holder.closed = -1;
+  table.settle();
+  assertEquals([...table].map(([fd]) => fd), [quiet, loud]);
 });

@@ -115,7 +115,7 @@ export function pidfdGetfd(t: Task, args: SyscallArguments): number {
   if (typeof target === "number") return target;
   if (!mayAccess(t, target)) return -EPERM;
   if (target.exiting) return -ESRCH;
-  const file = target.fdTable.settle().get(args.i32(1));
+  const file = target.fdTable.takeBack().get(args.i32(1)); // Two move it from now on.
   if (file === null) return -EBADF;
   const fd = t.fdTable.install(file.acquire(), O_CLOEXEC);
   if (fd < 0) file.release();

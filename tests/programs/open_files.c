@@ -261,6 +261,31 @@ TEST(not_taken, "what a process has closed cannot be taken from it") {
   let_go_on(pid);
 }
 
+TEST(taken, "who takes a descriptor from a process shares its position, whatever that one does") {
+  enter("taken");
+  expect_silence();
+  char text[4];
+  IN_CHILD(pid, {
+    int fd = -1;
+    for (int i = 0; i < TIMES; i++) {
+      if (fd >= 0) OK(close(fd));
+      fd = OK(open("file", O_RDONLY));
+      EQUAL(read(fd, text, 1), 1);
+    }
+    be_silent(fd);
+    EQUAL(read(fd, text, 1), 1);
+    EQUAL(text[0], '4');
+    EQUAL(lseek(fd, 0, SEEK_CUR), 4);
+  });
+  until_silent();
+  int pidfd = OK(syscall(SYS_pidfd_open, pid, 0));
+  int fd = OK(syscall(SYS_pidfd_getfd, pidfd, silent->fd, 0));
+  EQUAL(lseek(fd, 0, SEEK_CUR), 1);
+  EQUAL(lseek(fd, 3, SEEK_SET), 3);
+  let_go_on(pid);
+  EQUAL(lseek(fd, 0, SEEK_CUR), 4);
+}
+
 TEST(compared, "what a process has closed is like nothing") {
   enter("compared");
   pid_t pid = closes_silently("file");
@@ -316,6 +341,31 @@ TEST(whole_locks, "a lock of an open file goes with its last descriptor") {
   until_silent();
   int fd = OK(open("file", O_RDONLY));
   OK(flock(fd, LOCK_EX | LOCK_NB));
+  let_go_on(pid);
+}
+
+TEST(meanwhile, "who locks files while another process reads and closes some disturbs it at no moment") {
+  enter("meanwhile");
+  expect_silence();
+  IN_CHILD(pid, {
+    char text[8];
+    int first = silent->fd = OK(open("file", O_RDONLY));
+    OK(close(first));
+    while (!silent->goes_on) {
+      EQUAL(OK(open("file", O_RDONLY)), first);
+      EQUAL(read(first, text, 2), 2);
+      EQUAL(read(first, text + 2, 6), 3);
+      CHECK(memcmp(text, "12345", 5) == 0);
+      EQUAL(read(first, text, 8), 0);
+      OK(close(first));
+      FAILS(close(first), EBADF);
+    }
+  });
+  until_silent();
+  int fd = OK(open("dir/inner", O_RDONLY));
+  for (double end = monotonic_ms() + 1000; monotonic_ms() < end;) {
+    for (int i = 0; i < 100; i++) OK(flock(fd, i % 2 ? LOCK_UN : LOCK_SH));
+  }
   let_go_on(pid);
 }
 

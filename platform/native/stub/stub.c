@@ -604,12 +604,14 @@ static int is_quiet(struct slot *s, u32 fd) {
   return fd < QUIET_FDS && (LOAD(s->quiet) >> fd & 1);
 }
 
+// Each side tells the other before it looks: the Sentry takes back what is open before it looks at what is closed. So
+// a descriptor that was taken back meanwhile is closed by the Sentry, or by nobody yet.
 static int close_locally(struct slot *s, u32 fd) {
-  if (fd >= QUIET_FDS) return 0;
+  if (!is_quiet(s, fd)) return 0;
   u32 bit = 1u << fd;
-  // The Sentry takes back what is open before it looks at what is closed.
-  if (!(__atomic_fetch_and(&s->quiet, ~bit, __ATOMIC_SEQ_CST) & bit)) return 0;
   __atomic_fetch_or(&s->closed, bit, __ATOMIC_SEQ_CST);
+  int was_quiet = __atomic_fetch_and(&s->quiet, ~bit, __ATOMIC_SEQ_CST) & bit;
+  if (!was_quiet && (__atomic_fetch_and(&s->closed, ~bit, __ATOMIC_SEQ_CST) & bit)) return 0;
   s->regs[0] = 0;
   return 1;
 }
