@@ -43,6 +43,7 @@ const ATTACKS: Record<string, string> = {
   "writes through a mapping of a file that it may only read": "read-only",
   "writes to a sealed file through a mapping that it said was gone": "sealed",
   "says that a fork has failed whose child has come and gone": "unmade",
+  "says that it has moved and closed what nobody can": "notes",
   "looks for what others have left in its control region": "remains",
 };
 

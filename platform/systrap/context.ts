@@ -334,7 +334,7 @@ export class SystrapContext extends Context {
     const { i32 } = this;
     if (Atomics.and(i32, I_FRESH, 0xffff) >>> 16 === 0) return null;
     const at = this.#wordAt(4 * I_AT);
-    return at <= Number.MAX_SAFE_INTEGER ? { fd: i32[I_KNOWN] - 1, at } : null;
+    return at >= 0 && at <= Number.MAX_SAFE_INTEGER ? { fd: i32[I_KNOWN] - 1, at } : null;
   }
   override takeReads(counts: ReadCounts): void {
     const { i32 } = this;

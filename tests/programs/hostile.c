@@ -18,6 +18,7 @@
  *   hostile read-only          writes through a mapping of a file that it may only read
  *   hostile sealed             writes through a mapping that it said was gone when the file was sealed
  *   hostile unmade             says that a fork has failed whose child has come and gone
+ *   hostile notes              says that it has moved and closed what nobody can, by itself
  *   hostile flood              sends the Sentry as many descriptors as the host lets a user have on their way
  *   hostile hoard              takes none of the descriptors that it is sent to map
  *   hostile files              maps many files of its own
@@ -574,6 +575,49 @@ static void unmade(void) {
   publish(EVENT_CALL_FAILED);
 }
 
+/* Where a thread says that it has left the file that it was given last, and what it has closed. */
+enum { SLOT_CLOSED = 0x25c, SLOT_AT = 0x260, SLOT_KNOWN = 0x268, SLOT_MOVED = 0x26e };
+
+static void note_position(int fd, int64_t at) {
+  *(volatile int64_t *)(SLOT_ZERO + SLOT_AT) = at;
+  *(volatile uint32_t *)(SLOT_ZERO + SLOT_KNOWN) = fd + 1;
+  *(volatile uint16_t *)(SLOT_ZERO + SLOT_MOVED) = 1;
+}
+
+static void note_and_read(const char *path, int64_t at) {
+  static char text[65536];
+  int fd = -1;
+  for (int i = 0; i < 8; i++) { /* What is read often is kept by the Sentry. */
+    close(fd);
+    fd = open(path, O_RDONLY);
+    read(fd, text, 100);
+  }
+  note_position(-1, at);
+  getppid();
+  note_position(fd, at);
+  read(fd, text, 100);
+  note_position(fd, at);
+  read(fd, text, sizeof text);
+  note_position(fd, at);
+  lseek(fd, 0, SEEK_CUR);
+  note_position(fd, at);
+  syscall(SYS_getdents64, fd, text, sizeof text);
+  note_position(fd, at);
+  *(volatile uint32_t *)(SLOT_ZERO + SLOT_CLOSED) = -1;
+  getppid();
+  _exit(0);
+}
+
+static void notes(const char *self) {
+  static const int64_t places[] = {-1, -100, -65536, INT64_MIN, INT64_MAX, INT64_MIN + 1, 1l << 53, (1l << 53) + 2, 1l << 32};
+  if (!has_slot()) return;
+  for (size_t i = 0; i < 2 * sizeof places / sizeof *places; i++) {
+    pid_t pid = fork();
+    if (pid == 0) note_and_read(i % 2 ? "/usr/bin" : self, places[i / 2]);
+    end(pid, 3000);
+  }
+}
+
 static void stack(void) {
   uintptr_t at = CONTROL + 0x800;
   long result = SYS_getppid;
@@ -673,6 +717,7 @@ int main(int argc, char **argv) {
   else if (strcmp(mode, "files") == 0) files();
   else if (strcmp(mode, "texts") == 0) texts();
   else if (strcmp(mode, "unmade") == 0) unmade();
+  else if (strcmp(mode, "notes") == 0) notes(argv[0]);
   else if (strcmp(mode, "answers") == 0) answers(argv[0]);
   else if (strcmp(mode, "remains") == 0) return remains(argv[0]);
   else if (strcmp(mode, "speak") == 0) speak(argc > 2 ? argv[2] : NULL);
