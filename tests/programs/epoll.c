@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -299,6 +300,49 @@ TEST(loops, "epolls that watch themselves or each other are refused") {
   int other = OK(epoll_create1(0));
   OK(epoll_ctl(ep, EPOLL_CTL_ADD, other, &event));
   FAILS(epoll_ctl(other, EPOLL_CTL_ADD, ep, &event), ELOOP);
+}
+
+TEST(paths, "an event has a limited number of ways through epolls within epolls") {
+  set_up();
+  struct rlimit files = {2000, 2000};
+  OK(setrlimit(RLIMIT_NOFILE, &files));
+  struct epoll_event event = {.events = EPOLLIN};
+  int inner[101];
+  for (int i = 0; i < 100; i++) { /* Each of 100 is watched by each of 5: 500 ways of two. */
+    inner[i] = OK(epoll_create1(0));
+    OK(epoll_ctl(inner[i], EPOLL_CTL_ADD, p[0], &event));
+  }
+  for (int k = 0; k < 5; k++) {
+    int outer = OK(epoll_create1(0));
+    for (int i = 0; i < 100; i++) OK(epoll_ctl(outer, EPOLL_CTL_ADD, inner[i], &event));
+  }
+  int more = OK(epoll_create1(0));
+  FAILS(epoll_ctl(more, EPOLL_CTL_ADD, inner[0], &event), EINVAL);
+  OK(epoll_ctl(more, EPOLL_CTL_ADD, p[0], &event)); /* One that nobody watches has no limit. */
+  int top = OK(epoll_create1(0));
+  FAILS(epoll_ctl(top, EPOLL_CTL_ADD, more, &event), EINVAL);
+  OK(epoll_ctl(more, EPOLL_CTL_DEL, p[0], &event));
+  OK(epoll_ctl(top, EPOLL_CTL_ADD, more, &event));
+  FAILS(epoll_ctl(more, EPOLL_CTL_ADD, p[0], &event), EINVAL);
+}
+
+TEST(layers, "layers of epolls that all watch each other are judged at once") {
+  set_up();
+  enum { WIDTH = 60, LAYERS = 5 };
+  struct rlimit files = {2000, 2000};
+  OK(setrlimit(RLIMIT_NOFILE, &files));
+  struct epoll_event event = {.events = EPOLLIN};
+  static int layer[LAYERS][WIDTH];
+  for (int k = 0; k < LAYERS; k++) {
+    for (int i = 0; i < WIDTH; i++) {
+      layer[k][i] = OK(epoll_create1(0));
+      for (int j = 0; k > 0 && j < WIDTH; j++) {
+        OK(epoll_ctl(layer[k][i], EPOLL_CTL_ADD, layer[k - 1][j], &event));
+      }
+    }
+  }
+  int over = OK(epoll_create1(0));
+  FAILS(epoll_ctl(over, EPOLL_CTL_ADD, layer[LAYERS - 1][0], &event), ELOOP);
 }
 
 TEST(errors, "epoll_ctl and epoll_wait refuse what makes no sense") {

@@ -23,6 +23,11 @@ import { copyInParams, EPOLL_PARAMS_SIZE } from "./epoll_params.ts";
 
 /** Linux's EP_MAX_NESTS: epoll instances in one chain. */
 const MAX_CHAIN = 5;
+/**
+ * How many ways an event may take from a file through 1, 2 ... instances to one that nobody watches (Linux's
+ * path_limits): a notification goes all of them.
+ */
+const PATH_LIMITS = [Infinity, 500, 100, 50, 10];
 /** Sandbox-wide limit of watches: /proc/sys/fs/epoll/max_user_watches. */
 const MAX_WATCHES = 1_000_000;
 /** Bits that say how to watch, not what for. */
@@ -134,8 +139,9 @@ export class EpollFile extends FileDescriptionImpl {
     if (this.#items.has(key)) return -EEXIST;
     if (watches >= MAX_WATCHES) return -ENOSPC;
     if (target !== null) {
-      if (target.#reaches(this)) return -ELOOP;
-      if (this.#chainUp() + target.#chainDown() > MAX_CHAIN) return -ELOOP;
+      const below = target.#below();
+      if (below.has(this)) return -ELOOP;
+      if (this.#chainUp() + below.get(target)! > MAX_CHAIN) return -ELOOP;
       target.parents.push(this);
     }
     const item = new EpollItem(this, file, key, queue);
@@ -144,6 +150,10 @@ export class EpollFile extends FileDescriptionImpl {
     watches++;
     watch(file, item);
     queue.add(item);
+    if ((target !== null || this.parents.length > 0) && hasTooManyPaths(file, target)) {
+      this.delete(fd, file);
+      return -EINVAL;
+    }
     if (item.poll() !== 0) this.itemReady(item);
     return 0;
   }
@@ -275,28 +285,51 @@ export class EpollFile extends FileDescriptionImpl {
     item.next = item.prev = null;
   }
 
-  #reaches(other: EpollFile): boolean {
-    if (this === other) return true;
-    for (const item of this.#items.values()) {
-      if (item.file.impl instanceof EpollFile && item.file.impl.#reaches(other)) return true;
-    }
-    return false;
-  }
   /** Instances in the longest chain that ends here, this one included. */
-  #chainUp(): number {
-    let longest = 0;
-    for (const parent of this.parents) longest = Math.max(longest, parent.#chainUp());
-    return longest + 1;
+  #chainUp(known = new Map<EpollFile, number>()): number {
+    let longest = known.get(this) ?? 0;
+    if (longest > 0) return longest;
+    for (const parent of this.parents) longest = Math.max(longest, parent.#chainUp(known));
+    known.set(this, ++longest);
+    return longest;
   }
-  #chainDown(): number {
+  /** This one and all instances below it, each with the length of the longest chain that starts there. */
+  #below(known = new Map<EpollFile, number>()): Map<EpollFile, number> {
     let longest = 0;
-    for (const item of this.#items.values()) {
-      if (item.file.impl instanceof EpollFile) {
-        longest = Math.max(longest, item.file.impl.#chainDown());
+    for (const { file: { impl } } of this.#items.values()) {
+      if (!(impl instanceof EpollFile)) continue;
+      if (!known.has(impl)) impl.#below(known);
+      longest = Math.max(longest, known.get(impl)!);
+    }
+    return known.set(this, longest + 1);
+  }
+  /** The files that this one and all below it watch, without the instances. */
+  leaves(): Set<FileDescription> {
+    const files = new Set<FileDescription>();
+    for (const instance of this.#below().keys()) {
+      for (const { file } of instance.#items.values()) {
+        if (!(file.impl instanceof EpollFile)) files.add(file);
       }
     }
-    return longest + 1;
+    return files;
   }
+}
+
+/** Whether some file that `target`, or if it is null `file` itself, has to tell of goes more ways than PATH_LIMITS. */
+function hasTooManyPaths(file: FileDescription, target: EpollFile | null): boolean {
+  const counts = new Int32Array(PATH_LIMITS.length);
+  const exceeds = (instance: EpollFile, depth: number): boolean => {
+    const { parents } = instance;
+    if (parents.length === 0) return ++counts[depth] > PATH_LIMITS[depth];
+    return parents.some((parent) => exceeds(parent, depth + 1));
+  };
+  for (const leaf of target === null ? [file] : target.leaves()) {
+    counts.fill(0);
+    for (const item of watched.get(leaf) ?? []) {
+      if (exceeds(item.epoll, 0)) return true;
+    }
+  }
+  return false;
 }
 
 /** Items by watched file: when its last reference goes, they go too (Linux: eventpoll_release). */
