@@ -131,6 +131,59 @@ export function buildControl(
   return used;
 }
 
+/**
+ * Gives the guest what can be written of the `used` bytes that buildControl made; takes the descriptors back of
+ * which it cannot be told. What cannot be written is no error (Linux: put_cmsg's result is not looked at).
+ */
+export function salvageControl(
+  t: Task,
+  addr: number,
+  out: Uint8Array,
+  used: number,
+  msg: InMessage,
+): number {
+  const v = new DataView(out.buffer, out.byteOffset, out.length);
+  let given = 0;
+  for (let at = 0; at < used;) {
+    const length = getU64(v, at);
+    const next = Math.min(used, at + cmsgAlign(length));
+    const type = v.getInt32(at + CMSGHDR_OFF_TYPE, true);
+    if (type === SCM_RIGHTS) {
+      given += salvageRights(t, v, at, length, addr + given, msg);
+    } else if (t.copyOut(addr + given, out, at, at + length) === 0) {
+      given += next - at;
+    } else if (type === SCM_PIDFD) {
+      t.fdTable.close(v.getInt32(at + CMSG_DATA_OFF, true));
+    }
+    at = next;
+  }
+  return given;
+}
+
+/** Numbers first, one by one, then the header (Linux: scm_detach_fds). Returns the bytes given at `addr`. */
+function salvageRights(
+  t: Task,
+  v: DataView,
+  at: number,
+  length: number,
+  addr: number,
+  msg: InMessage,
+): number {
+  const count = (length - CMSGHDR_SIZE) / 4;
+  let n = 0;
+  while (n < count) {
+    const fd = v.getInt32(at + CMSG_DATA_OFF + 4 * n, true);
+    if (t.copyOutU32(addr + CMSG_DATA_OFF + 4 * n, fd) < 0) break;
+    n++;
+  }
+  for (let i = n; i < count; i++) t.fdTable.close(v.getInt32(at + CMSG_DATA_OFF + 4 * i, true));
+  if (n < count) msg.flags |= MSG_CTRUNC;
+  if (n === 0) return 0;
+  putCmsghdr(v, at, cmsgLen(4 * n), SOL_SOCKET, SCM_RIGHTS);
+  const header = new Uint8Array(v.buffer, v.byteOffset + at, CMSGHDR_SIZE);
+  return t.copyOut(addr, header, 0, CMSGHDR_SIZE) < 0 ? 0 : cmsgSpace(4 * n);
+}
+
 /** struct timeval or timespec, as `option` has it, whose number is the message's type. */
 function putTime(v: DataView, msg: InMessage, option: number, room: number): number {
   const { sec, nsec } = msg.time!;

@@ -31,7 +31,7 @@ import {
 } from "../kernel/syscall.ts";
 import type { Task } from "../kernel/task.ts";
 import { userDstIov, userSrcIov } from "../mm/usermem.ts";
-import { buildControl, parseControl } from "../socket/control.ts";
+import { buildControl, parseControl, salvageControl } from "../socket/control.ts";
 import {
   emptyInMessage,
   type InMessage,
@@ -252,7 +252,6 @@ function finishReceive(
     return n;
   }
   const controlLen = putControl(t, impl, hdr, msg, flags);
-  if (controlLen < 0) return controlLen;
   const v = t.scratchView;
   if (hdr.nameAddr !== 0) {
     const address = msg.address ?? NO_ADDRESS;
@@ -268,7 +267,7 @@ function finishReceive(
   return t.copyOut(at, t.scratch, 0, size) < 0 ? -EFAULT : n;
 }
 
-/** Returns the bytes of control data given to the guest, or -EFAULT. */
+/** Returns the bytes of control data given to the guest. */
 function putControl(
   t: Task,
   impl: SocketImpl,
@@ -286,7 +285,8 @@ function putControl(
   const out = new Uint8Array(2048);
   const room = Math.min(hdr.controlLen, out.length);
   const used = buildControl(t, msg, options, flags, out, room);
-  return used > 0 && t.copyOut(hdr.controlAddr, out, 0, used) < 0 ? -EFAULT : used;
+  if (used === 0 || t.copyOut(hdr.controlAddr, out, 0, used) === 0) return used;
+  return salvageControl(t, hdr.controlAddr, out, used, msg);
 }
 
 /** Receives; waits for data unless told not to, for all of it with MSG_WAITALL. */

@@ -1,6 +1,7 @@
 // unix(7): kinds, names, messages, descriptors and credentials.
 #include "check.h"
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <linux/sockios.h>
@@ -236,6 +237,55 @@ TEST(rights_cut, "descriptors that do not fit are closed and MSG_CTRUNC says so"
   FAILS(read(p[0], &byte, 1), EAGAIN);
   close(got[0]);
   EQUAL(read(p[0], &byte, 1), 0);
+}
+
+static int open_files(void) {
+  int n = 0;
+  for (int fd = 0; fd < 100; fd++) n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+
+/* Receives a byte with control data into the last `room` bytes before memory that is not there; its length. */
+static int control_at_edge(size_t room) {
+  static char *edge;
+  if (edge == NULL) {
+    edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(edge != MAP_FAILED);
+    edge += 4096;
+    OK(mprotect(edge, 4096, PROT_NONE));
+  }
+  char byte;
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = edge - room, .msg_controllen = 100};
+  EQUAL(recvmsg(s[1], &message, 0), 1);
+  flags_seen = message.msg_flags;
+  return (int)message.msg_controllen;
+}
+
+TEST(control_faults, "control data that cannot be written is left out, with its descriptors, and the message received") {
+  make_pair(SOCK_STREAM);
+  int three[3] = {s[0], s[0], s[0]};
+  int before = open_files();
+  static const struct { size_t room; int length, fds; } cases[] = {
+    {8, 0, 0}, {16, 0, 0}, {20, 24, 1}, {24, 24, 2}, {28, 32, 3},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    send_fds(s[0], three, 3);
+    EQUAL(control_at_edge(cases[i].room), cases[i].length);
+    EQUAL(flags_seen & MSG_CTRUNC, cases[i].fds < 3 ? MSG_CTRUNC : 0);
+    EQUAL(open_files() - before, cases[i].fds);
+    for (int fd = before; fd < before + 10; fd++) close(fd);
+    before = open_files();
+  }
+  int on = 1;
+  OK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on));
+  EQUAL(send(s[0], "x", 1, 0), 1);
+  EQUAL(control_at_edge(20), 0);
+  EQUAL(flags_seen & MSG_CTRUNC, 0);
+  send_fds(s[0], three, 2);
+  EQUAL(control_at_edge(40), 32); /* Of credentials, none of the descriptors. */
+  EQUAL(flags_seen & MSG_CTRUNC, MSG_CTRUNC);
+  EQUAL(open_files(), before);
 }
 
 TEST(rights_unread, "descriptors in a queue that is dropped are closed") {
