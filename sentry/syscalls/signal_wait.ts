@@ -176,18 +176,19 @@ function setAltStack(
 /** rt_sigreturn(2). */
 export function rtSigreturn(t: Task): number {
   const out: RestoredFrame = { maskLo: 0, maskHi: 0, altStack: { addr: 0, size: 0, flags: 0 } };
+  const handlerSp = getReg(t.ctx!.regs, REG_RSP);
   const err = popSignalFrame(t.ctx!, t, t.kernel.platform.fpState, out);
   if (err < 0) {
     forceSignal(t, SIGSEGV);
     return KEEP_REGISTERS;
   }
   setMask(t, out.maskLo, out.maskHi);
-  // A bad stack in the frame leaves the present one (restore_altstack squashes all but faults).
+  // A bad stack in the frame leaves the present one (restore_altstack squashes all but faults), and so does
+  // a handler that ran on it: Linux looks at the stack pointer before it is restored, since 6.12.
   const { addr, flags, size } = out.altStack;
-  const sp = getReg(t.ctx!.regs, REG_RSP);
   const s = t.signals;
   const now = { addr: s.altStackAddr, size: s.altStackSize, flags: s.altStackFlags };
-  setAltStack(t, addr, flags, size, onAltStack(sp, now), MINSIGSTKSZ);
+  setAltStack(t, addr, flags, size, onAltStack(handlerSp, now), MINSIGSTKSZ);
   return KEEP_REGISTERS;
 }
 

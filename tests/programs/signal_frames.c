@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/ucontext.h>
+#include <sys/utsname.h>
 
 static volatile sig_atomic_t seen;
 static void *volatile fault_address;
@@ -380,6 +381,32 @@ TEST(no_stack, "a frame shows the flags that sigaltstack was given last, and non
 static void enter_kernel_segment(int sig, siginfo_t *info, void *context) {
   (void)sig, (void)info;
   ((ucontext_t *)context)->uc_mcontext.gregs[REG_CSGSFS] = 0x10;
+}
+
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1U << 31)
+#endif
+static char other_stack[65536];
+
+static void on_other_stack(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info, (void)context;
+  stack_t same = {.ss_sp = other_stack, .ss_size = sizeof other_stack};
+  OK(sigaltstack(&same, NULL)); /* SS_AUTODISARM took it away, so it can be set from there. */
+}
+
+TEST(stack_again, "a handler that sets the stack that it runs on again keeps what it has set") {
+  struct utsname host;
+  OK(uname(&host));
+  int major = 0, minor = 0;
+  sscanf(host.release, "%d.%d", &major, &minor);
+  SKIP_UNLESS(major > 6 || (major == 6 && minor >= 12), "Linux 6.12 changed it");
+  stack_t stack = {.ss_sp = other_stack, .ss_size = sizeof other_stack, .ss_flags = (int)SS_AUTODISARM};
+  OK(sigaltstack(&stack, NULL));
+  install(SIGUSR1, on_other_stack, SA_ONSTACK);
+  OK(raise(SIGUSR1));
+  OK(sigaltstack(NULL, &stack));
+  EQUAL(stack.ss_flags, 0);
+  CHECK(stack.ss_sp == other_stack);
 }
 
 TEST(false_segment, "a frame that names another code segment ends in SIGSEGV") {
