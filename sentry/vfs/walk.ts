@@ -192,6 +192,8 @@ export class Walker {
   #start!: PathRef;
   #flags = 0;
   #links = 0;
+  /** Whether a walk with RESOLVE_NO_XDEV has needed the root: an absolute link counts as another mount until then. */
+  #metRoot = false;
   /** Links that are followed and are not at the end. */
   #nested = 0;
   /** Where the last component of the path itself, not of a link's text, was looked for; null: not known. */
@@ -205,6 +207,7 @@ export class Walker {
     this.#root = (flags & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? start : ctx.root;
     this.#start = start;
     this.#links = 0;
+    this.#metRoot = this.#root === start;
     this.#nested = 0;
     this.mount = start.mount;
     this.dentry = start.dentry;
@@ -445,9 +448,10 @@ export class Walker {
   #jumpToRoot(): number {
     if ((this.#flags & RESOLVE_BENEATH) !== 0) return -EXDEV;
     const root = this.#root;
-    if ((this.#flags & RESOLVE_NO_XDEV) !== 0 && this.#links > 0 && root.mount !== this.mount) {
-      return -EXDEV; // Of a link only; a path may start anywhere.
+    if ((this.#flags & RESOLVE_NO_XDEV) !== 0 && this.#links > 0) { // Of a link only; a path may start anywhere.
+      if (!this.#metRoot || root.mount !== this.mount) return -EXDEV; // Linux: nd_jump_root.
     }
+    this.#metRoot = true;
     this.mount = root.mount;
     this.dentry = root.dentry;
     if (root.dentry.fs.revalidates) this.#isCacheable = false;
@@ -456,6 +460,7 @@ export class Walker {
 
   #up(): number {
     const root = this.#root;
+    this.#metRoot = true;
     let mount = this.mount;
     let dentry = this.dentry;
     for (;;) {

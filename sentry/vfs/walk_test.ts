@@ -182,6 +182,9 @@ Deno.test("RESOLVE_ flags keep a walk where it may go", () => {
   assertEquals(tree.walk("good", RESOLVE_NO_SYMLINKS), -ELOOP);
   assertEquals(tree.walk("mnt", RESOLVE_NO_XDEV), -EXDEV);
   assertEquals(tree.walk("/in/sub", RESOLVE_NO_XDEV), 0);
+  assertEquals(tree.walk("abs", RESOLVE_NO_XDEV), -EXDEV);
+  assertEquals(tree.walk("/in/abs", RESOLVE_NO_XDEV), 0);
+  assertEquals(tree.walk("../in/abs", RESOLVE_NO_XDEV), 0);
 });
 
 Deno.test("the dentry cache stays bounded and finds everything again", () => {
