@@ -264,6 +264,16 @@ TEST(fd_links, "fd/ lists open files, tells their kind and opens them anew") {
   CHECK(strstr(read_file(path), "pos:\t7\nflags:\t0") != NULL);
 }
 
+TEST(no_place, "fdinfo tells no place in a pipe") {
+  int p[2];
+  char b[16], path[64];
+  OK(pipe(p));
+  EQUAL(write(p[1], "bytes", 5), 5);
+  EQUAL(read(p[0], b, 5), 5);
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", p[0]);
+  CHECK(strstr(read_file(path), "pos:\t0\n") != NULL);
+}
+
 TEST(guarded, "environ, mem and fd of another user's process are closed") {
   SKIP_UNLESS(geteuid() == 0, "needs root, to become an ordinary user");
   pid_t parent = getpid();

@@ -140,7 +140,8 @@ export function fdinfoText(t: Task, fd: number, file: FileDescription): string {
   const flags = file.flags | (t.fdTable.getCloseOnExec(fd) ? O_CLOEXEC : 0);
   const { locks } = file.inode;
   const held = locks === null ? [] : lockLines(locks, { file, table: t.fdTable });
-  return `pos:\t${Math.max(0, file.offset)}\nflags:\t0${(flags >>> 0).toString(8)}\n` +
+  const pos = file.impl.seekable ? Math.max(0, file.offset) : 0;
+  return `pos:\t${pos}\nflags:\t0${(flags >>> 0).toString(8)}\n` +
     `mnt_id:\t${file.mount.id}\nino:\t${file.inode.ino}\n` +
     held.map((line, i) => `lock:\t${i + 1}: ${line}\n`).join("") + (file.impl.fdinfo?.(file) ?? "");
 }
