@@ -313,6 +313,10 @@ export class MemoryManager {
     start: number,
     end: number,
   ): number {
+    if (addr + (end - start) > this.taskSize) {
+      if (addr >= this.taskSize) return -EFAULT;
+      end = start + this.taskSize - addr;
+    }
     if (ctx !== null && ctx.queued) ctx.flush();
     return this.space.write(addr, src, start, end);
   }

@@ -274,6 +274,27 @@ TEST(no_place, "fdinfo tells no place in a pipe") {
   CHECK(strstr(read_file(path), "pos:\t0\n") != NULL);
 }
 
+/* In dvisor's address spaces lie there: control memory, the stub's code, a page of the Sentry's, what paths are. */
+static const off_t above_memory[] = {0x7ffd00000000, 0x7ffef7e40000, 0x7ffff7e00000, 0x7ffff7f00000, 0x7ffff7f20000, 0x7ffff8000000};
+
+TEST(mem_end, "mem has nothing above what a process may map, of itself or of another") {
+  char path[64], data[8] = "", *big = malloc(1 << 20);
+  IN_CHILD(pid, pause());
+  snprintf(path, sizeof path, "/proc/%d/mem", pid);
+  const char *names[] = {path, "/proc/self/mem"};
+  for (int k = 0; k < 2; k++) {
+    int fd = OK(open(names[k], O_RDWR));
+    for (size_t i = 0; i < sizeof above_memory / sizeof *above_memory; i++) {
+      FAILS(pread(fd, data, sizeof data, above_memory[i]), EIO);
+      FAILS(pwrite(fd, data, sizeof data, above_memory[i]), EIO);
+    }
+    ssize_t n = pread(fd, big, 1 << 20, (uintptr_t)data); /* The stack, to its end. */
+    CHECK(n > (ssize_t)sizeof data && n < 1 << 20);
+    OK(close(fd));
+  }
+  OK(kill(pid, SIGKILL));
+}
+
 TEST(guarded, "environ, mem and fd of another user's process are closed") {
   SKIP_UNLESS(geteuid() == 0, "needs root, to become an ordinary user");
   pid_t parent = getpid();

@@ -42,6 +42,8 @@ export function readMemory(
   start: number,
   end: number,
 ): number {
+  if (addr < mm.taskSize) end = Math.min(end, start + mm.taskSize - addr);
+  if (!mm.mayRead(addr, end - start)) return 0;
   const ctx = caller !== null && caller.mm === mm ? caller.ctx : null;
   const n = ctx !== null
     ? mm.copyInSome(ctx, addr, dst, start, end)
