@@ -83,6 +83,7 @@ export async function loadProgram(
     if (line === null) return close(file, -ENOEXEC);
     if (path === null) return close(file, -ENOENT);
     file.release();
+    if (line.interpreter === "") return close(file, -EACCES); // Linux opens "", a directory.
     const before = [line.interpreter, ...(line.argument === null ? [] : [line.argument]), path];
     argv = argv.withFirst(before);
     path = line.interpreter;
@@ -110,7 +111,8 @@ export function parseScriptLine(
   while (from < end && isSpace(head[from])) from++;
   let to = from;
   while (to < end && !isSpace(head[to]) && head[to] !== 0) to++;
-  if (to === from) return null;
+  // Behind a last line without an end there are zeros, which end an empty name.
+  if (from === end && (complete || length === HEAD_SIZE)) return null;
   // The kernel sees the first 256 bytes: an interpreter cut off there is refused.
   if (!complete && to === end && length === HEAD_SIZE) return null;
   const interpreter = latin1(head, from, to);

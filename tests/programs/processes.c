@@ -415,6 +415,12 @@ TEST(exec_errors, "exec fails as execve(2) says") {
   write_file("loop", "#!./loop\n");
   OK(chmod("loop", 0755));
   FAILS(execve("loop", argv, environ), ELOOP);
+  write_file("nameless", "#!\n");
+  OK(chmod("nameless", 0755));
+  FAILS(execve("nameless", argv, environ), ENOEXEC);
+  write_file("endless", "#! ");
+  OK(chmod("endless", 0755));
+  FAILS(execve("endless", argv, environ), EACCES);
   FAILS(execve(nowhere, argv, environ), EFAULT);
   OK(symlink("ring", "ring"));
   FAILS(execve("ring", argv, environ), ELOOP);
