@@ -70,7 +70,10 @@ export function parseFlags(command: Command, args: readonly string[]): Parsed {
     } else if (given !== null || flag.optional) {
       parsed.add(name, given ?? "");
     } else {
-      if (++i >= args.length) throw new UsageError(`--${name} needs a value: ${flag.value}`);
+      // "--" would be a strange one: somebody forgot the value.
+      if (++i >= args.length || args[i] === "--") {
+        throw new UsageError(`--${name} needs a value: ${flag.value}`);
+      }
       parsed.add(name, args[i]);
     }
   }

@@ -37,6 +37,7 @@ for (
   const [what, args] of [
     ["an unknown flag", ["--nope", "ls"]],
     ["a missing value", ["--root"]],
+    ["a missing value before the end of the flags", ["--debug-log", "--", "ls"]],
     ["a value for a switch", ["--rw=yes", "ls"]],
     ["a flag given twice", ["--root", "/a", "--root", "/b", "ls"]],
   ] as [string, string[]][]
