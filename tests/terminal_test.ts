@@ -497,3 +497,15 @@ Deno.test("closing the window hangs the guest up, and nothing is left", async ()
   await exits(child, 129);
   await until("all are gone", () => !processes.some(isAlive));
 });
+
+Deno.test("closing the window hangs up all that the command has started in its process group", async () => {
+  for (const { command } of sandboxed()) {
+    await using terminal = new Terminal();
+    // The shell heeds its trap when the other has ended.
+    const script = 'trap "exit 3" HUP; sh -c \'echo wait""ing; exec sleep 100\'; exit 4';
+    const child = terminal.run([...command, "sh", "-c", script]);
+    await terminal.expect("waiting\r\n");
+    terminal.close();
+    await exits(child, 3);
+  }
+});

@@ -1,6 +1,6 @@
 /** Builds the kernel of one sandbox and runs it until its first process is gone. */
 import { syscallName, syscallNumbers } from "../../platform/abi/amd64/syscalls.ts";
-import { SIGKILL, SIGTTIN } from "../../platform/abi/signal.ts";
+import { SIGHUP, SIGKILL, SIGTTIN } from "../../platform/abi/signal.ts";
 import { native } from "../../platform/host/ffi.ts";
 import { coarseRealtime, preadFd, pwriteFd } from "../../platform/host/host.ts";
 import { setMemoryFiles } from "../../platform/host/memory_file.ts";
@@ -203,9 +203,19 @@ function handleRequest(kernel: Kernel, console: Console | null, request: Control
     case "input":
       return terminalsOf(kernel).input.set(request.input);
     case "hangup":
-      return console?.hangup();
+      return hangUp(kernel, console);
     case "signal":
       return signalGuest(kernel, console, request.signal, request.foreground);
+  }
+}
+
+/** The shell outside tells its whole job, which is the process group that the command began; the terminal its leader alone. */
+function hangUp(kernel: Kernel, console: Console | null): void {
+  console?.hangup();
+  const { init } = kernel;
+  if (init === null) return;
+  for (const tg of [...init.pgrp.members]) {
+    if (tg !== init && !tg.exited) sendSignal(tg, kernelSignal(SIGHUP), true);
   }
 }
 
