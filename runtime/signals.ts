@@ -15,6 +15,14 @@ const TO_ONE: readonly [Deno.Signal, number][] = [
   ["SIGUSR1", 10],
   ["SIGUSR2", 12],
   ["SIGTERM", 15],
+  ["SIGABRT", 6],
+  ["SIGALRM", 14],
+  ["SIGURG", 23],
+  ["SIGXCPU", 24],
+  ["SIGVTALRM", 26],
+  ["SIGPROF", 27],
+  ["SIGIO", 29],
+  ["SIGPWR", 30],
 ];
 const TYPED: readonly [Deno.Signal, number][] = [
   ["SIGINT", 2],

@@ -11,6 +11,7 @@ for (
     ["an unknown flag of do", ["do", "--nope", "true"], "--nope"],
     ["do without a command", ["do"], "command"],
     ["a flag without its value", ["do", "--root"], "--root"],
+    ["a flag whose value was forgotten", ["do", "--debug-log", "--", "true"], "--debug-log needs"],
     ["a root that is not there", ["do", "--root", "/no/such", "true"], "/no/such"],
     ["a root that is a file", ["do", "--root", "/etc/passwd", "true"], "/etc/passwd"],
     ["a volume that is not there", ["do", "--volume", "/no/such:/x", "true"], "/no/such"],
@@ -149,6 +150,30 @@ Deno.test("the exit status is the command's", async () => {
 
 Deno.test("a command that a signal ended gives 128 and its number", async () => {
   assertEquals((await dvisor("do", "--", "sh", "-c", "kill -TERM $$")).code, 143);
+});
+
+Deno.test("signals that end a process are the command's, not dvisor's", async () => {
+  const signals = ["HUP", "USR1", "USR2", "TERM", "INT", "QUIT", "ABRT", "ALRM", "XCPU", "VTALRM"]
+    .concat("PROF", "IO", "PWR");
+  const script = signals.map((s) => `trap "echo ${s}" ${s}`).join("; ") +
+    "; echo ready; while :; do sleep 0.01; done";
+  for (const { command: [file, ...args] } of sandboxed()) {
+    const child = new Deno.Command(file, {
+      args: [...args, "sh", "-c", script],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    assertEquals((await lines.read()).value, "ready\n");
+    for (const name of signals) {
+      child.kill(`SIG${name}` as Deno.Signal);
+      assertEquals((await lines.read()).value, `${name}\n`);
+    }
+    child.kill("SIGKILL");
+    await child.status;
+    await lines.cancel();
+  }
 });
 
 Deno.test("a command that is not found gives 127", async () => {
