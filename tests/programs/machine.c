@@ -154,11 +154,11 @@ static long set_deadline(uint64_t runtime, uint64_t deadline, uint64_t period) {
 }
 
 TEST(kept_parameters, "SCHED_FLAG_KEEP_PARAMS keeps what the policy has, and clamps need room in the structure") {
-  const int keep = 0x18 /* the policy, too */, clamp = 0x20;
+  const int keep = 0x18 /* the policy, too */, clamp = 0x20, nice = getpriority(PRIO_PROCESS, 0);
   FAILS(set_attributes((struct attributes){.size = 48, .flags = keep, .priority = 100}), EINVAL);
   FAILS(set_attributes((struct attributes){.size = 48, .flags = keep, .priority = 1}), EINVAL);
-  OK(set_attributes((struct attributes){.size = 48, .flags = keep, .nice = 5}));
-  EQUAL(getpriority(PRIO_PROCESS, 0), 0);
+  OK(set_attributes((struct attributes){.size = 48, .flags = keep, .nice = nice + 5}));
+  EQUAL(getpriority(PRIO_PROCESS, 0), nice);
   OK(set_attributes((struct attributes){.size = 48, .policy = SCHED_BATCH, .flags = 0x10}));
   EQUAL(sched_getscheduler(0), SCHED_OTHER);
   FAILS(set_attributes((struct attributes){.size = 48, .flags = clamp}), EINVAL);

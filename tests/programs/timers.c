@@ -355,6 +355,7 @@ static void *compute_while_main_sleeps(void *end) {
   return NULL;
 }
 
+/* The main thread may get one that comes while both others, on a busy machine, are in their handlers. */
 TEST(shares, "ITIMER_PROF signals go to the threads that compute, and wake none that sleeps") {
   int ends[2];
   char byte;
@@ -362,9 +363,9 @@ TEST(shares, "ITIMER_PROF signals go to the threads that compute, and wake none 
   struct sigaction action = {.sa_handler = on_share};
   OK(sigaction(SIGPROF, &action, NULL));
   pthread_t thread = start(compute_while_main_sleeps, &ends[1]);
-  EQUAL(read(ends[0], &byte, 1), 1);
+  while (read(ends[0], &byte, 1) < 0) EQUAL(errno, EINTR);
   EQUAL(pthread_join(thread, NULL), 0);
-  EQUAL(misplaced, 0);
+  CHECK(misplaced <= 1);
 }
 
 static void *leave_a_timer(void *timer) {
