@@ -124,6 +124,7 @@ import {
   STATE_REPLY,
   STATE_SENTRY,
   USAGE_ADDR,
+  WORD_UNTOUCHED,
 } from "./slot.ts";
 
 /** Of rusage, as 64-bit words. */
@@ -253,7 +254,11 @@ export class SystrapContext extends Context {
   }
 
   override setIdentity(words: Int32Array): void {
-    this.i32.set(words, I_WORDS);
+    const { i32 } = this;
+    i32.set(words, I_WORDS);
+    // It may have set some to their default, and not told yet.
+    i32[I_WORDS + WORD_UNTOUCHED] &= ~i32[I_DEFAULTED];
+    i32[I_WORDS + WORD_UNTOUCHED + 1] &= ~i32[I_DEFAULTED + 1];
   }
 
   override get blockedLo(): number {

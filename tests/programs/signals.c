@@ -361,6 +361,23 @@ static void share(void) {
   CHECK(between != MAP_FAILED);
 }
 
+TEST(default_kept, "SIG_DFL is remembered whatever others change of the process meanwhile") {
+  SKIP_UNLESS(told_default(SIGUSR1) && told_default(SIGUSR2) && told_default(SIGIO), "something is set already");
+  share();
+  IN_CHILD(pid, {
+    OK(set_raw(SIGUSR1, one));
+    OK(set_raw(SIGRTMAX, one));
+    between->taken = 1;
+    while (!between->done) {}
+    CHECK(is_told(SIGUSR1, one) && is_told(SIGRTMAX, one) && told_default(SIGUSR2));
+  });
+  while (!between->taken) usleep(1000);
+  struct rlimit limit = {1, 100};
+  OK(prlimit(pid, RLIMIT_NOFILE, &limit, NULL));
+  between->done = 1;
+  join(pid);
+}
+
 /* Changes the mask, and asks for it, until all is done. */
 static void *toggle(void *unused) {
   sigset_t set, now;
