@@ -249,8 +249,10 @@ function mincore(t: Task, args: SyscallArguments): SyscallReturn {
   const length = pageUp(args.addr(1));
   if (args.u32(0) % PAGE_SIZE !== 0) return -EINVAL;
   if (addr + args.addr(1) > TASK_SIZE_MAX) return -ENOMEM;
-  if (args.addr(2) + length / PAGE_SIZE > TASK_SIZE_MAX) return -EFAULT;
+  const end = args.addr(2) + length / PAGE_SIZE;
+  if (end > TASK_SIZE_MAX) return -EFAULT;
   if (!t.mm.accessible(addr, length, 0)) return -ENOMEM;
+  if (end > t.mm.taskSize) return -EFAULT;
   return t.ctx!.callNow(nr.SYS_mincore, addr, length, args.addr(2), 0, 0);
 }
 

@@ -431,6 +431,7 @@ TEST(mincore_and_locks, "mincore tells what is there, mlock makes it so") {
   OK(munlock(at, 4 * PAGE));
   OK(munmap(at + PAGE, PAGE));
   FAILS(mincore(at, 4 * PAGE, in), ENOMEM);
+  FAILS(mincore(at, PAGE, (void *)0x7ffff7e00000), EFAULT); /* Above what a guest of dvisor may map. */
   FAILS(mlock(at, 4 * PAGE), ENOMEM);
 }
 
