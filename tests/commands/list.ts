@@ -62,8 +62,9 @@ const LINES: readonly Row[] = [
   ["reading much", "cat /usr/bin/* 2>/dev/null | head -c 50000000 | md5sum"],
   ["ls -lR", "ls -lR /usr/include | md5sum"],
   ["du", "du -sb --apparent-size /usr/include | cut -f1"],
-  ["ps", "ps -o comm= -p $$; ps -e | head -1", "ps"],
-  ["top", "top -b -n 1 | head -c 4; top -bn1 | sed -n 7p", "top"],
+  // How wide a pid is printed follows from pid_max, which is the machine's.
+  ["ps", "ps -o comm= -p $$; ps -e | head -1 | tr -s ' '", "ps"],
+  ["top", "top -b -n 1 | head -c 4; top -bn1 | sed -n 7p | tr -s ' '", "top"],
   ["free", "free | awk 'NR == 1 || $2 < $3'", "free"],
   ["vmstat", "vmstat | wc -l", "vmstat"],
   ["lsof", "exec 9</etc/passwd; lsof -p $$ -a -d 9 -Fn | tail -1", "lsof"],
