@@ -1,4 +1,4 @@
-/** DESIGN's isolation table, looked at from the host while a sandbox runs. SECURITY.md refers to these. */
+/** The promises of SECURITY.md, looked at from the host while a sandbox runs. It refers to these. */
 import { assert, assertEquals } from "@std/assert";
 import {
   descendants,

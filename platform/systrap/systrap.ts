@@ -1,4 +1,4 @@
-/** The systrap platform: see DESIGN and platform/systrap/README.md. */
+/** The systrap platform: see platform/systrap/README.md. */
 import {
   SYS_access,
   SYS_arch_prctl,

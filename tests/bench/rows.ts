@@ -1,4 +1,4 @@
-// What the benchmark measures: one row of the table each, with the goal that DESIGN section 7 sets.
+// What the benchmark measures: one row of the table each, with its goal.
 
 /** How a figure is judged: `limit` computes the most it may be from the other columns, in ns. */
 export interface Goal {
