@@ -311,6 +311,7 @@ function givePidfd(t: Task, child: Task, args: CloneArgs): number {
 
 /** The child never was: gives back what it holds. */
 function abandon(child: Task): void {
+  if (child.tg.leader === child) child.tg.actions.refs--;
   child.fdTable.release();
   child.fs.release();
   child.ns.release();

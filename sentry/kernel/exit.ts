@@ -243,6 +243,7 @@ export function reap(tg: ThreadGroup, waitedFor: boolean): void {
   const { parent, leader, kernel } = tg;
   parent?.children.delete(tg);
   releaseTask(leader);
+  tg.actions.refs--;
   if (waitedFor) {
     parent?.endedIo.add(tg.ioCounts());
     parent?.deadChildren.add(tg.deadThreads);

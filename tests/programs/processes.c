@@ -58,6 +58,22 @@ static void again(int argc, char **argv) {
   exit(99);
 }
 
+static int ends_at_once(void *unused) {
+  (void)unused;
+  return 0;
+}
+
+TEST(shared_actions, "whoever shared signal actions is no longer in the way of unshare once it was waited for") {
+  static char stack[65536] __attribute__((aligned(16)));
+  OK(unshare(CLONE_SIGHAND));
+  pid_t child = OK(clone(ends_at_once, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL));
+  siginfo_t info;
+  OK(waitid(P_PID, child, &info, WEXITED | WNOWAIT));
+  FAILS(unshare(CLONE_SIGHAND), EINVAL);
+  EQUAL(waitpid(child, NULL, 0), child);
+  OK(unshare(CLONE_SIGHAND));
+}
+
 TEST(exit_status, "wait gives the low eight bits of the exit status") {
   int status;
   IN_CHILD(pid, _exit(0x1ff));
