@@ -64,6 +64,8 @@ export function ppoll(t: Task, args: SyscallArguments): SyscallReturn {
   const err = enterSigmask(t, args.addr(3), args.addr(4));
   if (err < 0) return err;
   const finish = (n: number): number => {
+    // A signal that the mask lets in ends the call even if it does not wait.
+    if (n === 0 && deadline === 0 && t.signals.interruptible(t)) n = INTERRUPTED;
     leaveSigmask(t, n === INTERRUPTED);
     putRemaining(t, timeoutAddr, deadline, 1);
     return n;

@@ -104,6 +104,7 @@ function doSelect(
     if (t.copyIn(addrs[k], sets.inputs[k], 0, sets.bytes) < 0) return -EFAULT;
   }
   const n = scan(t, sets);
+  if (n === 0 && deadline === 0 && t.signals.interruptible(t)) return INTERRUPTED;
   if (n === 0 && deadline !== 0) return blockSelect(t, sets, deadline);
   return n < 0 ? n : report(t, sets, n);
 }

@@ -446,7 +446,7 @@ TEST(exclusive, "EPOLLEXCLUSIVE wakes at least one of several waiters") {
 static volatile sig_atomic_t signals;
 static void on_signal(int sig) { (void)sig, signals++; }
 
-TEST(signal_masks, "epoll_pwait, ppoll and pselect open the mask while they wait") {
+TEST(signal_masks, "epoll_pwait, ppoll and pselect open the mask while they wait, the last two also if they do not") {
   set_up();
   signal(SIGUSR1, on_signal);
   sigset_t set, none;
@@ -466,6 +466,26 @@ TEST(signal_masks, "epoll_pwait, ppoll and pselect open the mask while they wait
   EQUAL(signals, 3);
   raise(SIGUSR1);
   EQUAL(signals, 3); /* Blocked again. */
+
+  struct timespec at_once = {0, 0}, soon = {0, 1};
+  fd_set set_of_one;
+  FD_ZERO(&set_of_one);
+  FD_SET(p[0], &set_of_one);
+  EQUAL(epoll_pwait(ep, &event, 1, 0, &none), 0); /* The one that does not look at signals if it need not wait. */
+  EQUAL(signals, 3);
+  FAILS(ppoll(NULL, 0, &at_once, &none), EINTR);
+  EQUAL(signals, 4);
+  raise(SIGUSR1);
+  FAILS(ppoll(NULL, 0, &soon, &none), EINTR);
+  EQUAL(signals, 5);
+  raise(SIGUSR1);
+  FAILS(pselect(p[0] + 1, &set_of_one, NULL, NULL, &at_once, &none), EINTR);
+  EQUAL(signals, 6);
+  CHECK(FD_ISSET(p[0], &set_of_one)); /* Nothing was reported. */
+  send_byte();
+  raise(SIGUSR1);
+  EQUAL(pselect(p[0] + 1, &set_of_one, NULL, NULL, &at_once, &none), 1);
+  EQUAL(signals, 6); /* What is ready comes first. */
 }
 
 TEST(poll_, "poll reports bad descriptors, skips negative ones and times out") {
