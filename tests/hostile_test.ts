@@ -129,6 +129,8 @@ Deno.test("nobody finds in what stubs know of paths what another user, or one wi
 a process with a thread of another user finds nothing
 another user finds nothing
 another user's program finds nothing
+another user with all mappings finds nothing
+a process with such a thread finds nothing
 `;
   const platforms = sandboxed().map(({ platform }) => platform);
   if (platforms.includes("systrap")) {

@@ -366,14 +366,27 @@ export class SystrapContext extends Context {
     this.i32[I_ANSWER] = 0;
   }
 
-  /** Zeros in their place: a thread of the process may be looking at them. */
+  /**
+   * Zeros in their place: a thread of the process may be looking at them. In a process that can have no more mappings
+   * they go first, as where there is no other thread.
+   */
   override hideAnswers(): void {
     const space = this.addressSpace;
     if (space.hidesAnswers) return;
     space.hidesAnswers = true;
+    const isAlone = space.threadCount === 1;
+    if (!isAlone) {
+      this.#mapZeros();
+      // Another thread may have the process forked before this one runs.
+      if (this.event === 0 || this.flush() === 0) return;
+    }
+    this.queueCall(SYS_munmap, ANSWERS_BASE, ANSWERS_SIZE, 0, 0, 0);
+    this.#mapZeros();
+    if (!isAlone) this.flush();
+  }
+
+  #mapZeros(): void {
     this.queueCall(SYS_mmap, ANSWERS_BASE, ANSWERS_SIZE, PROT_READ, PRIVATE_ZEROS, -1);
-    // Another thread may have the process forked before this one runs.
-    if (space.threadCount > 1 && this.event !== 0) this.flush();
   }
 
   #queue(op: number, nr: number): number {

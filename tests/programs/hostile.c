@@ -221,23 +221,41 @@ static void *become_another(void *unused) {
   return unused;
 }
 
+/* In a process that can have no more mappings. */
+static void *become_another_crowded(void *unused) {
+  enum { MOST = 100000, PAGE = 4096 };
+  char *at = mmap(NULL, (size_t)MOST * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  for (long i = 1; i < MOST && mprotect(at + i * PAGE, PAGE, PROT_NONE) == 0; i += 2) {}
+  for (int i = 0; mmap(NULL, PAGE, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED && i < 100; i++) {}
+  return become_another(unused);
+}
+
 static void answers(char *program) {
   for (int i = 0; i < 5; i++)
     if (access(secret, F_OK) == 0) puts("it is there");
   look("root");
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 6; i++) {
     pid_t pid = fork();
     if (pid > 0) {
       waitpid(pid, NULL, 0);
       continue;
     }
+    pthread_t thread;
     if (i == 0) look("root's child");
     if (i == 1 && chroot("/tmp") == 0) look("a process with another root");
     if (i == 2) {
-      pthread_t thread;
       pthread_create(&thread, NULL, become_another, NULL);
       pthread_join(thread, NULL);
       look("a process with a thread of another user");
+    }
+    if (i == 4) {
+      become_another_crowded(NULL);
+      look("another user with all mappings");
+    }
+    if (i == 5) {
+      pthread_create(&thread, NULL, become_another_crowded, NULL);
+      pthread_join(thread, NULL);
+      look("a process with such a thread");
     }
     if (i == 3) {
       become_another(NULL);
