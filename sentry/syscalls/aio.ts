@@ -326,6 +326,7 @@ export function ioPgetevents(t: Task, args: SyscallArguments): SyscallReturn {
     if (err < 0) return err;
   }
   const leave = (n: number): number => {
+    if (n === 0 && t.signals.interruptible(t)) n = -ERESTARTNOHAND; // Also if it did not wait.
     leaveSigmask(t, n === -ERESTARTNOHAND);
     return n;
   };

@@ -370,6 +370,8 @@ TEST(pgetevents, "io_pgetevents waits with another signal mask") {
   EQUAL(sigismember(&after, SIGUSR1), 1);
   struct timespec limit = {0, 0};
   EQUAL(syscall(SYS_io_pgetevents, id, 1, 1, &event, &limit, NULL), 0);
+  raise(SIGUSR1);
+  FAILS(syscall(SYS_io_pgetevents, id, 1, 1, &event, &limit, &mask), EINTR);
   mask.size = 4;
   FAILS(syscall(SYS_io_pgetevents, id, 1, 1, &event, &limit, &mask), EINVAL);
 }
