@@ -2,6 +2,7 @@
 import {
   EACCES,
   EINVAL,
+  EIO,
   ELIBBAD,
   ELOOP,
   ENOENT,
@@ -163,7 +164,8 @@ async function readInterpreter(
   if (size < 2 || size > PAGE_SIZE) return -ENOEXEC;
   const name = new Uint8Array(size);
   const n = await readAt(file, name, offset);
-  if (n < size || name[size - 1] !== 0) return n < 0 ? n : -ENOEXEC;
+  if (n < size) return n < 0 ? n : -EIO; // Linux: elf_read.
+  if (name[size - 1] !== 0) return -ENOEXEC;
   return latin1(name, 0, name.indexOf(0));
 }
 
@@ -195,7 +197,6 @@ async function readImage(
   if (offset + phdrs.length <= headLength) phdrs.set(head.subarray(offset, offset + phdrs.length));
   else {
     const n = await readAt(file, phdrs, offset);
-    if (n < 0) return n;
     if (n < phdrs.length) return -ENOEXEC;
   }
   return parseElf(head, phdrs, count, taskSize);

@@ -2,6 +2,7 @@
 // fork(2), wait(2), clone(2) and execve(2).
 #define AGAIN
 #include "check.h"
+#include <elf.h>
 #include <linux/sched.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -414,6 +415,38 @@ TEST(exec_by_descriptor, "a script is found by its descriptor, unless that close
   FAILS(syscall(SYS_execveat, closes, "", argv, environ, AT_EMPTY_PATH), ENOENT);
   int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   FAILS(syscall(SYS_execveat, dir, "script", argv, environ, 0), ENOENT);
+}
+
+/* Writes the file "headers": this one and those of two segments, and nothing else. */
+static void write_headers(const Elf64_Ehdr *header, const Elf64_Phdr segments[2]) {
+  int fd = OK(open("headers", O_WRONLY | O_CREAT | O_TRUNC, 0755));
+  EQUAL(write(fd, header, sizeof *header), sizeof *header);
+  EQUAL(write(fd, segments, 2 * sizeof *segments), 2 * sizeof *segments);
+  close(fd);
+}
+
+TEST(places_in_elf, "exec of an ELF file whose parts are not in the file tells which") {
+  char *argv[] = {"headers", NULL};
+  Elf64_Phdr segments[] = {
+      {.p_type = PT_INTERP, .p_offset = 1L << 40, .p_filesz = 10},
+      {.p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = 64, .p_memsz = 4096, .p_align = 4096},
+  };
+  Elf64_Ehdr header = {
+      .e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+      .e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
+      .e_phoff = sizeof header, .e_ehsize = sizeof header, .e_phentsize = sizeof *segments, .e_phnum = 2,
+  };
+  write_headers(&header, segments);
+  FAILS(execve("headers", argv, environ), EIO); /* The interpreter's name. */
+  header.e_phoff = 1L << 40;
+  write_headers(&header, segments);
+  FAILS(execve("headers", argv, environ), ENOEXEC);
+  header.e_phoff = -8L;
+  write_headers(&header, segments);
+  FAILS(execve("headers", argv, environ), ENOEXEC);
+  header.e_phoff = (1UL << 63) - 8;
+  write_headers(&header, segments);
+  FAILS(execve("headers", argv, environ), ENOEXEC);
 }
 
 TEST(exec_errors, "exec fails as execve(2) says") {
