@@ -23,16 +23,23 @@ export async function run(args: string[]): Promise<void> {
   exitNow(await runSandbox(options, log));
 }
 
-/** Returns the exit status. */
+/** Returns the exit status; does not return where the guest was interrupted. */
 async function runSandbox(options: SandboxOptions, log: Log | null): Promise<number> {
   const terminal = await findTerminal(options);
+  let interrupted: (() => void) | null = null;
   try {
     const sandbox = Sandbox.start(options, log);
-    const { attend, forwardSignals } = await import("./signals.ts");
-    forwardSignals(sandbox, terminal);
-    if (terminal !== null) attend(sandbox, terminal);
+    const signals = await import("./signals.ts");
+    signals.forwardSignals(sandbox, terminal);
+    if (terminal !== null) signals.attend(sandbox, terminal);
     trimLater();
-    return (await sandbox.status).code;
+    const { code, signal } = await sandbox.status;
+    if (signal === signals.SIGINT) {
+      // Typed at a console, most likely, which is raw: the host has told nobody.
+      const group = terminal !== null && terminal.isConsole && terminal.isForeground;
+      interrupted = () => signals.endByInterrupt(group);
+    }
+    return code;
   } catch (error) {
     if (!(error instanceof SandboxError)) throw error;
     terminal?.leave();
@@ -41,6 +48,7 @@ async function runSandbox(options: SandboxOptions, log: Log | null): Promise<num
     return error.code;
   } finally {
     terminal?.release();
+    interrupted?.();
   }
 }
 

@@ -24,17 +24,18 @@ const TO_ONE: readonly [Deno.Signal, number][] = [
   ["SIGIO", 29],
   ["SIGPWR", 30],
 ];
-const TYPED: readonly [Deno.Signal, number][] = [
-  ["SIGINT", 2],
-  ["SIGQUIT", 3],
-  ["SIGTSTP", 20],
-];
 const SIGHUP = 1;
+export const SIGINT = 2;
 const SIGCONT = 18;
 const SIGTSTP = 20;
 const SIGTTIN = 21;
 const SIGTTOU = 22;
 const SIGWINCH = 28;
+const TYPED: readonly [Deno.Signal, number][] = [
+  ["SIGINT", SIGINT],
+  ["SIGQUIT", 3],
+  ["SIGTSTP", 20],
+];
 /** After the terminal is gone, a guest that ignores SIGHUP has this long. */
 const HANGUP_GRACE_MS = 2000;
 /** SIGCONT comes at once, if the command was stopped at all. */
@@ -126,21 +127,35 @@ function isForegroundJob(): boolean {
 }
 
 /**
- * Stops this process as `signal` would by default, with `group` the others of its process group, too:
+ * Stops or ends this process as `signal` would by default, with `group` the others of its process group, too:
  * the guest's terminal has told it, where without a sandbox theirs would have told all.
  */
 function stopSelf(signal: number, group: boolean): void {
-  const action = (to: Uint8Array<ArrayBuffer>, old: Uint8Array<ArrayBuffer> | null) =>
-    hostCall(SYS_rt_sigaction, signal, bufferAddr(to), old === null ? 0 : bufferAddr(old), 8);
   const ours = new Uint8Array(SIGACTION_SIZE);
   if (group) {
-    action(IGNORE, ours);
+    setAction(signal, IGNORE, ours);
     hostCall(SYS_kill, 0, signal);
-    action(DEFAULT, null);
-  } else action(DEFAULT, ours);
+    setAction(signal, DEFAULT, null);
+  } else setAction(signal, DEFAULT, ours);
   const [pid, thread] = [SYS_getpid, SYS_gettid].map((nr) => hostCall(nr));
   hostCall(SYS_tgkill, pid, thread, signal);
-  action(ours, null);
+  setAction(signal, ours, null);
+}
+
+/**
+ * Ends this process as Ctrl-C does, if it can: a shell that waits for it ends its loop then, which it does
+ * not for an exit status, and a shell that reads a script does if it has got the signal, too: with `group`.
+ */
+export function endByInterrupt(group: boolean): void {
+  stopSelf(SIGINT, group);
+}
+
+function setAction(
+  signal: number,
+  to: Uint8Array<ArrayBuffer>,
+  old: Uint8Array<ArrayBuffer> | null,
+): void {
+  hostCall(SYS_rt_sigaction, signal, bufferAddr(to), old === null ? 0 : bufferAddr(old), 8);
 }
 
 /** struct sigaction as the kernel has it: the handler first; SIG_DFL is 0, SIG_IGN 1. */

@@ -376,6 +376,24 @@ const SCENARIOS: Record<string, Scenario> = {
     await exits(child, 130);
   },
 
+  async "Ctrl-C ends the loop of a shell, too, that runs commands"(t, before) {
+    const child = t.run(BASH);
+    await t.expect(PROMPT);
+    await atPrompt(t, `for i in 1 2; do ${before.join(" ")} ${WAITING}; echo not this; done`);
+    await t.expect("waiting\r\n");
+    t.type(CTRL_C);
+    assertEquals(await t.expect(PROMPT), "^C\r\n");
+    await atPrompt(t, "exit");
+    await exits(child, 130);
+  },
+
+  async "Ctrl-C ends a script, too, that runs commands"(t, before) {
+    const child = t.run(["bash", "-c", `${before.join(" ")} ${WAITING}; echo not this; exit 4`]);
+    await t.expect("waiting\r\n");
+    t.type(CTRL_C);
+    await exits(child, 130);
+  },
+
   async "an error stream of its own does not go to the terminal"(t, before) {
     const line = `${before.join(" ")} sh -c 'echo out; echo error >&2' 2>&1 >&3 | sed s/^/also./`;
     const child = t.run(["sh", "-c", `exec 3>&1; ${line}`]);
