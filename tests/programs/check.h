@@ -32,6 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What headers of before Linux 5.16 and glibc 2.36 do not have. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#define P_PIDFD ((idtype_t)3)
+
 #define MAX_TESTS 100
 #define FAILED 1
 #define SKIPPED 77

@@ -18,6 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_futex_waitv  // Headers of before Linux 5.16 do not have it.
+#define SYS_futex_waitv 449
+#endif
 #define X32_BIT 0x40000000
 #define SEAL_ALLOW_PTRACE 1
 

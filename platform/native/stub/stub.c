@@ -6,6 +6,7 @@
 // guest can write: a guest that does so harms itself alone.
 #include "slot.h"
 
+#include <stddef.h>  // Before <asm/signal.h>: older ones take size_t from it.
 #include <linux/types.h>
 #include <asm/sigcontext.h>
 #include <asm/signal.h>
@@ -13,7 +14,6 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stddef.h>
 
 typedef uint64_t u64;
 typedef int64_t i64;
