@@ -237,7 +237,7 @@ export class RunLoop {
     t.state = TASK_RUNNING;
     const { signals } = t;
     const interrupted = (result <= -ERESTARTSYS && result >= -ERESTARTSYS - 8) ||
-      signals.hasSavedMask || t.tg.exiting || signals.interruptible(t);
+      signals.hasSavedMask || t.tg.exiting || (signals.interruptible(t) && !signals.passes());
     if (!interrupted && result !== KEEP_REGISTERS && !ctx.loadsAll) {
       if (signals.isFlagged) signals.review(t);
       this.#served = ctx;

@@ -33,6 +33,7 @@ import {
 } from "./signal_queue.ts";
 import type { Context } from "../../platform/platform.ts";
 import { startClocks } from "./cpu_timer.ts";
+import { current } from "./current.ts";
 import { continueGroup } from "./job_control.ts";
 import type { ProcessGroup } from "./session.ts";
 import { expectStragglers } from "./stragglers.ts";
@@ -51,6 +52,8 @@ export class TaskSignals {
   isFlagged = false;
   /** It was interrupted, to take one that was sent to the process. */
   isChosen = false;
+  /** It has just sent its process a signal that another thread was chosen for, and shall not take that itself. */
+  hasPassed = false;
   /** Sent to this thread alone. */
   readonly pending: PendingSignals = new PendingSignals();
   /** sigsuspend, ppoll …: the mask to go back to once a handler is set up, or none was called. */
@@ -115,6 +118,15 @@ export class TaskSignals {
     return (lo | hi) !== 0 && ((lo & ~this.maskLo) | (hi & ~this.maskHi)) !== 0;
   }
 
+  /** At the end of a call: whether what ends waits is for another thread, to which the call has sent it. */
+  passes(): boolean {
+    if (!this.hasPassed) return false;
+    this.hasPassed = false;
+    if (this.killed || this.stopPending || this.isChosen) return false;
+    const { lo, hi } = this.pending;
+    return ((lo & ~this.maskLo) | (hi & ~this.maskHi)) === 0;
+  }
+
   /**
    * Before a flagged thread goes on: it may have blocked, just as it was chosen for it, what another thread can take;
    * or nothing is pending any more.
@@ -157,7 +169,12 @@ export function sendSignal(
   else thread.signals.flag();
   tg.signalQueue.notify(EPOLLIN);
   const chosen = target instanceof ThreadGroup ? choose(tg, signo) : thread;
-  if (chosen !== null) complete(tg, chosen, signo);
+  if (chosen === null) return 0;
+  complete(tg, chosen, signo);
+  const sender = current.task;
+  if (sender !== null && sender.tg === tg && sender !== chosen && target === tg) {
+    sender.signals.hasPassed = wants(sender, signo);
+  }
   return 0;
 }
 

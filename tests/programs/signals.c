@@ -50,6 +50,26 @@ TEST(handler, "a handler runs before kill of oneself returns") {
   EQUAL(seen, 2);
 }
 
+static volatile pid_t taker;
+
+static void note_thread(int sig) { (void)sig, taker = gettid(); }
+
+static void *send_to_process(void *sleeper) {
+  until_asleep((pid_t)(intptr_t)sleeper);
+  kill(getpid(), SIGUSR1);
+  return NULL;
+}
+
+TEST(main_thread_first, "what a thread sends to its process interrupts the main thread") {
+  pthread_t thread;
+  struct timespec left, second = {5, 0};
+  install(SIGUSR1, note_thread, 0);
+  EQUAL(pthread_create(&thread, NULL, send_to_process, (void *)(intptr_t)gettid()), 0);
+  EQUAL(clock_nanosleep(CLOCK_MONOTONIC, 0, &second, &left), EINTR);
+  EQUAL(pthread_join(thread, NULL), 0);
+  EQUAL(taker, getpid());
+}
+
 TEST(sender_info, "SA_SIGINFO tells who sent the signal and how") {
   install_info(SIGUSR1, 0);
   OK(kill(getpid(), SIGUSR1));
