@@ -14,6 +14,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/time.h>
 
 typedef uint64_t u64;
 typedef int64_t i64;
