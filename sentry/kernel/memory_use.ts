@@ -1,10 +1,6 @@
 /** Memory of the machine as guests see it: sysinfo(2), /proc/meminfo. */
-import { hostAlloc, type HostBuffer, hostSyscall } from "../../platform/host/host.ts";
-import { getSysinfo, SYSINFO_SIZE } from "../../platform/abi/sysinfo.ts";
+import { hostSysinfo } from "../../platform/host/sysinfo.ts";
 import type { Kernel } from "./kernel.ts";
-
-const SYS_SYSINFO = 99;
-let buffer: HostBuffer | null = null;
 
 export interface MemoryUse {
   totalBytes: number;
@@ -16,11 +12,10 @@ export interface MemoryUse {
 /** The host's figures, within what the sandbox was given. */
 export function memoryUse(kernel: Kernel): MemoryUse {
   const limit = kernel.memoryBytes;
-  buffer ??= hostAlloc(SYSINFO_SIZE);
-  if (hostSyscall(SYS_SYSINFO, buffer.addr) < 0) {
+  const host = hostSysinfo();
+  if (host === null) {
     return { totalBytes: limit, freeBytes: limit / 2, sharedBytes: 0, bufferBytes: 0 };
   }
-  const host = getSysinfo(buffer.view, 0);
   const total = Math.min(limit, host.totalram * host.memUnit);
   return {
     totalBytes: total,

@@ -6,6 +6,7 @@ import {
   RLIMIT_AS,
   RLIMIT_DATA,
 } from "../../platform/abi/resource.ts";
+import { hostSysinfo } from "../../platform/host/sysinfo.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
 /** A process's limits by RLIMIT_*, in bytes: in force, and how far it may raise them itself. */
@@ -20,6 +21,16 @@ export const NO_LIMITS: MemoryLimits = { cur: endless, max: endless };
 /** Whether RLIMIT_DATA counts such a mapping: private, writable and no stack (is_data_mapping). */
 export function isData(prot: number, flags: number): boolean {
   return (prot & PROT_WRITE) !== 0 && (flags & (MAP_SHARED | MAP_GROWSDOWN)) === 0;
+}
+
+/** No machine has less. */
+const SMALL_BYTES = 256 << 20;
+
+/** Whether there could be `bytes` more of memory at all, by the policy of OVERCOMMIT_GUESS (Linux: __vm_enough_memory). */
+export function mayCommit(bytes: number): boolean {
+  if (bytes <= SMALL_BYTES) return true;
+  const host = hostSysinfo();
+  return host === null || bytes <= (host.totalram + host.totalswap) * host.memUnit;
 }
 
 /** Linux: mm->data_vm, in bytes. */

@@ -41,7 +41,7 @@ import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../platform/abi/fcntl.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { Guards } from "./guards.ts";
-import { isData, mayExpand, mayHaveMoreData, type MemoryLimits } from "./limits.ts";
+import { isData, mayCommit, mayExpand, mayHaveMoreData, type MemoryLimits } from "./limits.ts";
 import { lockedBytes, populate, unlockRange } from "./locking.ts";
 import { seenString } from "./seen_strings.ts";
 import { type ImageCache, type TextImage, TRAMPOLINE_SPACE } from "./text_image.ts";
@@ -793,6 +793,7 @@ export class MemoryManager {
         return this.brk;
       }
       if (this.vmas.overlaps(oldEnd, newEnd + PAGE_SIZE)) return this.brk;
+      if (!mayCommit(newEnd - oldEnd)) return this.brk;
       this.mapAnonymous(ctx, oldEnd, newEnd - oldEnd, PROT_READ | PROT_WRITE, "[heap]");
     } else if (newEnd < oldEnd && this.munmap(ctx, newEnd, oldEnd - newEnd) < 0) return this.brk;
     this.brk = to;

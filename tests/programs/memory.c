@@ -3,6 +3,7 @@
 #include <linux/capability.h>
 #include <setjmp.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 
@@ -353,6 +354,27 @@ TEST(limit, "RLIMIT_AS ends in ENOMEM") {
   OK(setrlimit(RLIMIT_AS, &(struct rlimit){64 << 20, 64 << 20}));
   FAILS(mmap(NULL, 100 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
   OK(munmap(mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1 << 20));
+}
+
+TEST(overcommit, "nobody gets more memory at once than the machine has") {
+  const size_t much = 1ul << 40;
+  char policy = '0';
+  int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY);
+  SKIP_UNLESS(fd < 0 || read(fd, &policy, 1) != 1 || policy == '0', "the machine gives what it has not");
+  struct sysinfo info;
+  OK(sysinfo(&info));
+  SKIP_UNLESS((info.totalram + info.totalswap) * info.mem_unit < much, "the machine has so much");
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  FAILS(sbrk(much), ENOMEM);
+  FAILS(mmap(NULL, much, PROT_READ | PROT_WRITE, flags, -1, 0), ENOMEM);
+  FAILS(mmap(NULL, much, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0), ENOMEM);
+  void *some = OK(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, flags, -1, 0));
+  FAILS(mremap(some, PAGE, much, MREMAP_MAYMOVE), ENOMEM);
+  OK(munmap(OK(mmap(NULL, much, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, -1, 0)), much));
+  char *none = OK(mmap(NULL, much, PROT_NONE, flags, -1, 0));
+  FAILS(mprotect(none, much, PROT_READ | PROT_WRITE), ENOMEM);
+  OK(mprotect(none, PAGE, PROT_READ | PROT_WRITE));
+  none[0] = 1;
 }
 
 TEST(data_limit, "RLIMIT_DATA bounds private memory that can be written") {
