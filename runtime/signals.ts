@@ -34,7 +34,7 @@ const SIGWINCH = 28;
 const TYPED: readonly [Deno.Signal, number][] = [
   ["SIGINT", SIGINT],
   ["SIGQUIT", 3],
-  ["SIGTSTP", 20],
+  ["SIGTSTP", SIGTSTP],
 ];
 /** After the terminal is gone, a guest that ignores SIGHUP has this long. */
 const HANGUP_GRACE_MS = 2000;

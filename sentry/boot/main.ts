@@ -213,10 +213,7 @@ function handleRequest(kernel: Kernel, console: Console | null, request: Control
 function hangUp(kernel: Kernel, console: Console | null): void {
   console?.hangup();
   const { init } = kernel;
-  if (init === null) return;
-  for (const tg of [...init.pgrp.members]) {
-    if (tg !== init && !tg.exited) sendSignal(tg, kernelSignal(SIGHUP), true);
-  }
+  if (init !== null) signalProcessGroup(init.pgrp, () => kernelSignal(SIGHUP), true, init);
 }
 
 function signalGuest(kernel: Kernel, console: Console | null, signo: number, group: boolean): void {

@@ -188,15 +188,16 @@ export function sendForCpuTime(tg: ThreadGroup, info: SigInfo): number {
   return sendSignal(tg, info, true, chooseComputing);
 }
 
-/** Sends to every member of a process group; true when there was one. */
+/** Sends to every member of a process group but `except`; true when there was one. */
 export function signalProcessGroup(
   group: ProcessGroup,
   makeInfo: () => SigInfo,
   privileged = false,
+  except: ThreadGroup | null = null,
 ): boolean {
   let found = false;
   for (const tg of [...group.members]) {
-    if (tg.exited) continue;
+    if (tg.exited || tg === except) continue;
     sendSignal(tg, makeInfo(), privileged);
     found = true;
   }

@@ -64,6 +64,11 @@ static int ends_at_once(void *unused) {
   return 0;
 }
 
+static void write_program(const char *name, const char *text) {
+  write_file(name, text);
+  OK(chmod(name, 0755));
+}
+
 TEST(shared_actions, "whoever shared signal actions is no longer in the way of unshare once it was waited for") {
   static char stack[65536] __attribute__((aligned(16)));
   OK(unshare(CLONE_SIGHAND));
@@ -406,8 +411,7 @@ TEST(exec_strings, "exec takes strings wherever they lie, also twice, backwards 
 }
 
 TEST(exec_by_descriptor, "a script is found by its descriptor, unless that closes") {
-  write_file("script", "#!/bin/sh\nexit 7\n");
-  OK(chmod("script", 0755));
+  write_program("script", "#!/bin/sh\nexit 7\n");
   char *argv[] = {"script", NULL};
   int stays = open("script", O_RDONLY), closes = open("script", O_RDONLY | O_CLOEXEC);
   int status;
@@ -460,17 +464,13 @@ TEST(exec_errors, "exec fails as execve(2) says") {
   FAILS(execve("plain", argv, environ), ENOEXEC);
   FAILS(execve("/", argv, environ), EACCES);
   FAILS(execve("plain/x", argv, environ), ENOTDIR);
-  write_file("script", "#!/no/such/interpreter\n");
-  OK(chmod("script", 0755));
+  write_program("script", "#!/no/such/interpreter\n");
   FAILS(execve("script", argv, environ), ENOENT);
-  write_file("loop", "#!./loop\n");
-  OK(chmod("loop", 0755));
+  write_program("loop", "#!./loop\n");
   FAILS(execve("loop", argv, environ), ELOOP);
-  write_file("nameless", "#!\n");
-  OK(chmod("nameless", 0755));
+  write_program("nameless", "#!\n");
   FAILS(execve("nameless", argv, environ), ENOEXEC);
-  write_file("endless", "#! ");
-  OK(chmod("endless", 0755));
+  write_program("endless", "#! ");
   FAILS(execve("endless", argv, environ), EACCES);
   FAILS(execve(nowhere, argv, environ), EFAULT);
   OK(symlink("ring", "ring"));
@@ -500,8 +500,7 @@ TEST(exec_busy, "a program that is open for writing cannot be executed") {
   EQUAL(posix_spawn(&pid, "./copy", NULL, NULL, argv, environ), 0);
   EQUAL(waitpid(pid, &status, 0), pid);
   EQUAL(WEXITSTATUS(status), 4);
-  write_file("script", "#!/bin/sh\n");
-  OK(chmod("script", 0755));
+  write_program("script", "#!/bin/sh\n");
   int writer = OK(open("script", O_WRONLY));
   FAILS(execve("script", argv, environ), ETXTBSY);
   close(writer);

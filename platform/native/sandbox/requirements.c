@@ -27,7 +27,7 @@ static _Noreturn void refuse(int status, char *line, char *end) {
 static const struct requirement {
   int resource;
   char flag;  // of ulimit
-  char what[19];
+  char what[22];
   uint64_t unit, soft, hard;
 } requirements[] = {
     {RLIMIT_NOFILE, 'n', "open files", 1, 32, 128},
@@ -41,15 +41,19 @@ static char *append_amount(char *at, const struct requirement *r, uint64_t amoun
   return append(append_number(at, amount / r->unit), r->unit == KIB ? " KiB" : "");
 }
 
-static void check_limit(const struct requirement *r, int is_hard, uint64_t limit) {
-  uint64_t needed = is_hard ? r->hard : r->soft;
-  if (limit >= needed) return;
+static _Noreturn void refuse_limit(const struct requirement *r, int is_hard, uint64_t limit, uint64_t needed,
+                                   const char *of_what) {
   char line[160], *at = append(line, "dvisor: the limit of ");
   at = append(append(at, r->what), is_hard ? " (ulimit -H" : " (ulimit -");
   *at++ = r->flag;
   at = append_amount(append(at, ") is "), r, limit);
   at = append_amount(append(at, ", and dvisor needs "), r, needed);
-  refuse(CANNOT_START, line, at);
+  refuse(CANNOT_START, line, append(at, of_what));
+}
+
+static void check_limit(const struct requirement *r, int is_hard, uint64_t limit) {
+  uint64_t needed = is_hard ? r->hard : r->soft;
+  if (limit < needed) refuse_limit(r, is_hard, limit, needed, "");
 }
 
 static void check_limits(int is_sandbox_wanted) {
@@ -62,6 +66,7 @@ static void check_limits(int is_sandbox_wanted) {
 }
 
 // Threads count, too. Where the limit is high nobody is near it, and to find out takes time.
+static const struct requirement processes = {RLIMIT_NPROC, 'u', "processes and threads", 1, 0, 0};
 enum { COMMAND_PROCESSES = 7, SANDBOX_PROCESSES = 18, V8_THREADS_MAX = 16, MANY_PROCESSES = 1024 };
 
 // The threads that V8 starts in each process: one a processor but the first.
@@ -93,13 +98,11 @@ static int spare_processes(int wanted) {
   return made;
 }
 
-static void check_processes(int needed) {
+static void check_processes(int is_sandbox_wanted) {
   struct rlimit limit;
-  if (CALL(SYS_prlimit64, 0, RLIMIT_NPROC, 0, &limit) < 0 || limit.rlim_cur >= MANY_PROCESSES) return;
-  if (spare_processes(needed) == needed) return;
-  char line[160], *at = append(line, "dvisor: the limit of processes and threads (ulimit -u) is ");
-  at = append_number(append(append_number(at, limit.rlim_cur), ", and dvisor needs "), needed);
-  refuse(CANNOT_START, line, append(at, " more than there are"));
+  if (CALL(SYS_prlimit64, 0, processes.resource, 0, &limit) < 0 || limit.rlim_cur >= MANY_PROCESSES) return;
+  int needed = is_sandbox_wanted ? SANDBOX_PROCESSES + 2 * v8_threads() : COMMAND_PROCESSES + v8_threads();
+  if (spare_processes(needed) < needed) refuse_limit(&processes, 0, limit.rlim_cur, needed, " more than there are");
 }
 
 // --- Text -------------------------------------------------------------------------------------------
@@ -143,6 +146,6 @@ static void check_text(long argc, char **argv) {
 void check_requirements(long argc, char **argv) {
   int is_sandbox_wanted = argc > 1 && same(argv[1], "do");
   check_limits(is_sandbox_wanted);
-  check_processes(is_sandbox_wanted ? SANDBOX_PROCESSES + 2 * v8_threads() : COMMAND_PROCESSES + v8_threads());
+  check_processes(is_sandbox_wanted);
   check_text(argc, argv);
 }
