@@ -7,6 +7,7 @@
  * may be called only while the Sentry owns the context.
  */
 
+import { ESRCH } from "./abi/errno.ts";
 import { RUSAGE_WORDS } from "./abi/resource.ts";
 import type { FpState } from "./host/host.ts";
 import { getReg } from "./arch/amd64/registers.ts";
@@ -25,6 +26,9 @@ export const EVENT_CALL_FAILED = 4;
 export const EVENT_LOST = 5;
 /** As EVENT_SYSCALL; before it, the guest did by itself what `takeDefaulted`, `takeMoved` and `takeClosed` say. */
 export const EVENT_NOTED = 7;
+
+/** What `Context.startCopyIn` takes at once. */
+export const COPY_IN_MAX = 49152;
 
 /** System calls whose answer is one of `Context.setIdentity`'s words, by position; other words follow. */
 export const IDENTITY_CALLS: readonly number[] = [
@@ -304,6 +308,22 @@ export abstract class Context {
   /** Address of the arena in this process, for host calls straight into it. */
   get arenaAddr(): number {
     return 0;
+  }
+
+  /** Whether the guest's thread is awake on a processor of its own, so that it copies at once what it is told to. */
+  get isAwake(): boolean {
+    return false;
+  }
+  /**
+   * Has the guest's thread copy `length` bytes of its memory, at most COPY_IN_MAX, to one of two places in the arena, while
+   * the caller does something else. Returns the offset. Until `copiedIn` has said how it ended, nothing may be queued.
+   */
+  startCopyIn(_addr: number, _length: number, _place: 0 | 1): number {
+    return -1;
+  }
+  /** Waits for the end of `startCopyIn`. Returns how many bytes were copied before one was not there, or -errno. */
+  copiedIn(): number {
+    return -ESRCH;
   }
 
   /** The guest's thread sleeps in a host call that the platform made for it without the Sentry. */

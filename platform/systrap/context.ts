@@ -32,6 +32,7 @@ import { hostSyscall, monoNs } from "../host/host.ts";
 import {
   type CallArguments,
   Context,
+  COPY_IN_MAX,
   type Defaulted,
   EVENT_CALL_FAILED,
   EVENT_FAULT,
@@ -56,6 +57,7 @@ import {
   ARENA_OUT,
   CMD_CALL,
   CMD_CALL_RESULT,
+  CMD_COPY_IN,
   CMD_COPY_OUT,
   CMD_EXIT,
   CMD_LOAD_FP,
@@ -111,6 +113,7 @@ import {
   I_SELF,
   I_SERIAL,
   I_SIGNAL_PATH,
+  I_SLEEPING,
   I_STACK_LIMIT,
   I_STATE,
   I_WAITING,
@@ -558,6 +561,32 @@ export class SystrapContext extends Context {
       from += n;
     }
   }
+
+  override get isAwake(): boolean {
+    return this.i32[I_SLEEPING] === 0 && this.addressSpace.platform.isParallel;
+  }
+
+  override startCopyIn(addr: number, length: number, place: 0 | 1): number {
+    if (this.#commands > 0) this.flush();
+    this.#copyingIn = length;
+    const to = ARENA_IN + place * COPY_IN_MAX;
+    const at = this.#queue(CMD_COPY_IN, 0);
+    this.#word(at, addr);
+    this.#word(at + 2, length);
+    this.#word(at + 4, to);
+    this.startFlush();
+    return to;
+  }
+
+  override copiedIn(): number {
+    const err = this.flushed();
+    if (err < 0) return err;
+    const copied = this.i32[I_RESULT];
+    return copied >= 0 && copied <= this.#copyingIn && this.i32[I_RESULT + 1] === 0
+      ? copied
+      : -EFAULT;
+  }
+  #copyingIn = 0;
 
   override queueZero(addr: number, length: number): void {
     const at = this.#queue(CMD_ZERO, 0);

@@ -45,6 +45,7 @@ export const CMD_THREAD = 8;
 export const CMD_EXIT = 9;
 export const CMD_CALL_RESULT = 10;
 export const CMD_MMAP_SAME = 11;
+export const CMD_COPY_IN = 12;
 
 // Indexes into an Int32Array over the slot.
 export const I_STATE = 0;

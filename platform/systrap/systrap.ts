@@ -135,6 +135,8 @@ export class SystrapPlatform implements Platform {
   #overdueAgainMonoNs = 0;
   #local = new Uint8Array(512);
   answers: AnswerTable | null = null;
+  /** Guest threads and the Sentry have a processor each. */
+  isParallel = false;
 
   /** Starts the zygote. Throws with a clear message when the host forbids it. */
   static start(options: PlatformOptions): SystrapPlatform {
@@ -151,6 +153,7 @@ export class SystrapPlatform implements Platform {
     this.answers = new AnswerTable(memory, SHARED_SIZE, ANSWERS_SIZE);
     const page = new Int32Array(memory, 0, SHARED_SIZE / 4);
     this.#local = new Uint8Array(page.buffer, SHARED_LOCAL, 512);
+    this.isParallel = native.dv_cpus() > 1;
     page.set(prefetchTable(), SHARED_PREFETCH / 4);
     const region = this.takeRegion(null);
     if (typeof region === "number") {

@@ -4,7 +4,7 @@ import { getU64 } from "../../platform/abi/bytes.ts";
 import { PROT_WRITE } from "../../platform/abi/mman.ts";
 import { IOV_MAX, MAX_RW_COUNT, TASK_SIZE_MAX } from "../../platform/abi/limits.ts";
 import { hostAlloc, type HostBuffer, preadv2, pwritev2 } from "../../platform/host/host.ts";
-import type { Context } from "../../platform/platform.ts";
+import { type Context, COPY_IN_MAX } from "../../platform/platform.ts";
 import type { IoDst, IoSrc } from "../vfs/io.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
@@ -17,6 +17,8 @@ export interface MemoryUser {
 /** Longest piece that goes through the arena; longer ones are moved by process_vm_*. */
 const ARENA_PIECE = 65536;
 const STAGE_SIZE = 262144;
+/** From here on it pays to have the guest's thread copy what is written (UserSrc). */
+const ASIDE_MIN = 131072;
 let staging: HostBuffer | null = null;
 const zeros = new Uint8Array(65536);
 
@@ -187,12 +189,56 @@ export class UserSrc extends UserRange implements IoSrc {
     let done = 0;
     n = Math.min(n, this.remaining);
     while (done < n && !this.done) {
-      const want = Math.min(n - done, this.left, STAGE_SIZE);
-      const put = this.#writePiece(fd, want, offset < 0 ? -1 : offset + done, rwf);
+      const want = Math.min(n - done, this.left);
+      const at = offset < 0 ? -1 : offset + done;
+      const isAside = this.#canWriteAside(want);
+      const length = isAside ? want : Math.min(want, STAGE_SIZE);
+      const put = isAside
+        ? this.#writeAside(fd, length, at, rwf)
+        : this.#writePiece(fd, length, at, rwf);
       if (put <= 0) return done > 0 ? done : put;
       done += put;
-      if (put < want) break;
+      if (put < length && !isAside) break;
     }
+    return done;
+  }
+
+  #canWriteAside(length: number): boolean {
+    const { mm, ctx } = this.user;
+    return length >= ASIDE_MIN && ctx!.isAwake && mm.mayRead(this.addr, length);
+  }
+
+  /**
+   * In pieces: while one is written, the guest's thread, in whose processor's caches they may lie, copies the next. It
+   * ends early when that thread has gone to sleep.
+   */
+  #writeAside(fd: number, length: number, offset: number, rwf: number): number {
+    const ctx = this.user.ctx!;
+    const begin = (done: number, place: 0 | 1): number =>
+      ctx.startCopyIn(this.addr + done, Math.min(length - done, COPY_IN_MAX), place);
+    let place: 0 | 1 = 0;
+    let from = begin(0, place);
+    let done = 0;
+    for (;;) {
+      const got = ctx.copiedIn();
+      if (got <= 0) return this.#wrote(done, -EFAULT);
+      const goesOn = got === COPY_IN_MAX && done + got < length && ctx.isAwake;
+      const next = goesOn ? begin(done + got, place = place === 0 ? 1 : 0) : -1;
+      const put = pwritev2(fd, ctx.arenaAddr + from, got, offset < 0 ? -1 : offset + done, rwf);
+      if (put > 0) done += put;
+      if (put === got && goesOn) {
+        from = next;
+        continue;
+      }
+      if (goesOn) ctx.copiedIn();
+      return this.#wrote(done, put);
+    }
+  }
+
+  /** `done` bytes, and if that is nothing, `otherwise`. */
+  #wrote(done: number, otherwise: number): number {
+    if (done === 0) return otherwise;
+    this.advance(done);
     return done;
   }
 

@@ -79,6 +79,39 @@ TEST(vectors, "readv and writev go through all their ranges") {
   FAILS(preadv2(fd, in, 1, 0, 0x40000000), EOPNOTSUPP);
 }
 
+TEST(long_write, "a long write takes all that its ranges have") {
+  enum { SIZE = 3000001, LONG = 1000001, SHORT = 5000, GAP = 77 };
+  static char data[SIZE], read_back[SIZE];
+  for (int i = 0; i < SIZE; i++) data[i] = i * 31 + i / 977;
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  EQUAL(write(fd, data, SIZE), SIZE);
+  EQUAL(pread(fd, read_back, SIZE, 0), SIZE);
+  CHECK(memcmp(data, read_back, SIZE) == 0);
+  /* In another order than they lie in memory, with a short one between two long ones. */
+  struct iovec ranges[3] = {{data + LONG, LONG}, {data + GAP, SHORT}, {data, LONG}};
+  EQUAL(pwritev(fd, ranges, 3, GAP), 2 * LONG + SHORT);
+  EQUAL(pread(fd, read_back, 2 * LONG + SHORT, GAP), 2 * LONG + SHORT);
+  CHECK(memcmp(read_back, data + LONG, LONG) == 0);
+  CHECK(memcmp(read_back + LONG, data + GAP, SHORT) == 0);
+  CHECK(memcmp(read_back + LONG + SHORT, data, LONG) == 0);
+  EQUAL(lseek(fd, 0, SEEK_CUR), SIZE);
+}
+
+TEST(long_faulting_write, "a long write stops where its memory ends") {
+  enum { SIZE = 1 << 20, END = 101 * 4096, START = 1001 };
+  char *at = OK(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  static char read_back[SIZE];
+  for (int i = 0; i < END; i++) at[i] = i * 31 + i / 977;
+  OK(mprotect(at + END, SIZE - END, PROT_NONE));
+  int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
+  EQUAL(write(fd, at + START, SIZE - START), END - START);
+  EQUAL(lseek(fd, 0, SEEK_CUR), END - START);
+  FAILS(write(fd, at + END, SIZE - END), EFAULT);
+  EQUAL(read(fd, read_back, SIZE), 0);
+  EQUAL(pread(fd, read_back, SIZE, 0), END - START);
+  CHECK(memcmp(read_back, at + START, END - START) == 0);
+}
+
 TEST(faults, "a bad buffer is EFAULT, and what was good of it is counted") {
   int fd = OK(open("f", O_RDWR | O_CREAT, 0644));
   FAILS(write(fd, nowhere, 10), EFAULT);

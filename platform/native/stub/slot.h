@@ -50,6 +50,7 @@
 #define CMD_EXIT 9      // a0: 0 this thread, 1 the process
 #define CMD_CALL_RESULT 10  // as CMD_CALL, any result, stored in `result`
 #define CMD_MMAP_SAME 11    // as CMD_MMAP_FD, of the fd that the last one received
+#define CMD_COPY_IN 12      // copy a1 bytes from guest address a0 to slot offset a2; `result` is how many were
 
 // The first 64 bytes are one cache line, and all that a call without operands in memory moves: between
 // processors each line costs twice 100 ns.

@@ -266,6 +266,10 @@ static i64 perform(struct slot *s, const struct command *c, int *mapped) {
     case CMD_COPY_OUT:
       if (c->a[2] > SLOT_SIZE || c->a[1] > SLOT_SIZE) return -22;
       return guest_copy((void *)c->a[0], (char *)s + c->a[2], c->a[1]) ? -14 : 0;
+    case CMD_COPY_IN:
+      if (c->a[2] > SLOT_SIZE || c->a[1] > SLOT_SIZE) return -22;
+      s->result = c->a[1] - guest_copy((char *)s + c->a[2], (void *)c->a[0], c->a[1]);
+      return 0;
     case CMD_ZERO:
       return guest_zero((void *)c->a[0], c->a[1]) ? -14 : 0;
     case CMD_SAVE_FP:
