@@ -9,6 +9,7 @@
  */
 import { startClocks } from "./cpu_timer.ts";
 import type { WaitEntry, WaitQueue } from "../wait/queue.ts";
+import { BLOCKED, type SyscallReturn } from "./syscall.ts";
 import type { Task } from "./task.ts";
 import type { KernelTimer } from "./timers.ts";
 
@@ -20,8 +21,8 @@ export const BLOCK_INTERRUPTED = 2;
 export const TURN_NS = 5_000_000;
 
 /** The values of TASK_RUNNING and TASK_BLOCKED (task.ts imports this file). */
-const RUNNING = 0;
-const BLOCKED = 1;
+const STATE_RUNNING = 0;
+const STATE_BLOCKED = 1;
 
 export class BlockState {
   /** True while the task is counted in kernel.inflight. */
@@ -31,6 +32,9 @@ export class BlockState {
   /** Nested calls of awaitHost under way. */
   #hostWaits = 0;
   #resolve: ((why: number) => void) | null = null;
+  /** What goes on after `waitThen`, and why it does. */
+  #goOn: ((why: number) => SyscallReturn) | null = null;
+  #why = 0;
   readonly #timer: KernelTimer;
   readonly #entry: WaitEntry;
   /** The one queue of `wait`, or what takes the entry out of many. */
@@ -58,12 +62,55 @@ export class BlockState {
     exclusive = false,
   ): Promise<number> {
     if (this.#mayNotBlock()) return this.#now(BLOCK_INTERRUPTED);
+    this.#enter(queue, mask, exclusive);
+    return this.#block(deadlineMonoNs);
+  }
+
+  /**
+   * As `wait`, without promises, which take longer than the rest of a short call: `goOn` is called with what `wait` would
+   * return, and returns what a handler does. The caller, a handler or such a `goOn`, returns what this does.
+   */
+  waitThen(
+    queue: WaitQueue,
+    mask: number,
+    deadlineMonoNs: number,
+    goOn: (why: number) => SyscallReturn,
+  ): SyscallReturn {
+    if (this.#mayNotBlock()) return goOn(BLOCK_INTERRUPTED);
+    this.#enter(queue, mask, false);
+    this.#rest(deadlineMonoNs);
+    this.#goOn = goOn;
+    this.#resolve = this.#putWoken;
+    return BLOCKED;
+  }
+  readonly #putWoken = (why: number): void => {
+    this.#why = why;
+    this.task.kernel.woken.push(this);
+  };
+
+  /** For the run loop, of those in `kernel.woken`. */
+  goOn(): SyscallReturn {
+    const goOn = this.#goOn!;
+    this.#goOn = null;
+    return goOn(this.#why);
+  }
+
+  /** For who cannot return the BLOCKED of another: a promise of what comes in the end. */
+  async afterBlocked(): Promise<number> {
+    let result: number = BLOCKED;
+    while (result === BLOCKED) {
+      const goOn = this.#goOn!;
+      result = await goOn(await new Promise<number>((resolve) => this.#resolve = resolve));
+    }
+    return result;
+  }
+
+  #enter(queue: WaitQueue, mask: number, exclusive: boolean): void {
     const entry = this.#entry;
     entry.mask = mask;
     entry.exclusive = exclusive;
     queue.add(entry);
     this.#queue = queue;
-    return this.#block(deadlineMonoNs);
   }
 
   /**
@@ -186,15 +233,19 @@ export class BlockState {
   }
 
   #block(deadlineMonoNs: number): Promise<number> {
+    this.#rest(deadlineMonoNs);
+    return new Promise<number>((resolve) => this.#resolve = resolve);
+  }
+
+  #rest(deadlineMonoNs: number): void {
     const { task } = this;
     this.settled();
-    task.state = BLOCKED;
+    task.state = STATE_BLOCKED;
     task.voluntarySwitches++;
     if (deadlineMonoNs >= 0) {
       this.#timer.deadlineMonoNs = deadlineMonoNs;
       task.kernel.timers.add(this.#timer);
     }
-    return new Promise<number>((resolve) => this.#resolve = resolve);
   }
 
   #end(why: number): void {
@@ -214,7 +265,7 @@ export class BlockState {
       this.#unregister = null;
       unregister(this.#entry);
     }
-    this.task.state = RUNNING;
+    this.task.state = STATE_RUNNING;
     if (this.task.tg.standingTimers !== null) startClocks(this.task.tg);
     this.#count();
     resolve(why);

@@ -82,6 +82,8 @@ export class Kernel {
   readonly stubs = new Map<string, number>();
   /** Tasks whose handler was woken and has not come to rest: the run loop spins microtasks. */
   inflight = 0;
+  /** Of these, those who wait without a promise (BlockState.waitThen): the run loop lets them go on. */
+  woken: BlockState[] = [];
   /** Rounds of microtasks still due to handlers that wait for the host, which inflight does not count. */
   hostRounds = 0;
   /** Tasks in the middle of long work, which let others be served first. */

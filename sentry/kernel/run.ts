@@ -35,7 +35,13 @@ import type { Kernel } from "./kernel.ts";
 import { forceSignalInfo, startGroupExit } from "./signal.ts";
 import { deliverSignals } from "./signal_delivery.ts";
 import { faultSignal } from "./signal_info.ts";
-import { KEEP_REGISTERS, RESUMED, type SyscallHandler, type SyscallRow } from "./syscall.ts";
+import {
+  BLOCKED,
+  KEEP_REGISTERS,
+  RESUMED,
+  type SyscallHandler,
+  type SyscallRow,
+} from "./syscall.ts";
 import { type Task, TASK_RUNNING } from "./task.ts";
 
 const TABLE_SIZE = 512;
@@ -102,6 +108,7 @@ export class RunLoop {
       forgetReading();
       if (ctx !== null) this.#serve(ctx);
       else this.#nobodyAsks();
+      if (kernel.woken.length > 0) this.#letGoOn();
       if (kernel.inflight > 0 || kernel.hostRounds > 0) {
         this.#resumeServed();
         await this.#drain();
@@ -139,11 +146,32 @@ export class RunLoop {
   async #drain(): Promise<void> {
     const { kernel } = this;
     for (let rounds = 0; rounds < DRAIN_ROUNDS; rounds++) {
+      if (kernel.woken.length > 0) this.#letGoOn();
       if (kernel.inflight === 0) {
         if (kernel.hostRounds === 0) return;
         kernel.hostRounds--;
       }
       await undefined;
+    }
+  }
+
+  /** Those who were woken and wait without a promise, in the order in which they were. */
+  #letGoOn(): void {
+    const { kernel } = this;
+    while (kernel.woken.length > 0) {
+      const { woken } = kernel;
+      kernel.woken = [];
+      for (const blocking of woken) {
+        this.#resumeServed();
+        const t = blocking.task;
+        try {
+          const result = blocking.goOn();
+          if (typeof result !== "number") this.#await(t, result);
+          else if (result !== BLOCKED) this.#end(t, result);
+        } catch (error) {
+          this.#panic(t, error);
+        }
+      }
     }
   }
 
@@ -210,14 +238,20 @@ export class RunLoop {
     current.task = t;
     const result = handler(t, t.args);
     current.task = null; // What runs later, in microtasks, may be any task's.
-    if (typeof result === "number") return result === RESUMED ? undefined : this.#finish(t, result);
-    if (t.ctx !== null) t.ctx.park();
+    if (typeof result !== "number") {
+      if (t.ctx !== null) t.ctx.park();
+      this.#await(t, result);
+    } else if (result === BLOCKED) t.ctx!.park();
+    else if (result !== RESUMED) this.#finish(t, result);
+  }
+
+  #await(t: Task, result: Promise<number>): void {
     t.blocking.started();
     result.then(
       (r) => {
+        if (r === BLOCKED) return;
         try {
-          if (t.timeLookers !== null) answerTimeLookers(t);
-          this.#finish(t, r);
+          this.#end(t, r);
           this.#resumeServed();
         } catch (error) {
           this.#panic(t, error);
@@ -225,6 +259,12 @@ export class RunLoop {
       },
       (error) => this.#panic(t, error),
     );
+  }
+
+  /** A call that has waited ends. */
+  #end(t: Task, result: number): void {
+    if (t.timeLookers !== null) answerTimeLookers(t);
+    this.#finish(t, result);
   }
 
   #finish(t: Task, result: number): void {

@@ -19,6 +19,9 @@ export const KEEP_REGISTERS = -0x4000_0000;
 /** Result of a handler that has given the thread back before (Kernel.resumeEarly). */
 export const RESUMED = -0x4000_0001;
 
+/** Result of a handler that waits: what it gave to BlockState.waitThen says how it went on. */
+export const BLOCKED = -0x4000_0002;
+
 /** Support of a call as `dvisor syscalls` shows it. */
 export const FULL = 2;
 export const PARTIAL = 1;

@@ -40,6 +40,7 @@ import { AioContext, AioRequest, aioRequests } from "../fsimpl/anon/aio.ts";
 import { EventFd } from "../fsimpl/anon/eventfd.ts";
 import { BLOCK_INTERRUPTED, BLOCK_READY } from "../kernel/block.ts";
 import {
+  BLOCKED,
   FULL,
   type SyscallArguments,
   type SyscallReturn,
@@ -227,7 +228,10 @@ function read(t: Task, file: FileDescription, isVector: boolean): Outcome {
     file.readable,
     isVector,
     bufferAt,
-    (dst, offset, rwf) => doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0),
+    (dst, offset, rwf) => {
+      const n = doRead(t, file, dst, offset, (rwf & RWF_NOWAIT) !== 0);
+      return n === BLOCKED ? t.blocking.afterBlocked() : n;
+    },
   );
 }
 

@@ -253,7 +253,10 @@ function vectorFile(
   return count > IOV_MAX ? -EINVAL : file;
 }
 
-/** `offset` AT_OFFSET: the file's own. `noWait`: -EAGAIN rather than blocking (RWF_NOWAIT). */
+/**
+ * `offset` AT_OFFSET: the file's own. `noWait`: -EAGAIN rather than blocking (RWF_NOWAIT). Returns what a handler does,
+ * BLOCKED among it.
+ */
 export function doRead(
   t: Task,
   file: FileDescription,
@@ -288,26 +291,23 @@ export async function settle(
   }
 }
 
-async function blockRead(
-  t: Task,
-  file: FileDescription,
-  dst: UserDst,
-  offset: number,
-): Promise<number> {
+/** `n` bytes or -errno, or BLOCKED. */
+function blockRead(t: Task, file: FileDescription, dst: UserDst, offset: number): SyscallReturn {
   const limitNs = file.impl.waitLimitNs(false);
   const deadline = limitNs < 0 ? -1 : t.kernel.nowMonoNs() + limitNs;
-  file.acquire();
-  try {
-    for (;;) {
-      const why = await t.blocking.wait(file.impl.waitQueue!, READ_EVENTS, deadline);
-      if (why !== BLOCK_READY) return notReady(why, limitNs);
-      const tried = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
-      const n = typeof tried === "number" ? tried : await t.blocking.awaitHost(tried);
-      if (n !== -EAGAIN) return t.io.countRead(n);
-    }
-  } finally {
+  const end = (n: number): number => {
     file.release();
-  }
+    return t.io.countRead(n);
+  };
+  const again = (n: number): SyscallReturn =>
+    n === -EAGAIN ? t.blocking.waitThen(file.impl.waitQueue!, READ_EVENTS, deadline, goOn) : end(n);
+  const goOn = (why: number): SyscallReturn => {
+    if (why !== BLOCK_READY) return end(notReady(why, limitNs));
+    const n = offset === AT_OFFSET ? file.read(dst) : file.pread(dst, offset);
+    return typeof n === "number" ? again(n) : t.blocking.awaitHost(n).then(again);
+  };
+  file.acquire();
+  return again(-EAGAIN);
 }
 
 export function doWrite(
