@@ -666,9 +666,11 @@ static void spin_result(int found) {
 
 // Where there is one processor for all, who waits yields it: that costs half of a sleep and a wake-up. It pays
 // while the others hand over soon. One that computes keeps the processor for a time slice, and whoever has
-// yielded comes last, so after that it is left off for a while; a shorter one when it was of no use.
+// yielded comes last, so after that it is left off for some times as long as that took (one of V8's helpers takes
+// a tenth of a slice); for a shorter while when it was of no use.
 #define YIELDS_SOON_TSC 400000
-#define YIELDS_OFF_TSC 30000000
+#define YIELDS_OFF_TIMES 4
+#define YIELDS_OFF_MOST_TSC 30000000
 #define YIELDS_USELESS_TSC 300000
 static uint64_t yields_again;  // by the time-stamp counter
 
@@ -679,7 +681,9 @@ static int may_yield(void) { return cpus < 2 && __builtin_ia32_rdtsc() >= yields
 static void yield_once(void) {
   uint64_t start = __builtin_ia32_rdtsc();
   sched_yield();
-  if (__builtin_ia32_rdtsc() - start >= YIELDS_SOON_TSC) no_yields_for(YIELDS_OFF_TSC);
+  uint64_t took = __builtin_ia32_rdtsc() - start;
+  if (took < YIELDS_SOON_TSC) return;
+  no_yields_for(took < YIELDS_OFF_MOST_TSC / YIELDS_OFF_TIMES ? took * YIELDS_OFF_TIMES : YIELDS_OFF_MOST_TSC);
 }
 
 // Tells the stubs how to wait for the answer.
