@@ -357,6 +357,16 @@ export abstract class Context {
   /** Has the queued commands find out what the next cpuTimeNs, after them, then says at once. */
   queueCpuTime(): void {}
 
+  /** Whether `startAnew` may follow, for a program of `trust` (see Reuse): the thread is the only one of its process. */
+  mayStartAnew(_trust: string): boolean {
+    return false;
+  }
+  /**
+   * Begins to give up the guest's memory, and what else its program has made of the thread, for another program in the
+   * same process. What is queued from now on follows that.
+   */
+  startAnew(): void {}
+
   /** Gives the thread back to the guest. */
   abstract resume(): void;
   /** The task will block: the host thread may sleep at once instead of spinning for the reply. */

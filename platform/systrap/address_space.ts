@@ -266,6 +266,12 @@ export class SystrapAddressSpace extends AddressSpace {
       this.learnPid(0) > 0 && ctx.isIntact && unreadBytes(this.region.sock) === 0;
   }
 
+  /** As Context.mayStartAnew. */
+  mayStartAnew(ctx: SystrapContext, trust: string): boolean {
+    return trust === this.trust && !this.hasMixedTrust && this.#parked.length === 0 &&
+      this.#isReusable(ctx);
+  }
+
   #keep(ctx: SystrapContext, reuse: Reuse): void {
     for (const slot of this.#parked) {
       const thread = this.platform.newContext(this, slot);

@@ -91,6 +91,7 @@ import {
   I_FCW,
   I_FD_LOCK,
   I_FD_READY,
+  I_FIRST,
   I_FRESH,
   I_HOST_TID,
   I_INTERRUPTED,
@@ -611,6 +612,7 @@ export class SystrapContext extends Context {
   }
 
   #send(reply: number, raxLow: number, raxHigh: number): void {
+    if (this.#first > 0 && !this.#endEmptying()) return;
     native.dv_resume(this.handle, reply, this.#takeBatch(), raxLow, raxHigh);
   }
 
@@ -633,7 +635,7 @@ export class SystrapContext extends Context {
 
   override flush(): number {
     if (this.lost) return -ESRCH;
-    if (this.#commands === 0) return 0;
+    if (!this.queued) return 0;
     this.#send(REPLY_FLUSH, this.regs[0], this.regs[1]);
     return this.flushed();
   }
@@ -852,6 +854,45 @@ export class SystrapContext extends Context {
       i32[I_FD_READY] === -1 && i32[I_FD_READY + 1] === -1;
   }
 
+  override mayStartAnew(trust: string): boolean {
+    return this.addressSpace.mayStartAnew(this, trust);
+  }
+
+  override startAnew(): void {
+    const { i32, blockedLo, blockedHi } = this;
+    const isPending = i32[I_PENDING];
+    this.addressSpace.region.reuse(this.slot);
+    this.blockedLo = blockedLo;
+    this.blockedHi = blockedHi;
+    i32[I_PENDING] = isPending;
+    this.#queueEmptying();
+    const emptying = this.#commands;
+    this.startFlush();
+    this.#commands = this.#first = emptying;
+  }
+  /** While the process is being emptied by so many commands, others are queued behind them; else 0. */
+  #first = 0;
+
+  /** False: it is lost. */
+  #endEmptying(): boolean {
+    const first = this.#first;
+    this.#first = 0;
+    if (this.flushed() < 0) {
+      this.lost = true;
+      this.addressSpace.kill();
+      return false;
+    }
+    this.i32[I_FIRST] = first;
+    return true;
+  }
+
+  #queueEmptying(): void {
+    this.queueCall(SYS_munmap, LOWEST_PAGE, CONTROL_BASE - LOWEST_PAGE, 0, 0, 0);
+    this.setFsBase(0);
+    this.queueCall(SYS_arch_prctl, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
+    this.queueLoadFp(0);
+  }
+
   /** For dropContext: has the process give up the guest's memory, and wait. */
   sendEmpty({ trust, usage }: Reuse): void {
     native.dv_chore(this.handle);
@@ -860,10 +901,7 @@ export class SystrapContext extends Context {
     if (this.arenaLeft < RUSAGE_SIZE) this.flush();
     this.#usageAt = this.reserve(RUSAGE_SIZE);
     this.#call(CMD_CALL, SYS_getrusage, 0, this.#stubAddr + this.#usageAt, 0, 0, 0, 0);
-    this.queueCall(SYS_munmap, LOWEST_PAGE, CONTROL_BASE - LOWEST_PAGE, 0, 0, 0);
-    this.setFsBase(0);
-    this.queueCall(SYS_arch_prctl, ARCH_SET_GS, this.#stubAddr, 0, 0, 0);
-    this.queueLoadFp(0);
+    this.#queueEmptying();
     this.#send(REPLY_FLUSH | REPLY_PARK, 0, 0);
   }
   /** The trust (see Reuse) of the programs that its process is kept for; null while it is in use. */

@@ -59,6 +59,7 @@ export const I_NR = 8;
 export const I_SIGNAL_PATH = 9;
 export const I_INTERRUPTED = 10;
 export const I_WAITING = 11;
+export const I_FIRST = 13;
 export const I_REGS = 16;
 export const I_MXCSR = 58;
 export const I_FCW = 59;

@@ -44,6 +44,11 @@ export function startThreadTime(ctx: Context): void {
   if (threaded.has(ctx.addressSpace)) seenOfThread.set(ctx, Math.max(0, ctx.cpuTimeNs()));
 }
 
+/** Whether there has been more than one thread in it: which has used what is not known of the process alone. */
+export function hadThreads(space: AddressSpace): boolean {
+  return threaded.has(space);
+}
+
 function stubCpuNs(space: AddressSpace): number {
   const pid = space.hostPid;
   return pid > 0 ? clockNs(processClock(pid)) : -1;

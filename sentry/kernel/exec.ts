@@ -50,7 +50,13 @@ import { TRAMPOLINE_SPACE } from "../mm/text_image.ts";
 import { type Credentials, trustOf } from "../auth/credentials.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { allowWrites } from "../vfs/open.ts";
-import { addUsageWords, sampleCpuTime, startCpuTime, startThreadTime } from "./cpu_time.ts";
+import {
+  addUsageWords,
+  hadThreads,
+  sampleCpuTime,
+  startCpuTime,
+  startThreadTime,
+} from "./cpu_time.ts";
 import { killOtherThreads } from "./de_thread.ts";
 import { credentialsForExec, sharesFs } from "./exec_credentials.ts";
 import { releaseOldMemory, resetForExec } from "./exec_state.ts";
@@ -141,36 +147,50 @@ export async function execProgram(
   }
   const program = await loadProgram(file, scriptPath, argv, open, platform.taskSize);
   if (typeof program === "number") return program;
+  if (program.argv.size + envp.size + STACK_TABLES > stackLimit - 65536) {
+    return dropProgram(program, -E2BIG);
+  }
   const wasSharing = sharesFs(t);
   const creds = credentialsForExec(t, program.file);
   if (typeof creds === "number") return dropProgram(program, creds);
-  const ctx = platform.newAddressSpace(trustOf(creds.creds));
+  const stays = mayStay(t, trustOf(creds.creds));
+  const ctx = stays ? t.ctx! : platform.newAddressSpace(trustOf(creds.creds));
   if (typeof ctx === "number") return dropProgram(program, -EAGAIN);
-  startCpuTime(ctx);
+  if (!stays) startCpuTime(ctx);
   if (!t.seesAnswers(creds.creds)) ctx.hideAnswers();
   if (await killOtherThreads(t) < 0) {
-    ctx.release();
+    if (!stays) ctx.release();
     return dropProgram(program, -EINTR);
+  }
+  if (stays) {
+    releaseOldMemory(t);
+    t.leaveProgram();
+    ctx.startAnew(); // There is no way back from here.
   }
   const mm = new MemoryManager(ctx.addressSpace, platform.taskSize, t.mm.images);
   mm.denyWriteExec = t.mm.inheritedDenyWriteExec;
   const start = setUp(t, ctx, mm, program, creds.creds, creds.secure, envp, path, stackLimit);
   if (typeof start === "number") {
     mm.release();
-    ctx.release();
-    return dropProgram(program, start);
+    if (!stays) {
+      ctx.release();
+      return dropProgram(program, start);
+    }
+    dieUnloaded(t, start);
+    return dropProgram(program, 0);
   }
   // A thread that has ended meanwhile may have shared with a process of its own (Linux: fs->in_exec).
   if (!wasSharing && creds.creds !== t.creds && sharesFs(t)) t.unshareFs();
   mm.exeFile = program.file.acquire();
   mm.vdsoAddr = platform.vdsoAddr;
+  if (!stays) leaveProcess(t, ctx);
   commit(t, ctx, mm, start);
   t.name = path.slice(path.lastIndexOf("/") + 1).slice(0, 15);
   resetForExec(t, creds.creds, creds.secure);
   const err = ctx.flushed();
   if (err < 0) dieUnloaded(t, err);
   else {
-    startThreadTime(ctx);
+    if (!stays) startThreadTime(ctx);
     const { sp, bytes } = start.stack;
     ctx.queueCopyOut(sp, bytes, 0, bytes.length);
   }
@@ -247,7 +267,6 @@ function setUp(
   ctx.tellBreak(mm.brk);
   const stackProt = PROT_READ | PROT_WRITE | (image.executableStack ? PROT_EXEC : 0);
   mm.mapAnonymous(ctx, top - stackLimit, stackLimit, stackProt, "[stack]");
-  if (program.argv.size + envp.size + STACK_TABLES > stackLimit - 65536) return -E2BIG;
   ctx.startFlush();
   const aux = auxiliaryVector(t, main, interp, image.phnum, creds, secure);
   const stack = buildStack(top, program.argv, envp, aux, path);
@@ -298,21 +317,31 @@ function auxiliaryVector(
   return aux;
 }
 
-/** The point of no return: the task lives in the new address space. */
-function commit(t: Task, ctx: Context, mm: MemoryManager, start: Start): void {
+/** Whether the new program runs in the process of the old one: nobody else does, and it may do what the old one might. */
+function mayStay(t: Task, trust: string): boolean {
+  const ctx = t.ctx!;
+  return t.mm.refs === 1 && t.tg.threads.length === 1 && trust === trustOf(t.creds) &&
+    !hadThreads(ctx.addressSpace) && ctx.mayStartAnew(trust);
+}
+
+/** The point of no return of a task that goes on in another process. */
+function leaveProcess(t: Task, ctx: Context): void {
   const oldCtx = t.ctx!;
-  const oldMm = t.mm;
   sampleCpuTime(t); // The old stub's clock ends with it.
   releaseOldMemory(t);
   t.replaceContext(ctx);
-  t.mm = mm;
   const { tg } = t;
-  const isLast = oldMm.refs === 1;
+  const isLast = t.mm.refs === 1;
   oldCtx.release({
     trust: trustOf(t.creds),
     usage: isLast ? (words) => addUsageWords(tg.deadThreads, words) : undefined,
   });
-  oldMm.release();
+}
+
+/** The task lives in the new memory. */
+function commit(t: Task, ctx: Context, mm: MemoryManager, start: Start): void {
+  t.mm.release();
+  t.mm = mm;
   ctx.regs.fill(0, 0, 2 * REG_COUNT);
   setReg(ctx.regs, REG_RIP, start.entry);
   setReg(ctx.regs, REG_RSP, start.stack.sp);

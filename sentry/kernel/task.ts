@@ -153,10 +153,15 @@ export class Task {
       !this.ctx.waiting;
   }
 
-  /** execve: the task goes on in another address space. */
-  replaceContext(ctx: Context): void {
+  /** execve: what the old program did by itself is told. */
+  leaveProgram(): void {
     this.countReads();
     this.fdTable.dropHolder();
+  }
+
+  /** execve: the task goes on in another address space. */
+  replaceContext(ctx: Context): void {
+    this.leaveProgram();
     this.ctx = ctx;
     this.args.regs = ctx.regs;
     ctx.owner = this;

@@ -175,7 +175,7 @@ struct slot {
   uint32_t nr, signal_path;                 // 0x20 the call's number; 1: entered by a host signal
   uint32_t interrupted, waiting;            // 0x28 waiting: in a futex call of its own
   uint32_t unheard;                         // 0x30 the stub's own: the Sentry may not know of this slot yet
-  uint32_t pad0;
+  uint32_t first;                           // the next batch begins with this command
   uint64_t up;                              // 0x38 time-stamp counter when it was up again after a sleep, 0: it did not sleep
   uint64_t regs[21];                        // 0x40
   uint32_t mxcsr, fcw;                      // 0xe8 FP control words at the last entry

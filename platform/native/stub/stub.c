@@ -292,17 +292,17 @@ static i64 perform(struct slot *s, const struct command *c, int *mapped) {
 static u32 serve(struct slot *s) {
   for (;;) {
     await_reply(s);
-    u32 flags = s->reply, n = s->ncommands;
+    u32 flags = s->reply, n = s->ncommands, i = s->first;
     if (!(flags & (REPLY_FULL | REPLY_FLUSH))) s->regs[0] = s->rax;
     // The usual reply: the state stays as it is, since a store to it would fetch the line back.
     if (n == 0 && !(flags & (REPLY_FLUSH | REPLY_PARK))) return flags;
     // A flush that parks: nobody will answer soon, and others want the processor.
     s->reply = flags & REPLY_FLUSH ? flags & REPLY_PARK : 0;
-    s->ncommands = 0;
+    s->ncommands = s->first = 0;
     u32 event = EVENT_FLUSHED;
     int mapped = -1;
     if (n > SLOT_COMMAND_MAX) n = SLOT_COMMAND_MAX;
-    for (u32 i = 0; i < n; i++) {
+    for (; i < n; i++) {
       i64 r = perform(s, &s->commands[i], &mapped);
       if (r < 0 && r >= -4095) {
         s->failed = i;
