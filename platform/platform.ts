@@ -232,6 +232,8 @@ export abstract class Context {
     offset: number,
     holder?: unknown,
   ): void;
+  /** The descriptors of what `queueMmap` queues until `startFlush` stay open until then: they may be sent at once. */
+  gatherFiles(): void {}
   /** Any other allowed call by number (munmap, mprotect, mremap, madvise, msync, rseq, membarrier …). */
   abstract queueCall(
     nr: number,

@@ -36,7 +36,7 @@ const rarelyCalled = {
   dv_cpus: { parameters: [], result: "i32" },
   dv_spawn_zygote: { parameters: ["i32", "i32", "i32", "i32"], result: "i32" },
   dv_socketpair: { parameters: ["buffer"], result: "i32" },
-  dv_send_fds: { parameters: ["i32", "u32", "i32", "i32"], result: "i32" },
+  dv_send_fds: { parameters: ["i32", "u32", "i32", "i32", "i32", "i32"], result: "i32" },
   dv_receive_pid: { parameters: ["i32", "i32", "i32"], result: "i32" },
   dv_receive_zygote: { parameters: ["i32", "i32"], result: "i32" },
   dv_expect_clone: { parameters: ["i32", "i32"], result: "i32" },

@@ -184,7 +184,7 @@ export class SystrapAddressSpace extends AddressSpace {
       return -EAGAIN;
     }
     from.roomForFds();
-    const sent = from.sendFds(region.fd, stubEnd);
+    const sent = from.sendFds([region.fd, stubEnd]);
     closeFd(stubEnd);
     const child = sent < 0 ? -EAGAIN : space.addContext();
     if (typeof child === "number") {

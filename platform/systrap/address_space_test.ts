@@ -53,7 +53,7 @@ Deno.test(
     const { space, stubEnd } = unborn(p);
     const ctx = space.addContext();
     assert(typeof ctx !== "number");
-    assertEquals(native.dv_send_fds(stubEnd, 0, stubEnd, -1), 0); // From here.
+    assertEquals(native.dv_send_fds(stubEnd, 0, stubEnd, -1, -1, -1), 0); // From here.
     assert(space.learnPid(0) < 0 && !p.byPid.has(Deno.pid));
     closeFd(stubEnd);
     ctx.release();

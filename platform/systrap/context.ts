@@ -70,6 +70,7 @@ import {
   COMMAND_WORDS,
   CONTROL_BASE,
   CPU_TIME_ADDR,
+  FDS_MAX,
   HEAD,
   HEAD_SIZE,
   I_ALIVE,
@@ -447,25 +448,68 @@ export class SystrapContext extends Context {
   ): void {
     // A flush ends the batch, and with it the descriptor that could be mapped again.
     if (this.#commands === COMMAND_MAX) this.flush();
+    if (hostFd >= 0 && this.#gathers) {
+      return this.#queueGathered(addr, length, prot, flags, hostFd, offset);
+    }
     const isSame = holder !== null && holder === this.#holder && hostFd === this.#mappedFd;
     const isSent = hostFd >= 0 && !isSame;
     if (isSent) this.roomForFds();
     const op = hostFd < 0 ? CMD_CALL : isSame ? CMD_MMAP_SAME : CMD_MMAP_FD;
-    const at = this.#queue(op, 9);
+    this.#queueMmap(op, addr, length, prot, flags, hostFd < 0 ? -1 : 0, offset);
+    if (!isSent) return;
+    this.#sendMapped([hostFd]);
+    this.#mappedFd = hostFd;
+    this.#holder = holder;
+  }
+
+  #queueMmap(
+    op: number,
+    addr: number,
+    length: number,
+    prot: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): void {
+    const at = this.#queue(op, SYS_mmap);
     this.#word(at, addr);
     this.#word(at + 2, length);
     this.#word(at + 4, prot);
     this.#word(at + 6, flags);
-    this.#word(at + 8, -1);
+    this.#word(at + 8, fd);
     this.#word(at + 10, offset);
-    if (!isSent) return;
-    if (this.sendFds(hostFd, -1) < 0) {
+  }
+
+  #sendMapped(fds: readonly number[]): void {
+    if (this.sendFds(fds) < 0) {
       this.lost = true;
       this.addressSpace.kill();
     }
     this.fdsQueued++;
-    this.#mappedFd = hostFd;
-    this.#holder = holder;
+  }
+
+  override gatherFiles(): void {
+    this.#gathers = true;
+    this.#holder = null;
+  }
+  /** The descriptors of the batch go in one message when it is sent. */
+  #gathers = false;
+  readonly #gathered: number[] = [];
+
+  #queueGathered(
+    addr: number,
+    length: number,
+    prot: number,
+    flags: number,
+    hostFd: number,
+    offset: number,
+  ): void {
+    const gathered = this.#gathered;
+    let i = gathered.indexOf(hostFd);
+    if (i < 0 && gathered.length === FDS_MAX) this.flush();
+    const op = gathered.length === 0 ? CMD_MMAP_FD : CMD_MMAP_SAME;
+    if (i < 0) i = gathered.push(hostFd) - 1;
+    this.#queueMmap(op, addr, length, prot, flags, i, offset);
   }
   /** The last descriptor that was sent in this batch, and who holds it. */
   #mappedFd = -1;
@@ -483,13 +527,13 @@ export class SystrapContext extends Context {
   }
 
   /** Sends this thread descriptors, for a command that is queued behind or before. Returns 0 or -errno. */
-  sendFds(fd: number, otherFd: number): number {
+  sendFds(fds: readonly number[]): number {
     const { region, platform, contexts, isUsedUp } = this.addressSpace;
     // Who comes back has taken all that was sent, unless a batch has failed.
     const queued = contexts.size === 1 ? this.fdsQueued : this.fdsQueued + contexts.size;
     const mostUnread = MESSAGE_BYTES * (isUsedUp ? queued + SOCKET_QUEUE : queued);
     const receivers = platform.byPid.values();
-    return sendFds(receivers, region.sock, this.slot.index, fd, otherFd, mostUnread);
+    return sendFds(receivers, region.sock, this.slot.index, fds, mostUnread);
   }
 
   override queueCall(
@@ -612,6 +656,10 @@ export class SystrapContext extends Context {
   }
 
   #send(reply: number, raxLow: number, raxHigh: number): void {
+    if (this.#gathered.length > 0) {
+      this.#sendMapped(this.#gathered);
+      this.#gathered.length = 0;
+    }
     if (this.#first > 0 && !this.#endEmptying()) return;
     native.dv_resume(this.handle, reply, this.#takeBatch(), raxLow, raxHigh);
   }
@@ -643,6 +691,7 @@ export class SystrapContext extends Context {
   /** `park`: no answer to its end is near; the handle comes back then, or `flushed` waits. */
   override startFlush(park = false): void {
     this.#send(REPLY_FLUSH | (park ? REPLY_PARK : 0), this.regs[0], this.regs[1]);
+    this.#gathers = false;
   }
 
   override flushed(): number {
@@ -851,7 +900,7 @@ export class SystrapContext extends Context {
     return this.#wordAt(4 * I_SELF) === this.#stubAddr &&
       this.addressSpace.platform.isStubEntry(i32) &&
       i32[I_HOST_TID] === this.addressSpace.hostPid && i32[I_FD_LOCK] === 0 &&
-      i32[I_FD_READY] === -1 && i32[I_FD_READY + 1] === -1;
+      i32.subarray(I_FD_READY, I_FD_READY + FDS_MAX).every((fd) => fd === -1);
   }
 
   override mayStartAnew(trust: string): boolean {

@@ -10,7 +10,7 @@ import { hostAlloc, hostSyscall } from "../host/host.ts";
 
 /** A killed process gives up its socket within milliseconds. */
 const END_MS = 100;
-/** One of them has hundreds, and one send needs two. */
+/** One of them has hundreds, and one send needs four at most. */
 const ENDS_MAX = 8;
 /** What the host counts for one message, and somewhat more. */
 export const MESSAGE_BYTES = 1280;
@@ -30,15 +30,15 @@ export function sendFds(
   receivers: Iterable<Receiver>,
   sock: number,
   slot: number,
-  fd: number,
-  otherFd: number,
+  fds: readonly number[],
   mostUnread: number,
 ): number {
   if (unreadBytes(sock) > mostUnread) return -EPROTO;
-  let err = native.dv_send_fds(sock, slot, fd, otherFd);
+  const [first, second = -1, third = -1, fourth = -1] = fds;
+  let err = native.dv_send_fds(sock, slot, first, second, third, fourth);
   for (let ends = 0; err === -ETOOMANYREFS && ends < ENDS_MAX; ends++) {
     endLargest(receivers);
-    err = native.dv_send_fds(sock, slot, fd, otherFd);
+    err = native.dv_send_fds(sock, slot, first, second, third, fourth);
   }
   return err;
 }

@@ -10,9 +10,9 @@ Deno.test("who takes nothing of what is sent is sent no more than it may have un
   const [sock, end] = pair;
   const most = 24 * MESSAGE_BYTES;
   let sent = 0;
-  while (sent < 100 && sendFds([], sock, 0, end, -1, most) === 0) sent++;
+  while (sent < 100 && sendFds([], sock, 0, [end], most) === 0) sent++;
   assertEquals([sent >= 24, sent < 100], [true, true]);
-  assertEquals(sendFds([], sock, 0, end, -1, most), -EPROTO);
+  assertEquals(sendFds([], sock, 0, [end], most), -EPROTO);
   assertEquals(unreadBytes(sock) > most, true);
   closeFd(sock);
   closeFd(end);

@@ -58,7 +58,7 @@ const ROWS: [number, number][] = [
   [nr.SYS_truncate, path(0)],
   [nr.SYS_utimensat, both(path(1), fixed(2, 32))],
   [nr.SYS_statfs, path(0)],
-  [nr.SYS_execve, path(0)],
+  [nr.SYS_execve, both(path(0), ROBUST)],
   [nr.SYS_rt_sigaction, fixed(1, 32)],
   [nr.SYS_rt_sigprocmask, fixed(1, 8)],
   [nr.SYS_rt_sigsuspend, fixed(0, 8)],

@@ -16,6 +16,7 @@ import {
 import { SYS_fallocate } from "../abi/amd64/syscalls.ts";
 import {
   CONTROL_SIZE,
+  FDS_MAX,
   HEAD,
   I_ALIVE,
   I_COMMANDS,
@@ -61,8 +62,7 @@ export class Slot {
     this.i32.fill(0, 0, I_COMMANDS);
     this.i32[0] = 1; // STATE_SENTRY
     this.forgetAnswers();
-    this.i32[I_FD_READY] = -1;
-    this.i32[I_FD_READY + 1] = -1;
+    this.i32.fill(-1, I_FD_READY, I_FD_READY + FDS_MAX);
     this.cpuTimeNs = 0;
   }
 

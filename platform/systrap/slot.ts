@@ -72,8 +72,8 @@ export const I_RESULT = 68;
 export const I_PREFETCHED = 70;
 export const I_HOST_TID = 102;
 export const I_FD_READY = 104;
-export const I_FD_LOCK = 106;
 export const I_VDSO = 108;
+export const I_FD_LOCK = 110;
 export const I_WORDS = 112;
 export const I_FAULT_SIGNAL = 128;
 export const I_FAULT_CODE = 129;
@@ -102,6 +102,7 @@ export const I_STACK_LIMIT = 928;
 export const I_READ_BYTES = 932;
 export const I_READS = 934;
 
+export const FDS_MAX = 4;
 export const COMMAND_WORDS = 16;
 export const COMMAND_MAX = 48;
 export const PREFETCH_MAX = 8;

@@ -190,7 +190,7 @@ export class BlockState {
 
   /** Awaits something of the host. It cannot be interrupted. */
   async awaitHost<T>(promise: Promise<T>): Promise<T> {
-    this.settled();
+    this.#stop();
     this.#hostWaits++;
     this.task.kernel.hostWork(); // What sends the request may be a few microtasks away.
     try {
@@ -216,6 +216,12 @@ export class BlockState {
     this.task.kernel.inflight--;
   }
 
+  /** The handler waits; the run loop has not parked the thread of one that has gone on at first. */
+  #stop(): void {
+    if (this.awake) this.task.ctx?.park();
+    this.settled();
+  }
+
   #count(): void {
     if (this.awake) return;
     this.awake = true;
@@ -239,7 +245,7 @@ export class BlockState {
 
   #rest(deadlineMonoNs: number): void {
     const { task } = this;
-    this.settled();
+    this.#stop();
     task.state = STATE_BLOCKED;
     task.voluntarySwitches++;
     if (deadlineMonoNs >= 0) {

@@ -154,6 +154,7 @@ export async function execProgram(
   const creds = credentialsForExec(t, program.file);
   if (typeof creds === "number") return dropProgram(program, creds);
   const stays = mayStay(t, trustOf(creds.creds));
+  if (!stays) t.ctx!.park();
   const ctx = stays ? t.ctx! : platform.newAddressSpace(trustOf(creds.creds));
   if (typeof ctx === "number") return dropProgram(program, -EAGAIN);
   if (!stays) startCpuTime(ctx);
@@ -176,6 +177,7 @@ export async function execProgram(
       ctx.release();
       return dropProgram(program, start);
     }
+    ctx.flush();
     dieUnloaded(t, start);
     return dropProgram(program, 0);
   }
@@ -246,6 +248,7 @@ function setUp(
     ? pageDown(mm.mmapBase - imageSpan(image) - TRAMPOLINE_SPACE)
     : PIE_BASE + random(PIE_RANDOM_PAGES);
   const base = image.align > PAGE_SIZE ? Math.ceil(pieBase / image.align) * image.align : pieBase;
+  ctx.gatherFiles();
   const main = mapImage(ctx, mm, program.file, image, base);
   if (typeof main === "number") return main;
   // Who needs no loader and maps texts all the same may read them, as Valgrind does to translate them.

@@ -238,15 +238,15 @@ export class RunLoop {
     current.task = t;
     const result = handler(t, t.args);
     current.task = null; // What runs later, in microtasks, may be any task's.
-    if (typeof result !== "number") {
-      if (t.ctx !== null) t.ctx.park();
-      this.#await(t, result);
-    } else if (result === BLOCKED) t.ctx!.park();
+    if (typeof result !== "number") this.#await(t, result);
+    else if (result === BLOCKED) t.ctx!.park();
     else if (result !== RESUMED) this.#finish(t, result);
   }
 
   #await(t: Task, result: Promise<number>): void {
     t.blocking.started();
+    // One that has not blocked is answered soon.
+    if (t.ctx !== null && !t.blocking.awake) t.ctx.park();
     result.then(
       (r) => {
         if (r === BLOCKED) return;

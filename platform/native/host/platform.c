@@ -226,17 +226,18 @@ int dv_socketpair(int *out) {
   return 0;
 }
 
-int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1) {
+// The descriptors end with the first that is below 0; there is one at least.
+int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1, int fd2, int fd3) {
   struct iovec iov = {&slot, sizeof slot};
-  union { char bytes[CMSG_SPACE(2 * sizeof(int))]; struct cmsghdr align; } control;
+  union { char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))]; struct cmsghdr align; } control;
   memset(&control, 0, sizeof control);
-  int n = fd1 < 0 ? 1 : 2;
+  int fds[FDS_MAX] = {fd0, fd1, fd2, fd3}, n = 1;
+  while (n < FDS_MAX && fds[n] >= 0) n++;
   struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
   struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
   c->cmsg_level = SOL_SOCKET;
   c->cmsg_type = SCM_RIGHTS;
   c->cmsg_len = CMSG_LEN(n * sizeof(int));
-  int fds[2] = {fd0, fd1};
   memcpy(CMSG_DATA(c), fds, n * sizeof(int));
   return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

@@ -30,7 +30,7 @@ void *dv_shared_page(void);
 void dv_fp_state(uint32_t out[4]);
 int dv_take_ring(void);
 int dv_cpus(void);
-int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1);
+int dv_send_fds(int sock, uint32_t slot, int fd0, int fd1, int fd2, int fd3);
 
 #define THREAD_FLAGS 0x00250f00  // as the stub's own, see THREAD_FLAGS in stub.c
 #define FORK_FLAGS 0x00008000    // CLONE_PARENT, no exit signal
@@ -358,7 +358,7 @@ double dv_pt_mmap_fd(int handle, double addr, double length, int prot, int flags
   s.msg.msg_controllen = sizeof s.control;
   struct iovec local = {&s, sizeof s}, remote = {(void *)at, sizeof s};
   if (process_vm_writev(t->tid, &local, 1, &remote, 1, 0) != (ssize_t)sizeof s) return -ESRCH;
-  int sent = dv_send_fds(sock, 0, fd, -1);
+  int sent = dv_send_fds(sock, 0, fd, -1, -1, -1);
   if (sent < 0) return sent;
   struct call receive = {SYS_recvmsg, {FD_SOCKET, at, MSG_DONTWAIT | MSG_CMSG_CLOEXEC}};
   long r = inject(t, &receive, 0);

@@ -40,7 +40,7 @@
 
 // Commands: operation and up to six arguments.
 #define CMD_CALL 1      // host system call nr(a0..a5); negative result fails the batch
-#define CMD_MMAP_FD 2   // mmap(a0..a3, received fd, a5); it is closed at the end of the batch
+#define CMD_MMAP_FD 2   // receives descriptors; mmap(a0..a3, the a4th of them, a5); they are closed at the end of the batch
 #define CMD_COPY_OUT 3  // copy a1 bytes from slot offset a2 to guest address a0
 #define CMD_ZERO 4      // zero a1 bytes at guest address a0
 #define CMD_SAVE_FP 5   // XSAVE image of a1 bytes with components a2 to guest address a0
@@ -49,7 +49,7 @@
 #define CMD_THREAD 8    // new thread on the slot with index a0
 #define CMD_EXIT 9      // a0: 0 this thread, 1 the process
 #define CMD_CALL_RESULT 10  // as CMD_CALL, any result, stored in `result`
-#define CMD_MMAP_SAME 11    // as CMD_MMAP_FD, of the fd that the last one received
+#define CMD_MMAP_SAME 11    // as CMD_MMAP_FD, of those that the last one received
 #define CMD_COPY_IN 12      // copy a1 bytes from guest address a0 to slot offset a2; `result` is how many were
 
 // The first 64 bytes are one cache line, and all that a call without operands in memory moves: between
@@ -77,6 +77,7 @@
 #define CPU_TIME_ADDR 0x200 // the thread's CPU time
 
 #define FD_SOCKET 3
+#define FDS_MAX 4       // in one message
 
 // Shared page: written by the Sentry, read-only in every stub.
 #define SHARED_SLEEPING 0x0     // u32 futex: 1 while the Sentry sleeps
@@ -187,10 +188,9 @@ struct slot {
   int64_t result;                           // 0x110 its errno, or CMD_CALL_RESULT's value
   struct prefetched prefetched[SLOT_PREFETCH_MAX];  // 0x118
   uint32_t host_tid, inherit_fp;            // 0x198
-  int32_t fd_ready[2];                      // 0x1a0 received for this slot, -1 none
-  uint32_t fd_lock, pad4;                   // 0x1a8 in slot 0: lock around recvmsg
+  int32_t fd_ready[FDS_MAX];                // 0x1a0 received for this slot, -1 none
   uint64_t vdso;                            // 0x1b0 set by the zygote
-  uint64_t pad5;                            // 0x1b8
+  uint32_t fd_lock, pad4;                   // 0x1b8 in slot 0: lock around recvmsg
   uint32_t words[16];                       // 0x1c0 answers the stub may give itself, ~0: none
   uint32_t fault_signal, fault_code;        // 0x200
   uint64_t fault_addr;                      // 0x208

@@ -136,7 +136,7 @@ static void await_reply(struct slot *s) {
 // --- Commands -------------------------------------------------------------------------------------
 
 struct msghdr { void *name; u32 namelen, p0; struct iov { void *base; u64 len; } *iov; u64 iovlen; void *control; u64 controllen; u32 flags, p1; };
-struct cmsg { u64 len; u32 level, type; int fds[2]; };
+struct cmsg { u64 len; u32 level, type; int fds[FDS_MAX]; };
 
 // Slots are counted from the end of the region.
 static inline struct slot *slot_at(u32 index) {
@@ -145,7 +145,7 @@ static inline struct slot *slot_at(u32 index) {
 
 // Every message carries the slot index it is for: threads of one process share the socket, so the
 // one that receives hands the descriptors to the slot they belong to.
-static int receive_fds(struct slot *s, int want, int *fds) {
+static void receive_fds(struct slot *s, int *fds) {
   struct slot *lock = slot_at(0);
   for (;;) {
     if (LOAD(s->fd_ready[0]) >= 0) break;
@@ -162,7 +162,7 @@ static int receive_fds(struct slot *s, int want, int *fds) {
       i64 n = stub_call(SYS_recvmsg, FD_SOCKET, (u64)&msg, 0x40000000 /* MSG_CMSG_CLOEXEC */, 0, 0, 0);
       if (n == sizeof index && index < SLOT_MAX && control.len >= 20) {
         struct slot *to = slot_at(index);
-        to->fd_ready[1] = control.len >= 24 ? control.fds[1] : -1;
+        for (u32 i = 1; i < FDS_MAX; i++) to->fd_ready[i] = control.len >= 20 + 4 * i ? control.fds[i] : -1;
         STORE(to->fd_ready[0], control.fds[0]);
       } else if (n != -4 /* EINTR */) {
         die();
@@ -170,22 +170,17 @@ static int receive_fds(struct slot *s, int want, int *fds) {
     }
     STORE(lock->fd_lock, 0);
   }
-  fds[0] = s->fd_ready[0];
-  fds[1] = s->fd_ready[1];
-  s->fd_ready[0] = s->fd_ready[1] = -1;
-  return want == 1 || fds[1] >= 0;
+  for (u32 i = 0; i < FDS_MAX; i++) {
+    fds[i] = s->fd_ready[i];
+    s->fd_ready[i] = -1;
+  }
 }
 
 static void close_mapped(int *mapped) {
-  if (*mapped >= 0) stub_call(SYS_close, *mapped, 0, 0, 0, 0, 0);
-  *mapped = -1;
-}
-
-static void receive_mapped(struct slot *s, int *mapped) {
-  int fds[2];
-  close_mapped(mapped);
-  receive_fds(s, 1, fds);
-  *mapped = fds[0];
+  for (u32 i = 0; i < FDS_MAX && mapped[i] >= 0; i++) {
+    stub_call(SYS_close, mapped[i], 0, 0, 0, 0, 0);
+    mapped[i] = -1;
+  }
 }
 
 static void settle_fp(struct slot *s) {
@@ -195,8 +190,9 @@ static void settle_fp(struct slot *s) {
 }
 
 static i64 do_fork(struct slot *s) {
-  int fds[2];
-  if (!receive_fds(s, 2, fds)) return -9;
+  int fds[FDS_MAX];
+  receive_fds(s, fds);
+  if (fds[1] < 0) return -9;
   settle_fp(s);
   i64 r;
   do r = stub_fork(fds[0], fds[1]); while (r == EINTR_RESULT);
@@ -250,7 +246,7 @@ static i64 load_fp(struct slot *s, u64 addr, u32 mxcsr, u32 fcw) {
   return 0;
 }
 
-// mapped: the descriptor that was mapped last, or -1.
+// mapped: the descriptors that were received last, then -1.
 static i64 perform(struct slot *s, const struct command *c, int *mapped) {
   switch (c->op) {
     case CMD_CALL:
@@ -259,10 +255,11 @@ static i64 perform(struct slot *s, const struct command *c, int *mapped) {
       s->result = stub_call(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
       return 0;
     case CMD_MMAP_FD:
-      receive_mapped(s, mapped);
+      close_mapped(mapped);
+      receive_fds(s, mapped);
       __attribute__((fallthrough));
     case CMD_MMAP_SAME:
-      return stub_call(SYS_mmap, c->a[0], c->a[1], c->a[2], c->a[3], *mapped, c->a[5]);
+      return stub_call(SYS_mmap, c->a[0], c->a[1], c->a[2], c->a[3], mapped[c->a[4] % FDS_MAX], c->a[5]);
     case CMD_COPY_OUT:
       if (c->a[2] > SLOT_SIZE || c->a[1] > SLOT_SIZE) return -22;
       return guest_copy((void *)c->a[0], (char *)s + c->a[2], c->a[1]) ? -14 : 0;
@@ -300,10 +297,10 @@ static u32 serve(struct slot *s) {
     s->reply = flags & REPLY_FLUSH ? flags & REPLY_PARK : 0;
     s->ncommands = s->first = 0;
     u32 event = EVENT_FLUSHED;
-    int mapped = -1;
+    int mapped[FDS_MAX] = {-1, -1, -1, -1};
     if (n > SLOT_COMMAND_MAX) n = SLOT_COMMAND_MAX;
     for (; i < n; i++) {
-      i64 r = perform(s, &s->commands[i], &mapped);
+      i64 r = perform(s, &s->commands[i], mapped);
       if (r < 0 && r >= -4095) {
         s->failed = i;
         s->result = r;
@@ -311,7 +308,7 @@ static u32 serve(struct slot *s) {
         break;
       }
     }
-    close_mapped(&mapped);
+    close_mapped(mapped);
     if (event == EVENT_FLUSHED && !(flags & REPLY_FLUSH)) {
       // Before the look at `interrupted` that follows: the Sentry stores and looks the other way round.
       __atomic_store_n(&s->state, STATE_GUEST, __ATOMIC_SEQ_CST);
@@ -1045,7 +1042,7 @@ _Noreturn void fork_child(struct slot *s, u64 memfd, u64 sock) {
 // host user: a stub that did so would keep the Sentry from it. So only one number may be used for it, and no stub can
 // have a descriptor of that number. Returns it: the socket, once more.
 static int reserve_socket(void) {
-  enum { RLIMIT_NOFILE = 7, MOST = 16384 };  // each thread may have two for a moment
+  enum { RLIMIT_NOFILE = 7, MOST = 16384 };  // each thread may have FDS_MAX for a moment
   struct { u64 soft, hard; } limit;
   if (stub_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (u64)&limit, 0, 0)) die();
   u64 number = limit.soft - 1 < MOST ? limit.soft - 1 : MOST;
