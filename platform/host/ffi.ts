@@ -44,6 +44,7 @@ const rarelyCalled = {
   dv_forget_clones: { parameters: ["i32"], result: "void" },
   dv_next_child: { parameters: ["i32", "i32"], result: "i32" },
   dv_slot_register: { parameters: ["i32", "pointer"], result: "i32" },
+  dv_slot_is_active: { parameters: ["i32"], result: "i32" },
   dv_slot_deactivate: { parameters: ["i32"], result: "void" },
   dv_ring: { parameters: [], result: "void" },
   dv_wait: { parameters: ["f64"], result: "i32" },

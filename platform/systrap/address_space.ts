@@ -192,6 +192,7 @@ export class SystrapAddressSpace extends AddressSpace {
       return -EAGAIN;
     }
     inherit(from, child);
+    if (maker !== null) child.setQuits();
     space.#birth = { parent: this.hostPid, moment: this.platform.strays.order() };
     this.platform.expectBirth(space);
     from.queueChild(CMD_FORK, 0, child);
@@ -201,6 +202,7 @@ export class SystrapAddressSpace extends AddressSpace {
 
   override newThread(parent: Context): Context | number {
     const from = parent as SystrapContext;
+    for (const ctx of this.contexts) ctx.unsetQuits();
     const parked = this.#takeParked();
     if (parked !== null) {
       const again = this.platform.newContext(this, parked);

@@ -2,6 +2,7 @@
 import {
   SYS_arch_prctl,
   SYS_clock_gettime,
+  SYS_exit_group,
   SYS_getrusage,
   SYS_membarrier,
   SYS_mmap,
@@ -68,6 +69,7 @@ import {
   CMD_ZERO,
   COMMAND_MAX,
   COMMAND_WORDS,
+  EVENT_QUIT,
   CONTROL_BASE,
   CPU_TIME_ADDR,
   FDS_MAX,
@@ -102,6 +104,7 @@ import {
   I_NR,
   I_PENDING,
   I_PREFETCHED,
+  I_QUITS,
   I_QUIET,
   I_READ_BYTES,
   I_READS,
@@ -207,6 +210,13 @@ export class SystrapContext extends Context {
         this.callNumber = i32[I_NR];
         this.#child = null;
         this.event = event;
+        return;
+      case EVENT_QUIT:
+        // The process is ending, and is killed if it is not (dropContext).
+        this.#child = null;
+        this.lost = true;
+        this.callNumber = SYS_exit_group;
+        this.event = this.addressSpace.threadCount === 1 ? EVENT_NOTED : EVENT_LOST;
         return;
       case EVENT_INTERRUPT:
         this.#child = null;
@@ -914,11 +924,28 @@ export class SystrapContext extends Context {
     this.blockedLo = blockedLo;
     this.blockedHi = blockedHi;
     i32[I_PENDING] = isPending;
+    this.setQuits();
     this.#queueEmptying();
     const emptying = this.#commands;
     this.startFlush();
     this.#commands = this.#first = emptying;
   }
+  /** At the end of its program its process would not be kept, as it seems: then it need not be told to end. */
+  setQuits(): void {
+    const { platform, trust } = this.addressSpace;
+    this.i32[I_QUITS] = platform.hasEnough(trust) ? 1 : 0;
+  }
+  /** There are other threads. */
+  unsetQuits(): void {
+    this.i32[I_QUITS] = 0;
+  }
+  /** Its thread has told the end of its process, and that has not been taken notice of. */
+  get isQuitting(): boolean {
+    const { i32 } = this;
+    return i32[I_EVENT] === EVENT_QUIT && i32[I_STATE] === STATE_SENTRY &&
+      native.dv_slot_is_active(this.handle) === 1;
+  }
+
   /** While the process is being emptied by so many commands, others are queued behind them; else 0. */
   #first = 0;
 

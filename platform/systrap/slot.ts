@@ -27,6 +27,7 @@ export const STATE_GUEST = 0;
 export const STATE_SENTRY = 1;
 export const STATE_REPLY = 2;
 
+export const EVENT_QUIT = 8;
 export const STUB_EVENT_LOST = 5;
 export const STUB_EVENT_CALL_FAILED = 4;
 
@@ -85,6 +86,7 @@ export const I_RESTORER = 136;
 export const I_BLOCKED = 138;
 export const I_ROBUST = 140;
 export const I_PENDING = 142;
+export const I_QUITS = 143;
 export const I_CLEAR_TID = 144;
 export const I_RSEQ = 146;
 export const I_RSEQ_LENGTH = 148;
@@ -137,6 +139,7 @@ export const LOCAL_FILE = 13;
 export const LOCAL_BREAK = 14;
 export const LOCAL_LIMIT = 15;
 export const LOCAL_SEGMENT = 16;
+export const LOCAL_QUIT = 17;
 export const LOCAL_WORD = 32;
 
 // Answers, in bytes from ANSWERS_BASE on.

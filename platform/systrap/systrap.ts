@@ -5,6 +5,7 @@ import {
   SYS_brk,
   SYS_close,
   SYS_execve,
+  SYS_exit_group,
   SYS_faccessat,
   SYS_fstat,
   SYS_futex,
@@ -64,6 +65,7 @@ import {
   LOCAL_PATH,
   LOCAL_ROBUST,
   LOCAL_RSEQ,
+  LOCAL_QUIT,
   LOCAL_SEGMENT,
   LOCAL_WAIT,
   LOCAL_WORD,
@@ -206,6 +208,7 @@ export class SystrapPlatform implements Platform {
     local[SYS_brk] = on ? LOCAL_BREAK : 0;
     local[SYS_prlimit64] = on ? LOCAL_LIMIT : 0;
     local[SYS_arch_prctl] = on ? LOCAL_SEGMENT : 0;
+    local[SYS_exit_group] = on ? LOCAL_QUIT : 0;
     return on;
   }
 
@@ -316,10 +319,15 @@ export class SystrapPlatform implements Platform {
     return null;
   }
 
+  /** Whether as many processes are kept as may be, for programs of this trust, too. */
+  hasEnough(trust: string): boolean {
+    return this.#kept.length >= KEPT_MAX && this.#kept.some((ctx) => ctx.keptFor === trust);
+  }
+
   /** Whether there is room for one more process that programs of this trust may run in. */
   mayKeep(trust: string): boolean {
     if (this.#kept.length < KEPT_MAX) return true;
-    if (this.#kept.some((ctx) => ctx.keptFor === trust)) return false;
+    if (this.hasEnough(trust)) return false;
     const oldest = this.#kept[0];
     oldest.isEmpty(); // Waits: not while its thread is at work on the batch that empties it.
     this.#letGo(oldest);
@@ -460,6 +468,7 @@ export class SystrapPlatform implements Platform {
   /** The stub of `space` is dead: its contexts are lost, its region may be used again. */
   lose(space: SystrapAddressSpace): void {
     for (const ctx of space.contexts) {
+      if (ctx.isQuitting) continue;
       native.dv_slot_deactivate(ctx.handle);
       ctx.lost = true;
       if (ctx.keptFor === null) this.#lost.push(ctx);

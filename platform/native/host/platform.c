@@ -565,6 +565,8 @@ static void activate(int handle) {
   active[nactive++] = handle;
 }
 
+int dv_slot_is_active(int handle) { return position[handle] >= 0; }
+
 void dv_slot_deactivate(int handle) {
   int at = position[handle];
   if (at < 0) return;

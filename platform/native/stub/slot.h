@@ -33,6 +33,7 @@
 #define EVENT_LOST 5
 #define EVENT_FLUSHED 6
 #define EVENT_NOTED 7 // as EVENT_SYSCALL; before it, what `defaulted`, `moved` and `closed` say was done
+#define EVENT_QUIT 8 // as EVENT_NOTED, of exit_group(2): no answer is waited for
 
 #define REPLY_FULL 1   // load every register, not rax alone
 #define REPLY_FLUSH 2  // perform the commands and come back
@@ -133,6 +134,7 @@
 #define LOCAL_BREAK 14  // brk(2): where it is
 #define LOCAL_LIMIT 15  // prlimit(2): RLIMIT_STACK, which the C library asks for
 #define LOCAL_SEGMENT 16    // arch_prctl(2): ARCH_SET_FS
+#define LOCAL_QUIT 17   // exit_group(2): the process ends at once
 #define LOCAL_WORD 32
 
 #ifndef __ASSEMBLER__
@@ -198,7 +200,8 @@ struct slot {
   uint64_t defaulted, restorer;             // 0x218 signals set to SIG_DFL, with this restorer: the Sentry is told later
   uint64_t blocked;                         // 0x228 the thread's signal mask, which either side changes while it has the slot
   uint64_t robust;                          // 0x230 the address of its robust list, 0 none; likewise
-  uint32_t pending, pad6;                   // 0x238 1: a signal may be pending, so the Sentry must see each change of the mask
+  uint32_t pending;                         // 0x238 1: a signal may be pending, so the Sentry must see each change of the mask
+  uint32_t quits;                           // 1: it is its process's only thread, and the Sentry has no use for the process after it
   // Likewise, each 0 for none: the word to clear when the thread ends, its rseq area.
   uint64_t clear_tid, rseq;                 // 0x240
   uint32_t rseq_length, rseq_signature;     // 0x250

@@ -100,6 +100,12 @@ static void publish_with(struct slot *s, u32 event, u32 nprefetched) {
   s->unheard = 1;
 }
 
+static void nap(struct slot *s, u32 state) {
+  const struct { i64 seconds, ns; } length = {0, UNHEARD_NAP_NS};
+  stub_call(SYS_futex, (u64)&s->state, FUTEX_WAIT, state, s->unheard ? (u64)&length : 0, 0, 0);
+  if (s->unheard) s->unheard = knock();
+}
+
 static void publish(struct slot *s, u32 event) { publish_with(s, event, 0); }
 
 // There is one processor: the Sentry answers when this thread leaves it.
@@ -120,13 +126,11 @@ static void await_reply(struct slot *s) {
     if (s->reply & REPLY_PARK) break;
     cpu_pause();
   }
-  const struct { i64 seconds, ns; } nap = {0, UNHEARD_NAP_NS};
   for (;;) {
     __atomic_store_n(&s->sleeping, 1 + current_cpu(), __ATOMIC_SEQ_CST);
     u32 state = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST);
     if (state == STATE_REPLY) break;
-    stub_call(SYS_futex, (u64)&s->state, FUTEX_WAIT, state, s->unheard ? (u64)&nap : 0, 0, 0);
-    if (s->unheard) s->unheard = knock();
+    nap(s, state);
   }
   s->up = __builtin_ia32_rdtsc();
   s->sleeping = 0;
@@ -842,6 +846,19 @@ static int serve_segment(struct slot *s) {
   return 1;
 }
 
+// exit_group: the Sentry has nothing to do in the process any more, unless locks are held.
+static int quit_locally(struct slot *s) {
+  u64 head[ROBUST_LIST_HEAD_SIZE / 8];
+  if (s->quits != 1) return 0;
+  if (s->robust) {
+    if (s->robust >= TASK_SIZE_GUEST || guest_copy(head, (const void *)s->robust, sizeof head)) return 0;
+    if (head[0] != s->robust || head[2] != 0) return 0;
+  }
+  publish_with(s, EVENT_QUIT, prefetch(s, SHARED32(SHARED_PREFETCH + 4 * SYS_exit_group)));
+  while (s->unheard) nap(s, STATE_SENTRY);
+  die();
+}
+
 // Nonzero when the call is done, its result in regs[0]. A wait that a signal ended goes to the Sentry,
 // which decides whether it starts again.
 static int serve_locally(struct slot *s, u64 nr) {
@@ -861,6 +878,7 @@ static int serve_locally(struct slot *s, u64 nr) {
   if (kind == LOCAL_RSEQ) return serve_rseq(s);
   if (kind == LOCAL_CLEAR_TID) return serve_clear_tid(s);
   if (kind == LOCAL_ADVICE) return serve_advice(s);
+  if (kind == LOCAL_QUIT) return quit_locally(s);
   if (kind == LOCAL_FUTEX2) return serve_futex2(s, nr);
   i64 r;
   if (kind >= LOCAL_WORD) {
