@@ -1,6 +1,6 @@
 /** What only systrap has: stubs that greet, and control memory. What every platform does is tested by platform_test.ts. */
 import { assert, assertEquals } from "@std/assert";
-import { SYS_membarrier, SYS_sched_yield } from "../abi/amd64/syscalls.ts";
+import { SYS_exit_group, SYS_membarrier, SYS_sched_yield } from "../abi/amd64/syscalls.ts";
 import { EFAULT } from "../abi/errno.ts";
 import { MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED } from "../abi/membarrier.ts";
 import {
@@ -13,11 +13,22 @@ import {
 } from "../abi/mman.ts";
 import { RUSAGE_WORDS } from "../abi/resource.ts";
 import { native } from "../host/ffi.ts";
-import { closeFd, monoNs } from "../host/host.ts";
-import { EVENT_LOST } from "../platform.ts";
-import { ANON, back, COUNT_LOOP, DATA, guest, PAGE, RW, withPlatform } from "../fixture_test.ts";
+import { closeFd, ftruncate, memfdCreate, monoNs, pwriteFd } from "../host/host.ts";
+import { EVENT_LOST, EVENT_NOTED } from "../platform.ts";
+import {
+  ANON,
+  back,
+  COUNT_LOOP,
+  DATA,
+  guest,
+  next,
+  PAGE,
+  RW,
+  withPlatform,
+} from "../fixture_test.ts";
 import { SystrapAddressSpace } from "./address_space.ts";
 import type { SystrapContext } from "./context.ts";
+import { FDS_MAX, I_QUITS } from "./slot.ts";
 import { SystrapPlatform } from "./systrap.ts";
 
 /** Longer than any test may take. */
@@ -207,3 +218,117 @@ Deno.test(
     assertEquals(p.mayKeep("a"), true);
   }),
 );
+
+Deno.test(
+  "a program in the process of another finds nothing of it, and what is queued for it stays",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const ctx = p.newAddressSpace("a") as SystrapContext;
+    const { addressSpace } = ctx;
+    const byte = Uint8Array.of(7);
+    ctx.queueMmap(DATA, PAGE, RW, ANON, -1, 0);
+    ctx.queueCopyOut(DATA, byte, 0, 1);
+    assertEquals(ctx.flush(), 0);
+    ctx.blockedLo = 5;
+    assert(!ctx.mayStartAnew("b"), "one of another trust may not");
+    assert(ctx.mayStartAnew("a"));
+    ctx.startAnew();
+    ctx.queueMmap(DATA + PAGE, PAGE, RW, ANON, -1, 0);
+    ctx.queueCopyOut(DATA + PAGE, byte, 0, 1);
+    assertEquals(ctx.flush(), 0);
+    assertEquals(addressSpace.read(DATA, byte, 0, 1), -EFAULT);
+    assertEquals(addressSpace.read(DATA + PAGE, byte, 0, 1), 1);
+    assertEquals(byte[0], 7);
+    assertEquals(ctx.blockedLo, 5);
+    // At once again, with nothing to do for the program but that.
+    ctx.startAnew();
+    assertEquals(ctx.flush(), 0);
+    assertEquals(addressSpace.read(DATA + PAGE, byte, 0, 1), -EFAULT);
+    const thread = addressSpace.newThread(ctx) as SystrapContext;
+    assertEquals(ctx.flush(), 0);
+    assert(!ctx.mayStartAnew("a"), "one of two threads may not");
+    thread.release();
+    ctx.release();
+  }),
+);
+
+Deno.test(
+  "a process that ends while it is being emptied for another program is lost",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const ctx = p.newAddressSpace("a") as SystrapContext;
+    ctx.callNow(SYS_sched_yield, 0, 0, 0, 0, 0);
+    Deno.kill(ctx.addressSpace.hostPid, "SIGKILL");
+    ctx.startAnew();
+    ctx.queueMmap(DATA, PAGE, RW, ANON, -1, 0);
+    ctx.startFlush();
+    assert(ctx.flushed() < 0);
+    ctx.release();
+  }),
+);
+
+/** A file of one page that begins with `byte`. */
+function file(byte: number): number {
+  const fd = memfdCreate("test");
+  assertEquals(ftruncate(fd, PAGE), 0);
+  assertEquals(pwriteFd(fd, Uint8Array.of(byte), 0, 1, 0), 1);
+  return fd;
+}
+
+Deno.test(
+  "files that are gathered are mapped in any order, and more than fit in one message",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const ctx = p.newAddressSpace("a") as SystrapContext;
+    const files = Array.from({ length: 2 * FDS_MAX + 1 }, (_, i) => file(i + 1));
+    const order = [...files, ...files.toReversed()];
+    ctx.gatherFiles();
+    order.forEach((fd, i) =>
+      ctx.queueMmap(DATA + i * PAGE, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE, fd, 0)
+    );
+    ctx.startFlush();
+    assertEquals(ctx.flushed(), 0);
+    const byte = new Uint8Array(1);
+    for (let i = 0; i < order.length; i++) {
+      assertEquals(ctx.addressSpace.read(DATA + i * PAGE, byte, 0, 1), 1);
+      assertEquals(byte[0], files.indexOf(order[i]) + 1);
+    }
+    const kept = [...Deno.readDirSync(`/proc/${ctx.addressSpace.hostPid}/fd`)];
+    assertEquals(kept.map(({ name }) => name), ["3"], "its socket alone is left");
+    files.forEach(closeFd);
+    ctx.release();
+  }),
+);
+
+/** As a trampoline calls: mov $231,%eax; mov $CODE,%rcx; jmp *%gs:0xf8 (SLOT_ENTRY) */
+const EXIT_GROUP = [
+  [0xb8, SYS_exit_group, 0, 0, 0],
+  [0x48, 0xc7, 0xc1, 0, 0, 0x40, 0],
+  [0x65, 0xff, 0x24, 0x25, 0xf8, 0, 0, 0],
+].flat();
+
+for (const isReapedFirst of [false, true]) {
+  const when = isReapedFirst ? ", and is told of when it is gone" : "";
+  Deno.test(
+    `a process that nobody has a use for ends without an answer${when}`,
+    withPlatform(SystrapPlatform.start, (p) => {
+      p.serveLocally(true);
+      const ctx = guest(p, EXIT_GROUP) as SystrapContext;
+      const { addressSpace } = ctx;
+      ctx.i32[I_QUITS] = 1;
+      ctx.resume();
+      const deadline = monoNs() + 10e9;
+      if (isReapedFirst) {
+        const stat = `/proc/${addressSpace.hostPid}/stat`;
+        while (!/ Z /.test(Deno.readTextFileSync(stat))) assert(monoNs() < deadline);
+        (p.newAddressSpace("other") as SystrapContext).release();
+        assert(addressSpace.dead);
+      }
+      assert(next(p) === ctx);
+      assertEquals([ctx.event, ctx.callNumber], [EVENT_NOTED, SYS_exit_group]);
+      assert(ctx.usage(0, new Float64Array(RUSAGE_WORDS)), "what it has used came along");
+      ctx.release({ trust: "" });
+      while (!addressSpace.dead) {
+        assert(monoNs() < deadline, "it lives on");
+        assert(p.wait(1e6) === null, "it is lost once more");
+      }
+    }),
+  );
+}

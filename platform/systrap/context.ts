@@ -69,9 +69,9 @@ import {
   CMD_ZERO,
   COMMAND_MAX,
   COMMAND_WORDS,
-  EVENT_QUIT,
   CONTROL_BASE,
   CPU_TIME_ADDR,
+  EVENT_QUIT,
   FDS_MAX,
   HEAD,
   HEAD_SIZE,
@@ -104,8 +104,8 @@ import {
   I_NR,
   I_PENDING,
   I_PREFETCHED,
-  I_QUITS,
   I_QUIET,
+  I_QUITS,
   I_READ_BYTES,
   I_READS,
   I_REPLY,
@@ -138,6 +138,9 @@ import {
 /** Of rusage, as 64-bit words. */
 const WORD_MAXRSS = RUSAGE_OFF_MAXRSS_KB / 8;
 const FAULT_WORDS = [RUSAGE_OFF_MINFLT / 8, RUSAGE_OFF_MAJFLT / 8];
+/** Behind the arguments of a command. */
+const COMMAND_ARGUMENT_WORDS = 12;
+const IN_COMMAND_MAX = 8;
 /** For isEmpty. */
 const usageWords = new Float64Array(RUSAGE_WORDS);
 /** Guests and stubs map nothing below. */
@@ -608,6 +611,7 @@ export class SystrapContext extends Context {
   override queueCopyOut(addr: number, src: Uint8Array, start: number, end: number): void {
     for (let from = start; from < end;) {
       const n = Math.min(end - from, SLOT_SIZE - ARENA_OUT);
+      if (n <= IN_COMMAND_MAX) return this.#queueInCommand(addr + (from - start), src, from, end);
       if (n > this.arenaLeft) this.flush();
       const at = this.reserve(n);
       if (n <= 64) { for (let i = 0; i < n; i++) this.u8[at + i] = src[from + i]; }
@@ -642,6 +646,16 @@ export class SystrapContext extends Context {
       : -EFAULT;
   }
   #copyingIn = 0;
+
+  /** A few bytes travel in the command, and touch no page of the arena. */
+  #queueInCommand(addr: number, src: Uint8Array, from: number, end: number): void {
+    const w = this.#queue(CMD_COPY_OUT, 0);
+    const at = 4 * (w + COMMAND_ARGUMENT_WORDS);
+    for (let i = from; i < end; i++) this.u8[at + i - from] = src[i];
+    this.#word(w, addr);
+    this.#word(w + 2, end - from);
+    this.#word(w + 4, at);
+  }
 
   override queueZero(addr: number, length: number): void {
     const at = this.#queue(CMD_ZERO, 0);

@@ -275,6 +275,7 @@ stub_fork:
   cmp %rbx, %rax
   jne 6f
   movabs $(CONTROL_BASE + CONTROL_SIZE - SLOT_SIZE), %rbx  // slot 0
+  mov (%rbx), %eax        // Not a store: then the host maps the stack along with it, and what lies between.
   lea SLOT_STACK_TOP(%rbx), %rsp
   mov %rbx, %rdi
   mov %r12, %rsi

@@ -150,7 +150,7 @@ static inline uint32_t current_cpu(void) {
 struct command {
   uint32_t op, nr;
   uint64_t a[6];
-  uint64_t pad;
+  uint64_t bytes;  // for CMD_COPY_OUT of a few
 };
 
 struct prefetched {
