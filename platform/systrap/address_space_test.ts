@@ -332,3 +332,23 @@ for (const isReapedFirst of [false, true]) {
     }),
   );
 }
+
+Deno.test(
+  "a fork's child gets the memory of one that has ended, though nobody has waited since",
+  withPlatform(SystrapPlatform.start, (p) => {
+    const parent = p.newAddressSpace("") as SystrapContext;
+    const regions = new Set<unknown>();
+    for (let round = 0; round < 10; round++) {
+      const child = parent.addressSpace.fork(parent) as SystrapContext;
+      assertEquals(parent.flush(), 0);
+      regions.add(child.addressSpace.region);
+      const stat = `/proc/${child.addressSpace.hostPid}/stat`;
+      child.release();
+      const deadline = monoNs() + 10e9;
+      while (!/ Z /.test(Deno.readTextFileSync(stat))) assert(monoNs() < deadline);
+      p.prepareFork();
+    }
+    assertEquals(regions.size, 1);
+    parent.release();
+  }),
+);

@@ -97,6 +97,8 @@ const SPARE_MIN = 2;
 /** The dead are looked for when nothing happens, or after so many events or waits: each look is a host call. */
 const REAP_AFTER_EVENTS = 256;
 const REAP_AFTER_WAITS = 32;
+/** More than one fork leaves behind. */
+const REAPED_AT_FORK = 2;
 /** Processes kept for programs to come: what a shell and the programs it starts leave behind one after the other. */
 const KEPT_MAX = 4;
 const ZYGOTE_TIMEOUT_MS = 10_000;
@@ -219,6 +221,8 @@ export class SystrapPlatform implements Platform {
 
   prepareFork(): void {
     prepareConnection();
+    // The child before, most likely: its region serves the next.
+    if (this.#dying.size > 0) this.#reap(REAPED_AT_FORK);
   }
 
   /** A stub is about to be made. */
@@ -438,13 +442,14 @@ export class SystrapPlatform implements Platform {
     return least;
   }
 
-  #reap(): void {
+  /** Of the dead, `most`. */
+  #reap(most = Infinity): void {
     this.#sinceReap = 0;
     // One that ends without a greeting is known by its socket alone, perhaps after it was reaped.
     this.#meetNewborn();
     this.strays.look();
     if (this.#dying.size > 0 || this.#kept.length > 0) this.#endOverdue();
-    for (;;) {
+    for (let reaped = 0; reaped < most; reaped++) {
       const pid = native.dv_reap(this.#status);
       if (pid === 0) return;
       this.reapedPid = pid;
