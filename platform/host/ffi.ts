@@ -27,6 +27,7 @@ const rarelyCalled = {
   dv_unmap: { parameters: ["pointer", "f64"], result: "i32" },
   dv_auxval: { parameters: ["i32"], result: "f64" },
   dv_fp_state: { parameters: ["buffer"], result: "void" },
+  dv_random: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   // platform.c
   dv_shared_page: { parameters: [], result: "pointer" },
   dv_chore: { parameters: ["i32"], result: "void" },

@@ -181,6 +181,12 @@ function iovec(addr: number, length: number): void {
   vector.view.setUint32(12, Math.floor(length / 0x1_0000_0000), true);
 }
 
+/** Fills u8[start, end) with random bytes of the host's. */
+export function fillRandom(u8: Uint8Array, start = 0, end = u8.length): void {
+  const err = native.dv_random(u8 as Uint8Array<ArrayBuffer>, start, end - start);
+  if (err < 0) throw new Error(`no random bytes (errno ${-err})`);
+}
+
 /** CLOCK_MONOTONIC in nanoseconds. */
 export function monoNs(): number {
   return native.dv_clock_ns(1);

@@ -22,6 +22,7 @@ import {
 } from "../../platform/abi/amd64/syscalls.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG } from "../../platform/abi/capability.ts";
 import { PROT_WRITE } from "../../platform/abi/mman.ts";
+import { fillRandom } from "../../platform/host/host.ts";
 import { PER_LINUX32, PER_MASK, UNAME26 } from "../../platform/abi/personality.ts";
 import { GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM } from "../../platform/abi/random.ts";
 import { putSysinfo, SYSINFO_SIZE } from "../../platform/abi/sysinfo.ts";
@@ -119,7 +120,7 @@ export function sysinfo(t: Task, args: SyscallArguments): number {
   return t.copyOut(args.addr(0), t.scratch, 0, SYSINFO_SIZE);
 }
 
-/** What one crypto.getRandomValues may give. */
+/** What is asked of the host at once. */
 const RANDOM_CHUNK = 65536;
 /** Longer reads are cut, so that no call holds the Sentry for long. */
 const RANDOM_MAX = 33554431;
@@ -135,11 +136,10 @@ export function getrandom(t: Task, args: SyscallArguments): number {
   let done = 0;
   while (done < length) {
     const n = Math.min(RANDOM_CHUNK, length - done);
-    const bytes = n === RANDOM_CHUNK ? randomChunk : randomChunk.subarray(0, n);
-    crypto.getRandomValues(bytes);
-    if (t.copyOut(addr + done, bytes, 0, n) < 0) {
+    fillRandom(randomChunk, 0, n);
+    if (t.copyOut(addr + done, randomChunk, 0, n) < 0) {
       const run = t.mm.accessibleRun(addr + done, n, PROT_WRITE);
-      if (run > 0) t.copyOut(addr + done, bytes, 0, run);
+      if (run > 0) t.copyOut(addr + done, randomChunk, 0, run);
       return done + run > 0 ? done + run : -EFAULT;
     }
     done += n;

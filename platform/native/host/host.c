@@ -45,6 +45,17 @@ int dv_pwrite(int fd, const uint8_t *buffer, uint32_t start, uint32_t length, do
   return r < 0 ? -errno : (int)r;
 }
 
+// Random bytes of the host's. Not by libc or Deno, which keep generators: those of an image (../image) would give each
+// sandbox the same.
+int dv_random(uint8_t *buffer, uint32_t start, uint32_t length) {
+  for (uint32_t at = 0; at < length;) {
+    long n = syscall(SYS_getrandom, buffer + start + at, length - at, 0);
+    if (n < 0 && errno != EINTR) return -errno;
+    if (n > 0) at += n;
+  }
+  return 0;
+}
+
 // -1 of a clock that there is not, as that of a process that is dead.
 double dv_clock_ns(int clock) {
   struct timespec t = {0, -1};

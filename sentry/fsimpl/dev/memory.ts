@@ -9,6 +9,7 @@ import {
   RNDRESEEDCRNG,
   RNDZAPENTCNT,
 } from "../../../platform/abi/ioctl.ts";
+import { fillRandom } from "../../../platform/host/host.ts";
 import { hasCapability } from "../../auth/credentials.ts";
 import type { Task } from "../../kernel/task.ts";
 import {
@@ -83,7 +84,7 @@ class FullFile extends MemoryFile {
   }
 }
 
-/** What crypto.getRandomValues fills at once. */
+/** What is asked of the host at once. */
 const randomChunk = new Uint8Array(65536);
 /** What one read gives at most (Linux: 32 MiB, but stops for signals; here nobody else runs meanwhile). */
 const RANDOM_READ_MAX = 4 << 20;
@@ -93,7 +94,7 @@ export function readRandom(dst: IoDst): number {
   let total = 0;
   while (dst.remaining > 0 && total < RANDOM_READ_MAX) {
     const n = Math.min(dst.remaining, randomChunk.length);
-    crypto.getRandomValues(randomChunk.subarray(0, n));
+    fillRandom(randomChunk, 0, n);
     const put = dst.put(randomChunk, 0, n);
     if (put < 0) return total > 0 ? total : put;
     total += put;

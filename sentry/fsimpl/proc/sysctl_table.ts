@@ -1,5 +1,6 @@
 /** The rows of /proc/sys, with Linux's defaults. */
 import { EINVAL } from "../../../platform/abi/errno.ts";
+import { fillRandom } from "../../../platform/host/host.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Keys } from "../../kernel/keys/key.ts";
 import { NR_OPEN_MAX } from "../../kernel/fd_table.ts";
@@ -57,8 +58,13 @@ function variable(path: string, max: number, get: () => number, set: (n: number)
   };
 }
 
+/** A random one: RFC 9562, version 4. */
 function uuid(): string {
-  return crypto.randomUUID();
+  const bytes = new Uint8Array(16);
+  fillRandom(bytes);
+  bytes[6] = bytes[6] & 0x0f | 0x40;
+  bytes[8] = bytes[8] & 0x3f | 0x80;
+  return bytes.toHex().replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 function protection(what: keyof typeof protections, max: number): Row {

@@ -7,6 +7,7 @@ import {
   EKEYREVOKED,
   ENOKEY,
 } from "../../../platform/abi/errno.ts";
+import { fillRandom } from "../../../platform/host/host.ts";
 import { type Credentials, inGroup } from "../../auth/credentials.ts";
 
 export const KEYRING = "keyring";
@@ -216,7 +217,8 @@ export class Keys {
   /** Numbers tell nothing of each other. */
   #newSerial(): number {
     const word = new Uint32Array(1);
-    do crypto.getRandomValues(word); while (word[0] >>> 1 < 3 || this.bySerial.has(word[0] >>> 1));
+    const bytes = new Uint8Array(word.buffer);
+    do fillRandom(bytes); while (word[0] >>> 1 < 3 || this.bySerial.has(word[0] >>> 1));
     return word[0] >>> 1;
   }
 }
