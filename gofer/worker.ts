@@ -1,6 +1,5 @@
 /**
- * The Gofer's Worker. Its first message names the roots and brings the port to the Sentry; every later
- * message comes from there. A reply is followed by the doorbell, since the Sentry waits in C.
+ * The Gofer's Worker. A message names a sandbox's roots and brings the port to its Sentry; all others come from there. A reply is followed by the doorbell, since the Sentry waits in C.
  */
 import { ring } from "../platform/host/host.ts";
 import { GoferServer, parseRoots } from "./server.ts";
@@ -11,7 +10,6 @@ const worker = self as unknown as {
 };
 
 worker.onmessage = (event) => {
-  worker.onmessage = null;
   const { port, roots } = event.data as { port: unknown; roots: unknown };
   const checked = parseRoots(roots);
   if (!(port instanceof MessagePort) || checked === null) return worker.close();

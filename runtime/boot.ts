@@ -28,14 +28,24 @@ const PERMISSIONS: Deno.PermissionOptionsObject = {
   ffi: true,
 };
 
+/** Replaced by the build: true in the binary of which the image is taken. */
+declare const TRAINING: boolean;
+
 export function boot(): void {
   // A Worker's constructor returns when the Worker runs, which takes as long as a process's start, and
   // on two cores a second one beside it slows it down: the Sentry comes first and has all it needs.
-  const sentry = new Worker(
-    new URL("../sentry/worker.ts", import.meta.url),
-    { type: "module", name: "sentry", deno: { permissions: PERMISSIONS } },
-  );
+  const sentry = start("sentry", new URL("../sentry/worker.ts", import.meta.url));
   postCode(sentry);
+  if (TRAINING) startGofer(); // An image has it ready.
+  serve(sentry);
+}
+
+/** A process of an image has had others. */
+let isFirst = true;
+
+/** One sandbox; in the build one after the other. */
+function serve(sentry: Worker): void {
+  if (!isFirst) spawnLibrary().dv_trim();
   const config = readConfig();
   if (config === null) Deno.exit(SENTRY_BUG_STATUS); // The command is gone.
   const channel = new MessageChannel();
@@ -43,15 +53,19 @@ export function boot(): void {
   const toSentry: SentryStart = { config, tracer, gofer: channel.port1 };
   sentry.postMessage(toSentry, [channel.port1]);
 
-  let started = false;
+  let hasGofer = false;
   sentry.onmessage = (event: MessageEvent<WorkerReady>) => {
     if (event.data.type === "ready") return send({ type: "ready" });
-    if (started) return;
-    started = true;
-    startGofer(config, channel.port2);
+    if (event.data.type === "over") {
+      return void setTimeout(() => serve(sentry), config.rehearsal!.restMs);
+    }
+    if (hasGofer) return;
+    hasGofer = true;
+    const toGofer: GoferStart = { port: channel.port2, roots: goferRoots(config) };
+    startGofer().postMessage(toGofer, [channel.port2]);
   };
-  watch("sentry", sentry);
-  trimLater();
+  if (isFirst) trimLater();
+  isFirst = false;
 }
 
 /** Its source and V8's bytecode of it. */
@@ -62,23 +76,21 @@ function postCode(sentry: Worker): void {
   sentry.postMessage(code, cache === null ? [source.buffer] : [source.buffer, cache.buffer]);
 }
 
+let gofer: Worker | null = null;
+
 /** It costs as much memory as the Sentry to begin with, and many commands read nothing that has to be waited for. */
-function startGofer(config: SandboxConfig, port: MessagePort): void {
-  const gofer = new Worker(
-    new URL("../gofer/worker.ts", import.meta.url),
-    { type: "module", name: "gofer", deno: { permissions: PERMISSIONS } },
-  );
-  watch("gofer", gofer);
-  const start: GoferStart = { port, roots: goferRoots(config) };
-  gofer.postMessage(start, [port]);
+function startGofer(): Worker {
+  return gofer ??= start("gofer", new URL("../gofer/worker.ts", import.meta.url));
 }
 
-function watch(role: string, worker: Worker): void {
+function start(name: string, url: URL): Worker {
+  const worker = new Worker(url, { type: "module", name, deno: { permissions: PERMISSIONS } });
   worker.onerror = (event) => {
     event.preventDefault();
-    send({ type: "panic", report: `${role}: ${event.message}` });
+    send({ type: "panic", report: `${name}: ${event.message}` });
     Deno.exit(SENTRY_BUG_STATUS);
   };
+  return worker;
 }
 
 function goferRoots(config: SandboxConfig): GoferRoot[] {

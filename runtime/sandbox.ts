@@ -432,6 +432,7 @@ function makeConfig(
     cpuinfoFd: extraFd(files.cpuinfo),
     console: options.console ?? null,
     input: options.input ?? "on",
+    rehearsal: null,
     controlFd: CONTROL_FD,
   };
 }

@@ -70,6 +70,11 @@ export interface SandboxConfig {
   console: ConsoleConfig | null;
   /** What becomes of what is typed on a terminal among the standard streams, until a ControlRequest says otherwise. */
   input: TerminalInput;
+  /**
+   * Not null in the build: guests are no strangers, the process is not sealed, and reads another configuration `restMs`
+   * after they have ended. What V8 has compiled by then is what an image of it has (platform/native/image).
+   */
+  rehearsal: { restMs: number } | null;
   /** Socket of control messages, newline-delimited JSON: {@link ControlRequest} in, {@link ControlEvent} out. */
   controlFd: number;
 }
@@ -107,7 +112,7 @@ export interface SentryCode {
 }
 
 /**
- * The second and last. The Gofer knows the root file system as root 0 and volume i as root 1 + i.
+ * The second, and in the build more of the kind. The Gofer knows the root file system as root 0 and volume i as root 1 + i.
  */
 export interface SentryStart {
   config: SandboxConfig;
@@ -118,8 +123,11 @@ export interface SentryStart {
 
 /** From the Sentry Worker to the main thread. */
 export interface WorkerReady {
-  /** "ready", once: it has loaded all it needs. "gofer": it waits for the Gofer, which is not started before. */
-  type: "ready" | "gofer";
+  /**
+   * "ready", once: it has loaded all it needs. "gofer": it waits for the Gofer, which may not have been started before.
+   * "over": a rehearsal has ended.
+   */
+  type: "ready" | "gofer" | "over";
 }
 
 /** What the Sentry needs of the Worker that it runs in. */

@@ -30,7 +30,6 @@ worker.onmessage = (event) => {
   scope.precompiled = script.cachedDataRejected === false;
   const sentry = runScript(script, import.meta.url) as typeof import("./sentry.ts");
   worker.onmessage = (event) => {
-    worker.onmessage = null;
     const start = event.data as SentryStart;
     if (TRAINING) {
       const out = sentry.duplicate(start.config.stdio[1]);

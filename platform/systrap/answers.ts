@@ -41,6 +41,7 @@ export class AnswerTable implements PathAnswers {
     this.words = new Int32Array(memory, offset, size / 4);
     this.#bytes = new Uint8Array(memory, offset, size);
     this.#index = new Uint16Array(memory, offset + ANSWERS_INDEX, ANSWER_BUCKETS * ANSWER_WAYS);
+    if (this.words[ANSWERS_GENERATION / 4] !== 0) this.words.fill(0); // Another sandbox has been before.
     this.words[ANSWERS_GENERATION / 4] = this.#generation;
   }
 

@@ -14,6 +14,7 @@ import {
   remapShared,
 } from "../host/host.ts";
 import { SYS_fallocate } from "../abi/amd64/syscalls.ts";
+import { ofOneSandbox } from "../host/one_sandbox.ts";
 import {
   CONTROL_SIZE,
   FDS_MAX,
@@ -86,6 +87,7 @@ const PUNCH_HOLE = 3;
 const pair = new Int32Array(2);
 /** Whether `pair` holds a socketpair that nobody has taken. */
 let hasPair = false;
+ofOneSandbox(() => hasPair = false);
 
 /** Makes ready what the next `connect` needs: a socketpair takes a fork 11 us. */
 export function prepareConnection(): void {

@@ -128,7 +128,7 @@ async function runSandbox(
     () => sendSignal(task.tg, kernelSignal(SIGKILL), true),
   );
   console?.start();
-  seal(platform);
+  if (config.rehearsal === null) seal(platform);
   kernel.start(task);
   await loop.run().catch((error) => {
     logTasks(kernel, log);

@@ -12,6 +12,7 @@ import {
 } from "../../platform/abi/resource.ts";
 import { CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC } from "../../platform/abi/time.ts";
 import { clockNs, processClock } from "../../platform/host/host.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { AddressSpace, Context } from "../../platform/platform.ts";
 import { current } from "./current.ts";
 import type { Task } from "./task.ts";
@@ -29,6 +30,7 @@ export function nsToTicks(ns: number): number {
 const seen = new WeakMap<AddressSpace, number>();
 const seenOfThread = new WeakMap<Context, number>();
 let sentrySeen = -1;
+ofOneSandbox(() => sentrySeen = -1);
 /** Stub processes with more than one thread, now or once. */
 const threaded = new WeakSet<AddressSpace>();
 

@@ -34,6 +34,8 @@ import {
   REG_RSP,
   setReg,
 } from "../../platform/arch/amd64/registers.ts";
+import { fillRandom } from "../../platform/host/host.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { type Context, NO_CALL } from "../../platform/platform.ts";
 import { type AuxEntry, buildStack, type InitialStack } from "../loader/stack.ts";
 import {
@@ -80,11 +82,13 @@ const STACK_GAP = 16 << 20;
 
 /** Drawn for several execs at once; each word is used once. */
 const randomWords = new Uint32Array(256);
+const randomWordBytes = new Uint8Array(randomWords.buffer);
 let randomsUsed = randomWords.length;
+ofOneSandbox(() => randomsUsed = randomWords.length);
 
 function randomWord(): number {
   if (randomsUsed === randomWords.length) {
-    crypto.getRandomValues(randomWords);
+    fillRandom(randomWordBytes);
     randomsUsed = 0;
   }
   const word = randomWords[randomsUsed];

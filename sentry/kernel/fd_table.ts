@@ -3,6 +3,7 @@
  * are bits of a two-level bitmap, and everything below `#firstFree` is known to be taken.
  */
 import { EBADF, EMFILE } from "../../platform/abi/errno.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { type Moved, QUIET_FDS } from "../../platform/platform.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { closeFile } from "../vfs/locks.ts";
@@ -23,6 +24,7 @@ export interface QuietHolder {
 
 /** Those with quiet descriptors. */
 const quietTables = new Set<FdTable>();
+ofOneSandbox(() => quietTables.clear());
 
 /**
  * No thread closes by itself any more what is open now, and what it has closed is closed: before somebody could

@@ -9,6 +9,7 @@ import {
   CLONE_NEWUSER,
   CLONE_NEWUTS,
 } from "../../platform/abi/sched.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 
 /** CLONE_NEW* of each kind, in the order in which Linux looks at them. */
@@ -25,7 +26,9 @@ export const CLONE_FLAGS: Readonly<Record<keyof NamespaceSet, number>> = {
 
 export const ALL_NAMESPACES = Object.values(CLONE_FLAGS).reduce((all, flag) => all | flag, 0);
 
-let nextInode = 0xf0000000;
+const FIRST_INODE = 0xf0000000;
+let nextInode = FIRST_INODE;
+ofOneSandbox(() => nextInode = FIRST_INODE);
 
 /** A kind of namespace with nothing of its own yet: it has only the number that /proc/PID/ns shows. */
 export class Namespace {

@@ -8,6 +8,7 @@ import {
   ROBUST_LIST_LIMIT,
 } from "../../platform/abi/futex.ts";
 import { getU64 } from "../../platform/abi/bytes.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { futexWord, kernelWake } from "./futex.ts";
 import { PAGE_SIZE } from "../../platform/abi/limits.ts";
 import type { Task } from "./task.ts";
@@ -46,6 +47,7 @@ function clearBit0(addr: number): number {
 const seen = new Uint8Array(PAGE_SIZE);
 const seenView = new DataView(seen.buffer);
 let seenAddr = -1;
+ofOneSandbox(() => seenAddr = -1);
 
 /** Offset in `seen` of `size` bytes at `addr`; -1 when they lie on two pages or cannot be read. */
 function see(t: Task, addr: number, size: number): number {

@@ -3,6 +3,7 @@
  * which no close(2) ends (Linux: net/unix/garbage.c). Looked for when a socket ends and when too many
  * are in flight.
  */
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { Rights } from "./rights.ts";
 
@@ -17,6 +18,10 @@ export interface RightsHolder {
 /** Open sockets in flight, and how many messages hold each. */
 const inFlight = new Map<FileDescription, number>();
 let collecting = false;
+ofOneSandbox(() => {
+  inFlight.clear();
+  collecting = false;
+});
 
 export function holderOf(file: FileDescription): RightsHolder | null {
   const impl = file.impl as Partial<RightsHolder>;

@@ -1,11 +1,13 @@
 /** Files in flight: the payload of SCM_RIGHTS, with the references it holds and the limit on them. */
 import { ETOOMANYREFS } from "../../platform/abi/errno.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { collectGarbage, countInFlight } from "./garbage.ts";
 
 /** Files a user may have in flight regardless of privilege, so that a leak stays bounded. */
 const HARD_LIMIT = 65536;
 const inFlight = new Map<number, number>();
+ofOneSandbox(() => inFlight.clear());
 
 function count(uid: number, n: number): void {
   const now = (inFlight.get(uid) ?? 0) + n;

@@ -5,6 +5,7 @@
  */
 import { EOPNOTSUPP, ESPIPE } from "../../platform/abi/errno.ts";
 import { MSG_DONTWAIT } from "../../platform/abi/socket.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { current } from "../kernel/current.ts";
 import { type FileDescription, FileDescriptionImpl } from "../vfs/file.ts";
@@ -83,6 +84,7 @@ export function emptyInMessage(): InMessage {
 }
 
 let nextCookie = 1;
+ofOneSandbox(() => nextCookie = 1);
 
 export abstract class SocketImpl extends FileDescriptionImpl {
   /** SO_COOKIE. */

@@ -18,6 +18,7 @@ import {
   FILE_HANDLE_OFF_TYPE,
   MAX_HANDLE_SZ,
 } from "../../platform/abi/fcntl.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { hasCapability } from "../auth/credentials.ts";
 import { PARTIAL, type SyscallArguments, type SyscallReturn } from "../kernel/syscall.ts";
 import type { SyscallRow } from "../kernel/syscall.ts";
@@ -35,6 +36,7 @@ const HANDLES_MAX = 65536;
 const byNumber = new Map<number, WeakRef<Dentry>>();
 const numbers = new WeakMap<Dentry, number>();
 let nextNumber = 1;
+ofOneSandbox(() => byNumber.clear());
 
 function numberOf(dentry: Dentry): number {
   const known = numbers.get(dentry);

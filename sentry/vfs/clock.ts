@@ -3,6 +3,8 @@
  * hardware clock): it is read once for all that a system call stamps. A file is never older than what
  * CLOCK_REALTIME_COARSE was before it was made.
  */
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
+
 class Clock {
   sec = 0;
   nsec = 0;
@@ -25,6 +27,7 @@ export const byMillisecond: TimeSource = (out) => {
 };
 let source = byMillisecond;
 const reading = new Float64Array(2);
+ofOneSandbox(() => isRead = false);
 
 export function setClockSource(read: TimeSource): void {
   source = read;

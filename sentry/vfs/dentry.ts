@@ -9,6 +9,7 @@
  * What a path walk returns is borrowed: good until the handler returns or awaits. Nothing is evicted
  * but at the start of a walk, so a handler that walks two paths pins the first result.
  */
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { Filesystem, Inode } from "./inode.ts";
 import { forgetAllAnswers, forgetAnswers } from "./path_answers.ts";
 
@@ -86,6 +87,11 @@ class Dcache {
   limit = DEFAULT_LIMIT;
 }
 export const dcache = new Dcache();
+ofOneSandbox(() => {
+  dcache.ring.length = 0;
+  dcache.hand = 0;
+  dcache.limit = DEFAULT_LIMIT;
+});
 
 /**
  * Forgets every cached whole path. To be called when a name that may be in the middle of a path, or

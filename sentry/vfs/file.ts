@@ -6,6 +6,7 @@
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../platform/abi/errno.ts";
 import { O_APPEND } from "../../platform/abi/fcntl.ts";
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from "../../platform/abi/epoll.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { WaitQueue } from "../wait/queue.ts";
 import type { DirEntry, Inode } from "./inode.ts";
@@ -148,6 +149,7 @@ export abstract class FileDescriptionImpl {
 }
 
 let nextId = 1;
+ofOneSandbox(() => nextId = 1);
 
 /** Who F_SETOWN named (Linux: fown_struct). */
 export interface FileOwner {

@@ -8,6 +8,7 @@
 import { EAGAIN, EDEADLK, ENOLCK } from "../../platform/abi/errno.ts";
 import { F_UNLCK, F_WRLCK } from "../../platform/abi/fcntl.ts";
 import { major, minor } from "../../platform/abi/sysmacros.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { WaitQueue } from "../wait/queue.ts";
 import type { FileDescription } from "./file.ts";
 import type { Inode } from "./inode.ts";
@@ -44,6 +45,10 @@ const held = new Set<InodeLocks>();
 
 /** Owners of POSIX locks that wait, and the owner whose lock they wait for. */
 const waitingFor = new Map<object, object>();
+ofOneSandbox(() => {
+  held.clear();
+  waitingFor.clear();
+});
 
 export class InodeLocks {
   records: RecordLock[] = [];

@@ -15,6 +15,7 @@ import {
   MS_NOSUID,
 } from "../../platform/abi/mount.ts";
 import { MS_NOSYMFOLLOW, MS_RDONLY, MS_STRICTATIME } from "../../platform/abi/mount.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { WaitQueue } from "../wait/queue.ts";
 import { Dentry, dropDentry, invalidatePaths, isBelow, newRootDentry } from "./dentry.ts";
 import type { Filesystem } from "./inode.ts";
@@ -54,7 +55,8 @@ export function releasePath(p: PathRef): void {
 
 /** Linux's MNT_UNIQUE_ID_OFFSET. */
 export const UNIQUE_ID_OFFSET = 2 ** 31;
-let nextMountId = 20;
+const FIRST_MOUNT_ID = 20;
+let nextMountId = FIRST_MOUNT_ID;
 
 export class Mount {
   readonly id = nextMountId++;
@@ -181,6 +183,11 @@ export function crossMounts(p: PathRef): PathRef {
 }
 
 let nextNamespaceId = 1;
+ofOneSandbox(() => {
+  uses.clear();
+  nextMountId = FIRST_MOUNT_ID;
+  nextNamespaceId = 1;
+});
 
 export class MountNamespace {
   /** As statmount(2) gives it. */

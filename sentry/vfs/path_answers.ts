@@ -8,6 +8,7 @@
  * answer also no longer than the attributes.
  */
 import { ENOENT } from "../../platform/abi/errno.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { PathAnswers } from "../../platform/platform.ts";
 import { type Credentials, trustOf } from "../auth/credentials.ts";
 import type { Dentry } from "./dentry.ts";
@@ -48,6 +49,7 @@ interface Answered {
 let view: View | null = null;
 let places = new WeakMap<Dentry, Place>();
 let lastPlace = 0;
+ofOneSandbox(() => view = null);
 
 /** From now on walks with this root and these credentials are told. */
 export function startPathAnswers(answers: PathAnswers, root: PathRef, creds: Credentials): void {

@@ -6,6 +6,7 @@
  * directories, symbolic links and the permission to search; the result's own `seq` covers its name.
  * Only walks through file systems that need no revalidation and without magic links get here.
  */
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { dcache, type Dentry } from "./dentry.ts";
 import type { Mount, PathRef } from "./mount.ts";
@@ -35,6 +36,10 @@ export interface PathCacheEntry extends Told {
 
 let young = new Map<string, PathCacheEntry>();
 let old = new Map<string, PathCacheEntry>();
+ofOneSandbox(() => {
+  young = new Map();
+  old = new Map();
+});
 
 /** What is known of `path`, or null. */
 export function lookupPath(

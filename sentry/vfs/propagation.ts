@@ -3,11 +3,13 @@
  * fs/pnode.c). Peers receive from each other, slaves from their master group; the rest is private.
  */
 import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "../../platform/abi/mount.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { type Dentry, isBelow } from "./dentry.ts";
 import type { Mount } from "./mount.ts";
 
 /** Numbers of groups in use; the lowest free one is taken, as mountinfo readers may expect. */
 const used = new Set<number>();
+ofOneSandbox(() => used.clear());
 
 function lowestFreeId(): number {
   let id = 1;

@@ -11,6 +11,7 @@ import { RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from "../../platform/abi/fcntl.t
 import { MAX_SYMLINKS, NAME_MAX } from "../../platform/abi/limits.ts";
 import { MS_NOSYMFOLLOW } from "../../platform/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../platform/abi/stat.ts";
+import { ofOneSandbox } from "../../platform/host/one_sandbox.ts";
 import { ANSWER_BOTH, ANSWER_FOLLOW, ANSWER_NOFOLLOW } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { touchAccessed } from "./attributes.ts";
@@ -502,6 +503,7 @@ function componentKind(path: string, start: number, end: number): number {
 }
 
 let idleWalker: Walker | null = new Walker();
+ofOneSandbox(() => idleWalker = new Walker());
 
 /** A walker for one walk; magic links may walk inside of a walk. */
 export function takeWalker(): Walker {

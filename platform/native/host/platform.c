@@ -402,8 +402,9 @@ static void *keep_gate(void *unused) {
     union { struct seccomp_notif n; char room[256]; } request;
     memset(&request, 0, sizeof request);
     if (ioctl(gate, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0) {
-      if (errno == EINTR || errno == ENOENT) continue;
-      return 0;
+      struct pollfd last = {gate, 0, 0};
+      if (errno == EINTR || (errno == ENOENT && poll(&last, 1, 0) == 0)) continue;
+      return 0;  // No stub is left.
     }
     // The filter has compared the flags, which are scalars: nothing can change behind the check.
     struct seccomp_notif_resp response = {.id = request.n.id};

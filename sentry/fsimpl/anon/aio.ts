@@ -11,6 +11,7 @@ import {
   IO_EVENT_SIZE,
 } from "../../../platform/abi/aio.ts";
 import { setI64, setU64, zero } from "../../../platform/abi/bytes.ts";
+import { ofOneSandbox } from "../../../platform/host/one_sandbox.ts";
 import type { MemoryBound } from "../../mm/memory_manager.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { type WaitEntry, WaitQueue } from "../../wait/queue.ts";
@@ -18,6 +19,7 @@ import { EventFd } from "./eventfd.ts";
 
 /** Of the whole sandbox: /proc/sys/fs/aio-max-nr and aio-nr. */
 export const aioRequests = { max: 65536, used: 0 };
+ofOneSandbox(() => aioRequests.used = 0);
 
 /** A request from its submission to the moment its event is taken. */
 export class AioRequest {

@@ -17,6 +17,7 @@ import {
   EPOLLWAKEUP,
 } from "../../../platform/abi/epoll.ts";
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../platform/abi/errno.ts";
+import { ofOneSandbox } from "../../../platform/host/one_sandbox.ts";
 import { type FileDescription, FileDescriptionImpl, type IoctlCaller } from "../../vfs/file.ts";
 import { type WaitEntry, WaitQueue } from "../../wait/queue.ts";
 import { copyInParams, EPOLL_PARAMS_SIZE } from "./epoll_params.ts";
@@ -37,6 +38,7 @@ const EXCLUSIVE_ALLOWED = EPOLLIN | EPOLLOUT | ALWAYS | EPOLLWAKEUP | EPOLLET | 
 const FD_SPAN = 0x100000;
 
 let watches = 0;
+ofOneSandbox(() => watches = 0);
 
 export class EpollItem implements WaitEntry {
   /** Events to be woken for: 0 while a ONESHOT item is spent. */

@@ -2,6 +2,7 @@
 import { EPOLLERR, EPOLLIN, EPOLLOUT } from "../../../platform/abi/epoll.ts";
 import { EAGAIN, EFAULT, EINVAL } from "../../../platform/abi/errno.ts";
 import { EVENTFD_SIZE } from "../../../platform/abi/eventfd.ts";
+import { ofOneSandbox } from "../../../platform/host/one_sandbox.ts";
 import { newAnonFile } from "../../vfs/anon.ts";
 import { FileDescription, FileDescriptionImpl } from "../../vfs/file.ts";
 import type { IoDst, IoSrc } from "../../vfs/io.ts";
@@ -13,6 +14,7 @@ const scratch = new Uint8Array(EVENTFD_SIZE);
 const view = new DataView(scratch.buffer);
 
 let nextId = 0;
+ofOneSandbox(() => nextId = 0);
 
 export class EventFd extends FileDescriptionImpl {
   readonly #queue = new WaitQueue();

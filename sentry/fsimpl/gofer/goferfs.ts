@@ -10,7 +10,7 @@ import {
   statfsView,
   statxWords,
 } from "../../../platform/host/files.ts";
-import { SPARE_FDS } from "../../../platform/host/file_fds.ts";
+import { spareFds } from "../../../platform/host/file_fds.ts";
 import { closeFd } from "../../../platform/host/host.ts";
 import { getI64 } from "../../../platform/abi/bytes.ts";
 import { EROFS } from "../../../platform/abi/errno.ts";
@@ -61,7 +61,7 @@ const DEVICE_STRIDE = 2 ** 40;
 const MAX_BASES = 1024;
 const MAPPED_BASE = DEVICE_STRIDE * MAX_BASES;
 
-function fdCache(limit: number, openLimit = SPARE_FDS): FdCache {
+function fdCache(limit: number, openLimit = spareFds()): FdCache {
   return new FdCache(Math.min(limit, openLimit), openLimit);
 }
 

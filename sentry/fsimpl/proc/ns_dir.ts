@@ -11,6 +11,7 @@ import {
   NS_GET_USERNS,
 } from "../../../platform/abi/ioctl.ts";
 import { S_IFREG } from "../../../platform/abi/stat.ts";
+import { ofOneSandbox } from "../../../platform/host/one_sandbox.ts";
 import { CLONE_FLAGS, type NamespaceSet } from "../../kernel/namespaces.ts";
 import type { Task } from "../../kernel/task.ts";
 import { PseudoFilesystem, PseudoInode } from "../../vfs/anon.ts";
@@ -43,7 +44,9 @@ const LINKS: readonly (readonly [string, Kind, string])[] = [
 
 const nsFs = new PseudoFilesystem("nsfs", NSFS_MAGIC);
 const dentries = new WeakMap<object, Dentry>();
-let nextMountNamespace = 0xefff0000;
+const FIRST_MOUNT_NAMESPACE = 0xefff0000;
+let nextMountNamespace = FIRST_MOUNT_NAMESPACE;
+ofOneSandbox(() => nextMountNamespace = FIRST_MOUNT_NAMESPACE);
 
 /** An open namespace, for setns(2). One of mounts stays as long as it is open. */
 export class NamespaceFile extends FileDescriptionImpl {

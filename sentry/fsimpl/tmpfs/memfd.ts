@@ -5,6 +5,7 @@ import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC } from "../../../platform/abi/
 import { MFD_HUGE_MASK, MFD_HUGE_SHIFT, MFD_HUGETLB } from "../../../platform/abi/mman.ts";
 import { MFD_NOEXEC_SEAL } from "../../../platform/abi/mman.ts";
 import { MS_STRICTATIME } from "../../../platform/abi/mount.ts";
+import { ofOneSandbox } from "../../../platform/host/one_sandbox.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { newRootDentry } from "../../vfs/dentry.ts";
 import { FileDescription } from "../../vfs/file.ts";
@@ -19,6 +20,7 @@ const MFD_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
 const HUGE_PAGE_BITS = 21;
 
 let shmMount: Mount | null = null;
+ofOneSandbox(() => shmMount = null);
 
 /** memfd_create(2)'s flags: 0, -EINVAL, or -ENODEV for a size of huge pages that there is not. */
 export function checkMemfdFlags(flags: number): number {

@@ -19,6 +19,7 @@ import {
 } from "../../../platform/abi/errno.ts";
 import { SIOCATMARK, SIOCINQ, SIOCOUTQ } from "../../../platform/abi/ioctl.ts";
 import { AF_UNIX, SOCK_STREAM } from "../../../platform/abi/socket.ts";
+import { ofOneSandbox } from "../../../platform/host/one_sandbox.ts";
 import type { FileDescription, IoctlCaller } from "../../vfs/file.ts";
 import { type PathRef, releasePath } from "../../vfs/mount.ts";
 import { collectGarbage, type RightsHolder } from "../garbage.ts";
@@ -46,6 +47,7 @@ export const EVERYTHING = READABLE | WRITABLE | EPOLLERR | EPOLLHUP | EPOLLRDHUP
 const ACCEPTS_CONNECTIONS = 0x10000;
 /** Those with a file. */
 const live = new Set<UnixSocket>();
+ofOneSandbox(() => live.clear());
 
 /** /proc/net/unix, below its head. */
 export function unixSocketsText(): string {
