@@ -29,8 +29,9 @@ export async function dvisor(...args: string[]): Promise<Result> {
 export async function startDo(
   args: string[],
   stdin: "null" | "piped" = "null",
+  binary = DVISOR,
 ): Promise<Running> {
-  const child = new Deno.Command(DVISOR, {
+  const child = new Deno.Command(binary, {
     args: ["do", ...args],
     stdin,
     stdout: "piped",

@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 
 // The first page of the segment; scripts/prelude.ts fills in the numbers.
-__attribute__((section(".header"), aligned(PAGE))) struct prelude prelude_header = {PRELUDE_MAGIC, 0, 0, 0, 0, 0, 0};
+__attribute__((section(".header"), aligned(PAGE))) struct prelude prelude_header = {.magic = PRELUDE_MAGIC};
 
 // What malloc uses until the program is up, in the command and in the sandbox process.
 enum { COMMAND_HEAP = 3 << 20, SANDBOX_HEAP = 5 << 20 };

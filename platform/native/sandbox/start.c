@@ -89,6 +89,34 @@ static void copy_library(struct sandbox *s) {
   CALL(SYS_close, out);
 }
 
+// The executable's prelude, from the file.
+static int read_prelude(int exe, struct prelude *prelude) {
+  ElfW(Ehdr) header;
+  ElfW(Phdr) segment;
+  if (CALL(SYS_pread64, exe, &header, sizeof header, 0) != sizeof header) return 0;
+  for (int i = header.e_phnum - 1; i >= 0; i--) {
+    if (CALL(SYS_pread64, exe, &segment, sizeof segment, header.e_phoff + i * sizeof segment) != sizeof segment) return 0;
+    if (segment.p_type == PT_LOAD) break;
+  }
+  return segment.p_type == PT_LOAD &&
+         CALL(SYS_pread64, exe, prelude, sizeof *prelude, segment.p_offset) == sizeof *prelude &&
+         prelude->magic == PRELUDE_MAGIC;
+}
+
+// Where the executable has an image of a process that has started, this one becomes it.
+static void copy_restorer(struct sandbox *s) {
+  struct prelude prelude;
+  long exe = must(s, "image", 0, CALL(SYS_openat, AT_FDCWD, "lib64/dvisor-sandbox", O_RDONLY | O_CLOEXEC, 0));
+  if (read_prelude(exe, &prelude) && prelude.image) {
+    long out = must(s, "image", 1, CALL(SYS_openat, AT_FDCWD, "lib64/restore", O_CREAT | O_WRONLY | O_CLOEXEC, 0555));
+    int64_t offset = prelude.restorer;
+    must(s, "image", 2, CALL(SYS_sendfile, out, exe, &offset, prelude.restorer_size));
+    CALL(SYS_close, out);
+    s->image = prelude.image;
+  }
+  CALL(SYS_close, exe);
+}
+
 // Builds the new root and makes it the root.
 static void build_root(struct sandbox *s) {
   int libraries[MAX_LIBRARIES];
@@ -116,6 +144,7 @@ static void build_root(struct sandbox *s) {
   bind_file(s, "executable", 1, exe, "dvisor-sandbox", MOUNT_ATTR_NODEV);
   bind_file(s, "random", 1, random, "urandom", MOUNT_ATTR_NOEXEC);
   copy_library(s);
+  copy_restorer(s);
 
   must(s, "pivot_root", 0, CALL(SYS_pivot_root, ".", "."));
   must(s, "pivot_root", 1, CALL(SYS_umount2, ".", UMOUNT_DETACH));
@@ -180,6 +209,16 @@ static void reset_signals(void) {
   CALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 }
 
+static void restore(struct sandbox *s) {
+  char offset[24], *argv[4], *envp[1];
+  *append_number(offset, s->image) = 0;
+  argv[0] = "restore";
+  argv[1] = offset;
+  argv[2] = "0";
+  argv[3] = envp[0] = 0;
+  CALL(SYS_execve, "/lib64/restore", argv, envp);
+}
+
 static _Noreturn void child_main(struct sandbox *s) {
   make_namespaces(s);
   build_root(s);
@@ -200,6 +239,7 @@ static _Noreturn void child_main(struct sandbox *s) {
   envp[1] = 0;
   __atomic_store_n(&s->rooted, 1, __ATOMIC_RELEASE);
   CALL(SYS_futex, &s->rooted, FUTEX_WAKE, 1, 0, 0, 0);
+  if (s->image) restore(s);
   fail(s, "exec", 0, CALL(SYS_execve, "/lib64/dvisor-sandbox", argv, envp));
 }
 

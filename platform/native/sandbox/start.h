@@ -33,6 +33,7 @@ struct sandbox {
   int child_control, parent;
   const char *libraries[MAX_LIBRARIES], *loader;
   int library_count;
+  uint64_t image;  // where in the executable; 0: it has none
   char exe_path[PATH_MAX];
   struct sandbox *next;
   char stack[START_STACK_SIZE] __attribute__((aligned(16)));
@@ -65,5 +66,7 @@ struct prelude {
   uint64_t library, library_size;  // libplatform.so, from the segment's start
   struct sandbox *started;
   uintptr_t libc_mmap, libc_mprotect;  // see prefault.c
+  // In the executable: the program that makes a process of an image, and the image; 0: none (../image).
+  uint64_t restorer, restorer_size, image;
 };
 #endif
