@@ -102,8 +102,20 @@ static long parse(const char *text) {
 
 // --- Whether it can be ------------------------------------------------------------------------------
 
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+// Of the words: the size of a signal frame, for which the image's threads have stacks. Less is right, too.
+enum { FRAME_SIZE = 9 };
+
+static uint64_t auxv_value(const Elf64_auxv_t *auxv, uint64_t type) {
+  for (; auxv->a_type != AT_NULL; auxv++)
+    if (auxv->a_type == type) return auxv->a_un.a_val;
+  return 0;
+}
+
 // What compiled code and libc were chosen by: what the image's processor had must all be here.
-static void read_cpu(uint32_t *words) {
+static void read_cpu(uint32_t *words, const Elf64_auxv_t *auxv) {
   uint32_t a, b, c, d, low, high;
   for (int i = 0; i < CPU_WORDS; i++) words[i] = 0;
   // SSE3 … RDRAND, without what the kernel or a hypervisor says of itself.
@@ -123,14 +135,16 @@ static void read_cpu(uint32_t *words) {
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     words[7] = low & 0xe7;
   }
+  words[8] = auxv_value(auxv, AT_HWCAP2);
+  words[FRAME_SIZE] = auxv_value(auxv, AT_MINSIGSTKSZ);
 }
 
-static int fits_cpu(const uint32_t *needed) {
+static int fits_cpu(const uint32_t *needed, const Elf64_auxv_t *auxv) {
   uint32_t words[CPU_WORDS];
-  read_cpu(words);
+  read_cpu(words, auxv);
   for (int i = 0; i < CPU_WORDS; i++)
-    if ((words[i] & needed[i]) != needed[i]) return 0;
-  return 1;
+    if (i != FRAME_SIZE && (words[i] & needed[i]) != needed[i]) return 0;
+  return words[FRAME_SIZE] <= needed[FRAME_SIZE];
 }
 
 // Clocks may go forward, which looks like a long wait; back they do not go.
@@ -287,7 +301,8 @@ static int make_descriptors(const struct image *image, const struct descriptor *
 
 // --- Threads ----------------------------------------------------------------------------------------
 
-static _Noreturn void resume(const struct thread *t) {
+static void resume(void *argument) {
+  const struct thread *t = argument;
   if (t->rseq) CALL(SYS_rseq, t->rseq, t->rseq_size, 0, t->rseq_signature);
   if (t->robust_list) CALL(SYS_set_robust_list, t->robust_list, t->robust_size);
   stack_t altstack = {.ss_sp = (void *)t->altstack, .ss_flags = t->altstack_flags, .ss_size = t->altstack_size};
@@ -300,26 +315,7 @@ static _Noreturn void resume(const struct thread *t) {
 static long clone_thread(const struct thread *t, uint8_t *stack) {
   const long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
                      CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-  const void **top = (const void **)stack;
-  *--top = t;
-  *--top = (const void *)resume;
-  register long r10 __asm__("r10") = t->tid_address;
-  register long r8 __asm__("r8") = t->fs_base;
-  long r;
-  __asm__ volatile(
-      "syscall\n\t"
-      "test %%rax, %%rax\n\t"
-      "jnz 1f\n\t"
-      "xor %%ebp, %%ebp\n\t"
-      "pop %%rax\n\t"
-      "pop %%rdi\n\t"
-      "call *%%rax\n\t"
-      "ud2\n"
-      "1:"
-      : "=a"(r)
-      : "a"(SYS_clone), "D"(flags), "S"(top), "d"(0), "r"(r10), "r"(r8)
-      : "rcx", "r11", "memory");
-  return r;
+  return raw_clone(flags, stack, resume, t, 0, t->tid_address, t->fs_base);
 }
 
 static _Noreturn void start_threads(const struct image *image, const struct thread *threads) {
@@ -331,17 +327,7 @@ static _Noreturn void start_threads(const struct image *image, const struct thre
     if (clone_thread(&threads[i], stacks[i] + sizeof stacks[i]) < 0) CALL(SYS_exit_group, 125);
   CALL(SYS_arch_prctl, ARCH_SET_FS, threads[0].fs_base);
   *(int *)threads[0].tid_address = CALL(SYS_set_tid_address, threads[0].tid_address);
-  resume(&threads[0]);
-}
-
-// A table of descriptors that grows while several threads share it waits for a grace period of RCU, some 10 ms.
-static void make_room_for_descriptors(void) {
-  enum { DESCRIPTORS = 8192 };
-  struct rlimit limit = {0, 0};
-  CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
-  long last = (limit.rlim_cur < DESCRIPTORS ? limit.rlim_cur : DESCRIPTORS) - 1;
-  long fd = CALL(SYS_fcntl, 0, F_DUPFD_CLOEXEC, last);
-  if (fd >= 0) CALL(SYS_close, fd);
+  resume((void *)&threads[0]);
 }
 
 static long map_tables(long offset, uint64_t size) {
@@ -350,17 +336,16 @@ static long map_tables(long offset, uint64_t size) {
 
 __attribute__((used)) static _Noreturn void restore_main(long *sp) {
   char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
+  while (*envp) envp++;
+  const Elf64_auxv_t *auxv = (const Elf64_auxv_t *)(envp + 1);
   if (*sp < 3) {
     uint32_t words[CPU_WORDS];
-    read_cpu(words);
+    read_cpu(words, auxv);
     CALL(SYS_write, 1, words, sizeof words);
     for (;;) CALL(SYS_exit_group, 0);
   }
   long offset = parse(argv[1]), tries = parse(argv[2]);
-  while (*envp) envp++;
-  uintptr_t vdso = 0;
-  for (const Elf64_auxv_t *a = (const Elf64_auxv_t *)(envp + 1); a->a_type != AT_NULL; a++)
-    if (a->a_type == AT_SYSINFO_EHDR) vdso = a->a_un.a_val;
+  uintptr_t vdso = auxv_value(auxv, AT_SYSINFO_EHDR);
 
   long fd = CALL(SYS_open, DVISOR, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || CALL(SYS_dup3, fd, BINARY_FD, O_CLOEXEC) < 0) start_dvisor();
@@ -368,7 +353,7 @@ __attribute__((used)) static _Noreturn void restore_main(long *sp) {
   const struct image *image = (const struct image *)TABLES_AT;
   if (map_tables(offset, PAGE) != (long)TABLES_AT || image->magic != IMAGE_MAGIC) start_dvisor();
   if (map_tables(offset, image->tables) != (long)TABLES_AT) start_dvisor();
-  if (image->threads > THREADS || !fits_cpu(image->cpu) || !is_later(image->monotonic_ns)) start_dvisor();
+  if (image->threads > THREADS || !fits_cpu(image->cpu, auxv) || !is_later(image->monotonic_ns)) start_dvisor();
 
   const struct region *regions = (const struct region *)(image + 1);
   const struct thread *threads = (const struct thread *)(regions + image->regions);

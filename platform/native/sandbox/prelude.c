@@ -87,16 +87,6 @@ static void start(long argc, char **argv, const struct link_map *loaded) {
   else sandbox_abandon(s);
 }
 
-// A table of descriptors that grows while several threads share it waits for a grace period of RCU, some 10 ms.
-static void make_room_for_descriptors(void) {
-  enum { DESCRIPTORS = 8192 };
-  struct rlimit limit = {0, 0};
-  CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
-  long last = (limit.rlim_cur < DESCRIPTORS ? limit.rlim_cur : DESCRIPTORS) - 1;
-  long fd = CALL(SYS_fcntl, FD_CONTROL, F_DUPFD_CLOEXEC, last);
-  if (fd >= 0) CALL(SYS_close, fd);
-}
-
 // `sp`: the initial stack. Returns the program's own entry.
 __attribute__((used)) static uintptr_t prelude_main(long *sp) {
   char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;

@@ -3,6 +3,9 @@
 #ifndef DVISOR_RAW_H
 #define DVISOR_RAW_H
 
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define PAGE 4096ul
@@ -20,6 +23,41 @@ static inline long raw_call(long nr, long a, long b, long c, long d, long e, lon
 }
 #define CALL6(nr, a, b, c, d, e, f, ...) raw_call(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define CALL(...) CALL6(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+
+// clone(2) onto a stack of its own: the child's first instructions pop what it is to call, and an argument for that.
+static inline long raw_clone(long flags, void *stack, void (*entry)(void *), const void *argument, const void *parent_tid,
+                             uint64_t child_tid, uint64_t tls) {
+  const void **top = (const void **)stack;
+  *--top = argument;
+  *--top = (const void *)entry;
+  register long r10 __asm__("r10") = child_tid;
+  register long r8 __asm__("r8") = tls;
+  long r;
+  __asm__ volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "pop %%rax\n\t"
+      "pop %%rdi\n\t"
+      "call *%%rax\n\t"
+      "ud2\n"
+      "1:"
+      : "=a"(r)
+      : "a"(SYS_clone), "D"(flags), "S"(top), "d"(parent_tid), "r"(r10), "r"(r8)
+      : "rcx", "r11", "memory");
+  return r;
+}
+
+// A table of descriptors that grows while several threads share it waits for a grace period of RCU, some 10 ms.
+static inline void make_room_for_descriptors(void) {
+  enum { DESCRIPTORS = 8192 };
+  struct rlimit limit = {0, 0};
+  CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
+  long last = (limit.rlim_cur < DESCRIPTORS ? limit.rlim_cur : DESCRIPTORS) - 1;
+  long fd = CALL(SYS_fcntl, 0, F_DUPFD_CLOEXEC, last);
+  if (fd >= 0) CALL(SYS_close, fd);
+}
 
 static inline char *append(char *at, const char *text) {
   while (*text) *at++ = *text++;

@@ -219,7 +219,8 @@ static void restore(struct sandbox *s) {
   CALL(SYS_execve, "/lib64/restore", argv, envp);
 }
 
-static _Noreturn void child_main(struct sandbox *s) {
+static void child_main(void *argument) {
+  struct sandbox *s = argument;
   make_namespaces(s);
   build_root(s);
   set_limits(s);
@@ -378,30 +379,6 @@ static int open_resources(struct sandbox *s) {
   return 0;
 }
 
-// clone(2) onto the sandbox's own stack. The child's first instruction pops its entry and its argument.
-static long clone_child(struct sandbox *s, long flags) {
-  void **top = (void **)(s->stack + START_STACK_SIZE);
-  *--top = s;
-  *--top = (void *)child_main;
-  register long r10 __asm__("r10") = 0;
-  register long r8 __asm__("r8") = 0;
-  long r;
-  __asm__ volatile(
-      "syscall\n\t"
-      "test %%rax, %%rax\n\t"
-      "jnz 1f\n\t"
-      "xor %%ebp, %%ebp\n\t"
-      "pop %%rax\n\t"
-      "pop %%rdi\n\t"
-      "call *%%rax\n\t"
-      "ud2\n"
-      "1:"
-      : "=a"(r)
-      : "a"(SYS_clone), "D"(flags), "S"(top), "d"(&s->pidfd), "r"(r10), "r"(r8)
-      : "rcx", "r11", "memory");
-  return r;
-}
-
 int sandbox_start(struct sandbox *s) {
   s->stage = STAGE_RESOURCES;
   find_libraries(s);
@@ -411,7 +388,8 @@ int sandbox_start(struct sandbox *s) {
     // A handler of ours must not run in the child: signals stay blocked there until exec.
     uint64_t all = ~0ul, old;
     CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
-    long pid = clone_child(s, CLONE_VM | CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD | SIGCHLD);
+    long pid = raw_clone(CLONE_VM | CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD | SIGCHLD, s->stack + START_STACK_SIZE,
+                         child_main, s, &s->pidfd, 0, 0);
     CALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
     if (pid < 0) err = pid;
     else s->pid = pid;
