@@ -328,6 +328,7 @@ static _Noreturn void start_threads(const struct image *image, const struct thre
   CALL(SYS_arch_prctl, ARCH_SET_FS, threads[0].fs_base);
   *(int *)threads[0].tid_address = CALL(SYS_set_tid_address, threads[0].tid_address);
   resume((void *)&threads[0]);
+  __builtin_unreachable();
 }
 
 static long map_tables(long offset, uint64_t size) {
