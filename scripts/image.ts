@@ -166,4 +166,9 @@ function writtenParts(pid: number, start: number, end: number): [number, number]
 }
 
 const [what, ...args] = Deno.args;
-await (what === "add" ? add(args) : warm(args));
+try {
+  await (what === "add" ? add(args) : warm(args));
+} catch (error) {
+  console.error(`image: ${(error as Error).message}`);
+  Deno.exit(1);
+}
