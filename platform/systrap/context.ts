@@ -461,36 +461,27 @@ export class SystrapContext extends Context {
   ): void {
     // A flush ends the batch, and with it the descriptor that could be mapped again.
     if (this.#commands === COMMAND_MAX) this.flush();
-    if (hostFd >= 0 && this.#gathers) {
-      return this.#queueGathered(addr, length, prot, flags, hostFd, offset);
-    }
-    const isSame = holder !== null && holder === this.#holder && hostFd === this.#mappedFd;
-    const isSent = hostFd >= 0 && !isSame;
-    if (isSent) this.roomForFds();
-    const op = hostFd < 0 ? CMD_CALL : isSame ? CMD_MMAP_SAME : CMD_MMAP_FD;
-    this.#queueMmap(op, addr, length, prot, flags, hostFd < 0 ? -1 : 0, offset);
-    if (!isSent) return;
-    this.#sendMapped([hostFd]);
-    this.#mappedFd = hostFd;
-    this.#holder = holder;
-  }
-
-  #queueMmap(
-    op: number,
-    addr: number,
-    length: number,
-    prot: number,
-    flags: number,
-    fd: number,
-    offset: number,
-  ): void {
+    let op = CMD_CALL;
+    if (hostFd >= 0) op = this.#gathers ? this.#gather(hostFd) : this.#sendToMap(hostFd, holder);
     const at = this.#queue(op, SYS_mmap);
     this.#word(at, addr);
     this.#word(at + 2, length);
     this.#word(at + 4, prot);
     this.#word(at + 6, flags);
-    this.#word(at + 8, fd);
+    this.#word(at + 8, hostFd < 0 ? -1 : this.#gathers ? this.#gathered.indexOf(hostFd) : 0);
     this.#word(at + 10, offset);
+  }
+
+  /** Returns how it is mapped. */
+  #sendToMap(hostFd: number, holder: unknown): number {
+    if (holder !== null && holder === this.#holder && hostFd === this.#mappedFd) {
+      return CMD_MMAP_SAME;
+    }
+    this.roomForFds();
+    this.#sendMapped([hostFd]);
+    this.#mappedFd = hostFd;
+    this.#holder = holder;
+    return CMD_MMAP_FD;
   }
 
   #sendMapped(fds: readonly number[]): void {
@@ -509,20 +500,12 @@ export class SystrapContext extends Context {
   #gathers = false;
   readonly #gathered: number[] = [];
 
-  #queueGathered(
-    addr: number,
-    length: number,
-    prot: number,
-    flags: number,
-    hostFd: number,
-    offset: number,
-  ): void {
+  /** The same where `gatherFiles` was called. */
+  #gather(hostFd: number): number {
     const gathered = this.#gathered;
-    let i = gathered.indexOf(hostFd);
-    if (i < 0 && gathered.length === FDS_MAX) this.flush();
-    const op = gathered.length === 0 ? CMD_MMAP_FD : CMD_MMAP_SAME;
-    if (i < 0) i = gathered.push(hostFd) - 1;
-    this.#queueMmap(op, addr, length, prot, flags, i, offset);
+    if (gathered.includes(hostFd)) return CMD_MMAP_SAME;
+    if (gathered.length === FDS_MAX) this.flush();
+    return gathered.push(hostFd) === 1 ? CMD_MMAP_FD : CMD_MMAP_SAME;
   }
   /** The last descriptor that was sent in this batch, and who holds it. */
   #mappedFd = -1;
