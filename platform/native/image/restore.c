@@ -6,7 +6,7 @@
 //   restore                 writes to stdout what an image needs of this processor (struct image, cpu)
 #define _GNU_SOURCE
 #include "image.h"
-#include "../sandbox/raw.h"
+#include "../sandbox/programs.h"
 
 #include <cpuid.h>
 #include <elf.h>
@@ -22,10 +22,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define DVISOR "/lib64/dvisor-sandbox"
-#define RESTORE "/lib64/restore"
 #define TABLES_AT 0x400000ul
-#define POPULATE_WRITE 23
 #define ARCH_SET_FS 0x1002
 enum { TRIES = 8, THREADS = 32, BINARY_FD = 1000 };
 
@@ -60,37 +57,15 @@ __asm__(
     ".text\n");
 _Noreturn void continue_thread(const struct thread *t);
 
-static char *number(char *at, long n) {
-  at = append_number(at, n);
-  *at = 0;
-  return at;
-}
-
-// Starts from the beginning.
+// Starts from the beginning. What has been opened goes with exec.
 static _Noreturn void start_dvisor(void) {
-  char *argv[3], *envp[2];
-  argv[0] = "dvisor-sandbox";
-  argv[1] = "boot";
-  argv[2] = 0;
-  envp[0] = "LD_LIBRARY_PATH=/lib64";
-  envp[1] = 0;
-  CALL(SYS_close_range, BINARY_FD, BINARY_FD, 0);
-  CALL(SYS_execve, DVISOR, argv, envp);
+  execute_dvisor();
   for (;;) CALL(SYS_exit_group, 125);
 }
 
 // The kernel will choose other addresses.
 static _Noreturn void try_again(long offset, long tries) {
-  char texts[2][24], *argv[4], *envp[1];
-  if (tries >= TRIES) start_dvisor();
-  number(texts[0], offset);
-  number(texts[1], tries + 1);
-  argv[0] = "restore";
-  argv[1] = texts[0];
-  argv[2] = texts[1];
-  argv[3] = envp[0] = 0;
-  CALL(SYS_close, BINARY_FD);
-  CALL(SYS_execve, RESTORE, argv, envp);
+  if (tries < TRIES) execute_restorer(offset, tries + 1);
   start_dvisor();
 }
 

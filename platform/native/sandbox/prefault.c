@@ -11,7 +11,6 @@
 #include <malloc.h>
 #include <sys/mman.h>
 
-#define POPULATE_WRITE 23
 // V8 works in pages of 256 KiB, which it aligns in a mapping of nearly two, and gives back the rest.
 #define V8_PAGE (256ul << 10)
 #define V8_MAPPING (2 * V8_PAGE - PAGE)

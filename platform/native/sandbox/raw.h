@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #define PAGE 4096ul
+#define POPULATE_WRITE 23  // MADV_POPULATE_WRITE, which older headers lack
 // What a failed call returns is -1 to -MAX_ERRNO.
 #define MAX_ERRNO 4095
 

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "start.h"
 #include "mounting.h"
+#include "programs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,7 +135,7 @@ static void build_root(struct sandbox *s) {
   static const char directories[][12] = {"lib64", "proc", "proc/self", "dev", "empty", "mounts"};
   for (unsigned i = 0; i < sizeof directories / sizeof *directories; i++)
     must(s, "mkdir", i, CALL(SYS_mkdir, directories[i], 0755));
-  must(s, "symlink", 0, CALL(SYS_symlink, "/lib64/dvisor-sandbox", "proc/self/exe"));
+  must(s, "symlink", 0, CALL(SYS_symlink, DVISOR, "proc/self/exe"));
   must(s, "symlink", 1, CALL(SYS_symlink, "/lib64/urandom", "dev/urandom"));
   must(s, "tmpfs", 2, CALL(SYS_mount, "dvisor", "lib64", "tmpfs", flags, "mode=755,size=16m"));
   for (int i = 0; i < s->library_count; i++)
@@ -209,16 +210,6 @@ static void reset_signals(void) {
   CALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
 }
 
-static void restore(struct sandbox *s) {
-  char offset[24], *argv[4], *envp[1];
-  *append_number(offset, s->image) = 0;
-  argv[0] = "restore";
-  argv[1] = offset;
-  argv[2] = "0";
-  argv[3] = envp[0] = 0;
-  CALL(SYS_execve, "/lib64/restore", argv, envp);
-}
-
 static void child_main(void *argument) {
   struct sandbox *s = argument;
   make_namespaces(s);
@@ -232,16 +223,10 @@ static void child_main(void *argument) {
   char byte;
   if (CALL(SYS_recvfrom, s->child_control, &byte, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) == 0) CALL(SYS_exit_group, 125);
   reset_signals();
-  char *argv[3], *envp[2];
-  argv[0] = "dvisor-sandbox";
-  argv[1] = "boot";
-  argv[2] = 0;
-  envp[0] = "LD_LIBRARY_PATH=/lib64";
-  envp[1] = 0;
   __atomic_store_n(&s->rooted, 1, __ATOMIC_RELEASE);
   CALL(SYS_futex, &s->rooted, FUTEX_WAKE, 1, 0, 0, 0);
-  if (s->image) restore(s);
-  fail(s, "exec", 0, CALL(SYS_execve, "/lib64/dvisor-sandbox", argv, envp));
+  if (s->image) execute_restorer(s->image, 0);
+  fail(s, "exec", 0, execute_dvisor());
 }
 
 // --- The caller's side ------------------------------------------------------------------------------
