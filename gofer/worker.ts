@@ -1,5 +1,6 @@
 /**
- * The Gofer's Worker. A message names a sandbox's roots and brings the port to its Sentry; all others come from there. A reply is followed by the doorbell, since the Sentry waits in C.
+ * The Gofer's Worker. A message names a sandbox's roots and brings the port to its Sentry; all others come
+ * from there. A reply is followed by the doorbell, since the Sentry waits in C.
  */
 import { ring } from "../platform/host/host.ts";
 import { GoferServer, parseRoots } from "./server.ts";

@@ -129,27 +129,16 @@ export class Sandbox {
 
   private constructor(options: SandboxOptions, log: Log | null) {
     const files = openFiles(options);
-    const native = spawnLibrary();
-    const out = new Int32Array(5);
     const writable = options.volumes?.some((v) => v.writable) ?? false;
-    const pid = native.dv_sandbox_start(
-      writable ? 1 : 0,
-      new TextEncoder().encode(`${executable(options)}\0`),
-      files.library,
-      out,
-    );
-    if (pid < 0) {
-      for (const fd of files.close) closeFd(fd);
-      throw SandboxError.ofSpawn(out[4], -pid);
-    }
-    this.pid = pid;
+    const process = startProcess(executable(options), writable, files);
+    this.pid = process.pid;
     this.#log = log;
-    this.#control = new ControlConnection(out[0]);
-    this.#pidfd = out[1];
-    this.#diagnostics = out[3];
-    const allIdsMapped = out[2] !== 0;
+    this.#control = process.control;
+    this.#pidfd = process.pidfd;
+    this.#diagnostics = process.diagnostics;
+    const { pid, allIdsMapped } = process;
     log?.debug("started the sandbox process", { pid, allIdsMapped });
-    this.status = this.#follow(options, this.#configure(options, files, allIdsMapped));
+    this.status = this.#follow(options, configure(process, options, files));
     // Who never asks for the status has no error to handle.
     this.status.catch(() => {});
     if (files.pipes !== null) {
@@ -184,18 +173,6 @@ export class Sandbox {
     try {
       Deno.kill(this.pid, "SIGKILL");
     } catch { /* gone already */ }
-  }
-
-  /** Sends mounts and configuration. A process that is gone has said why, or has no more to say. */
-  #configure(options: SandboxOptions, files: Files, allIdsMapped: boolean): SandboxError | null {
-    const mounts = mountSandbox(this.pid, options);
-    if (mounts instanceof Int32Array) {
-      const fds = new Int32Array([...mounts, ...files.extra]);
-      this.#control.sendConfig(makeConfig(options, files, mounts.length, allIdsMapped), fds);
-      for (const fd of mounts) closeFd(fd);
-    }
-    for (const fd of files.close) closeFd(fd);
-    return mounts instanceof SandboxError ? mounts : null;
   }
 
   async #follow(
@@ -264,6 +241,57 @@ function mountSources(options: SandboxOptions): string[] {
   return [options.root ?? "/", ...(options.volumes ?? []).map((v) => v.source)];
 }
 
+// --- The process: also for the build, which runs sandboxes without the class (scripts/image) -------------
+
+/** One that has no configuration yet. */
+export interface SandboxProcess {
+  readonly pid: number;
+  readonly control: ControlConnection;
+  readonly pidfd: number;
+  /** A memfd: what the process writes to its standard streams. */
+  readonly diagnostics: number;
+  readonly allIdsMapped: boolean;
+}
+
+/** `exe`: empty for this one. Closes `files`, and throws a {@link SandboxError}, when it cannot. */
+export function startProcess(exe: string, writable: boolean, files: Files): SandboxProcess {
+  const out = new Int32Array(5);
+  const path = new TextEncoder().encode(`${exe}\0`);
+  const pid = spawnLibrary().dv_sandbox_start(writable ? 1 : 0, path, files.library, out);
+  if (pid < 0) {
+    for (const fd of files.close) closeFd(fd);
+    throw SandboxError.ofSpawn(out[4], -pid);
+  }
+  return {
+    pid,
+    control: new ControlConnection(out[0]),
+    pidfd: out[1],
+    diagnostics: out[3],
+    allIdsMapped: out[2] !== 0,
+  };
+}
+
+/**
+ * Sends mounts and configuration, and closes `files`. A process that is gone has said why, or has no more to say.
+ * `rehearsal`: see SandboxConfig.
+ */
+export function configure(
+  { pid, control, allIdsMapped }: SandboxProcess,
+  options: SandboxOptions,
+  files: Files,
+  rehearsal: SandboxConfig["rehearsal"] = null,
+): SandboxError | null {
+  const mounts = mountSandbox(pid, options);
+  if (mounts instanceof Int32Array) {
+    const fds = new Int32Array([...mounts, ...files.extra]);
+    const config = makeConfig(options, files, mounts.length, allIdsMapped);
+    control.sendConfig({ ...config, rehearsal }, fds);
+    for (const fd of mounts) closeFd(fd);
+  }
+  for (const fd of files.close) closeFd(fd);
+  return mounts instanceof SandboxError ? mounts : null;
+}
+
 // --- Before the clone -------------------------------------------------------------------------------
 
 interface Pipes {
@@ -272,7 +300,8 @@ interface Pipes {
   stderr: ReadableStream<Uint8Array> | null;
 }
 
-interface Files {
+/** What is opened for a sandbox. */
+export interface Files {
   pipes: Pipes | null;
   library: number;
   /** The guest's standard streams. The process's own are others, so that the guest can close its. */
@@ -287,7 +316,7 @@ interface Files {
   close: number[];
 }
 
-function openFiles(options: SandboxOptions): Files {
+export function openFiles(options: SandboxOptions): Files {
   const files: Files = {
     pipes: null,
     library: openHost(libraryFile(), O_RDONLY),
@@ -392,7 +421,7 @@ function makeConfig(
   files: Files,
   mounts: number,
   allIdsMapped: boolean,
-): SandboxConfig {
+): Omit<SandboxConfig, "rehearsal"> {
   const volumes = options.volumes ?? [];
   const extraFd = (i: number) => i < 0 ? -1 : mounts + i;
   const env = options.env ?? { PATH: DEFAULT_PATH };
@@ -432,7 +461,6 @@ function makeConfig(
     cpuinfoFd: extraFd(files.cpuinfo),
     console: options.console ?? null,
     input: options.input ?? "on",
-    rehearsal: null,
     controlFd: CONTROL_FD,
   };
 }

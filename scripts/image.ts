@@ -3,7 +3,12 @@
 //   image.ts add BASE BINARY RESTORER FOLDER OUT    FOLDER has the script `rehearsal`, which is run in it before
 //   image.ts warm BINARY                            notes in BINARY, which has an image, what is to be populated
 import { SYS_clock_gettime } from "../platform/abi/amd64/syscalls.ts";
+import { PT_LOAD } from "../platform/abi/elf.ts";
+import { PROT_WRITE } from "../platform/abi/mman.ts";
+import { CLOCK_MONOTONIC } from "../platform/abi/time.ts";
 import { bufferAddr, hostCall } from "../platform/host/spawn.ts";
+import { closeFd } from "../runtime/process.ts";
+import { openFiles, type SandboxProcess, startProcess } from "../runtime/sandbox.ts";
 import {
   COUNTS,
   DESCRIPTOR_SIZE,
@@ -17,13 +22,14 @@ import {
   readAt,
   REGION_SIZE,
   roundUp,
+  segmentsOf,
   THREAD_SIZE,
   WATCH_SIZE,
   writeAt,
   Writer,
 } from "./image/layout.ts";
-import { pageEntries } from "./image/memory.ts";
-import { COLLECTED_MS, rehearse, SETTLED_MS, startProcess, untilIdle } from "./image/process.ts";
+import { partsOf } from "./image/memory.ts";
+import { COLLECTED_MS, REHEARSAL, rehearse, SETTLED_MS, untilIdle } from "./image/process.ts";
 import { assemble, beginningOf, take } from "./image/take.ts";
 
 /** What is thrown away at the end of the first is not taken for granted afterwards. Many: the way to a guest's start, too. */
@@ -31,15 +37,21 @@ const REHEARSALS = 24;
 
 function monotonicNs(): bigint {
   const now = new BigInt64Array(2);
-  must("clock", hostCall(SYS_clock_gettime, 1, /* CLOCK_MONOTONIC */ bufferAddr(now)));
+  must("clock", hostCall(SYS_clock_gettime, CLOCK_MONOTONIC, bufferAddr(now)));
   return now[0] * 1_000_000_000n + now[1];
 }
 
 /** Where a binary's last segment lies in it, at whose beginning struct prelude is. */
 function lastSegment(head: DataView): number {
-  const u64 = (at: number) => Number(head.getBigUint64(at, true));
-  const headers = Array.from({ length: head.getUint16(56, true) }, (_, i) => u64(32) + 56 * i);
-  return u64(headers.findLast((at) => head.getUint32(at, true) === 1)! + 8);
+  return segmentsOf(head).findLast(({ type }) => type === PT_LOAD)!.offset;
+}
+
+/** The sandbox process of a binary, which waits for a configuration. */
+function start(binary: string): SandboxProcess {
+  const files = openFiles(REHEARSAL);
+  const process = startProcess(binary, false, files);
+  for (const fd of files.close) closeFd(fd);
+  return process;
 }
 
 async function add([basePath, binary, restorerPath, volume, out]: string[]): Promise<void> {
@@ -48,7 +60,7 @@ async function add([basePath, binary, restorerPath, volume, out]: string[]): Pro
   const cpu = new Deno.Command(restorerPath).outputSync().stdout;
   const restorerAt = roundUp(base.length);
   const imageAt = restorerAt + roundUp(restorer.length);
-  const sandbox = startProcess(binary);
+  const sandbox = start(binary);
   const { pid } = sandbox;
   let parts: Uint8Array[];
   try {
@@ -97,12 +109,16 @@ async function warm([binary]: string[]): Promise<void> {
   using file = Deno.openSync(binary, { read: true, write: true });
   const image = readImage(file);
   if (image === null) return;
-  const sandbox = startProcess(binary);
+  const sandbox = start(binary);
   let ranges: [number, number][];
   try {
     const up = rehearse(sandbox, "/", ["sh", "-c", SOME_PROGRAMS]);
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    ranges = image.regions.flatMap(([start, end]) => writtenParts(sandbox.pid, start, end));
+    // Those that are the process's own; with a few between them, since each range is a call.
+    const isOwn = (entry: bigint) => entry >> 63n === 1n && (entry >> 61n & 1n) === 0n;
+    ranges = image.regions.flatMap(([start, end]) =>
+      partsOf(sandbox.pid, start, end, 2 * PAGE, isOwn)
+    );
     await up.catch(() => {});
   } finally {
     Deno.kill(sandbox.pid, "SIGKILL");
@@ -118,8 +134,6 @@ async function warm([binary]: string[]): Promise<void> {
   count.u32(ranges.length);
   writeAt(file, image.countAt, count.bytes);
 }
-
-const PROT_WRITE = 2;
 
 interface Image {
   /** Where its regions that can be written to lie in memory. */
@@ -150,19 +164,6 @@ function readImage(file: Deno.FsFile): Image | null {
     rangesAt: at + ranges,
     countAt: at + COUNTS + 16,
   };
-}
-
-/** Pages that are the process's own; with a few between them, since each range is a call. */
-function writtenParts(pid: number, start: number, end: number): [number, number][] {
-  const parts: [number, number][] = [];
-  for (const [page, entry] of pageEntries(pid, start, end)) {
-    const isOwn = entry >> 63n === 1n && (entry >> 61n & 1n) === 0n;
-    if (!isOwn) continue;
-    const last = parts.at(-1);
-    if (last !== undefined && page - last[1] <= 2 * PAGE) last[1] = page + PAGE;
-    else parts.push([page, page + PAGE]);
-  }
-  return parts;
 }
 
 const [what, ...args] = Deno.args;

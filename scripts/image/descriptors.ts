@@ -1,5 +1,7 @@
 /** What an image has of a process's descriptors. */
 import { SYS_kcmp } from "../../platform/abi/amd64/syscalls.ts";
+import { O_CLOEXEC, O_NONBLOCK } from "../../platform/abi/fcntl.ts";
+import { KCMP_FILE } from "../../platform/abi/kcmp.ts";
 import { spawnLibrary } from "../../platform/host/spawn.ts";
 import {
   FD_DUP,
@@ -11,12 +13,6 @@ import {
   PLACED,
   readText,
 } from "./layout.ts";
-
-export function fdsOf(pid: number): number[] {
-  return [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => Number(name)).sort((a, b) =>
-    a - b
-  );
-}
 
 export interface Descriptor {
   fd: number;
@@ -32,9 +28,6 @@ export interface Watch {
   events: number;
   data: bigint;
 }
-
-const O_CLOEXEC = 0o2000000;
-const O_NONBLOCK = 0o4000;
 
 export function descriptorsOf(
   pid: number,
@@ -86,5 +79,5 @@ export function descriptorsOf(
 }
 
 function kcmpFile(pid: number, a: number, b: number): number {
-  return spawnLibrary().dv_syscall(SYS_kcmp, pid, pid, 0, a, b, 0);
+  return spawnLibrary().dv_syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b, 0);
 }

@@ -1,4 +1,16 @@
-/** The layout of struct prelude (../../platform/native/sandbox/start.h) and of an image (../../platform/native/image/image.h), and bytes. */
+/**
+ * The layout of struct prelude (../../platform/native/sandbox/start.h) and of an image
+ * (../../platform/native/image/image.h); and how files are read and written.
+ */
+import { getU64 } from "../../platform/abi/bytes.ts";
+import {
+  ELF64_EHDR_OFF_PHNUM,
+  ELF64_EHDR_OFF_PHOFF,
+  ELF64_PHDR_SIZE,
+  type Elf64Phdr,
+  getElf64Phdr,
+} from "../../platform/abi/elf.ts";
+
 export const PAGE = 4096;
 export const roundUp = (n: number) => Math.ceil(n / PAGE) * PAGE;
 export const decoder = new TextDecoder();
@@ -14,7 +26,7 @@ export const IMAGE_MAGIC = 0x3165_676d_6976_6400n;
 export const CPU_WORDS = 12;
 export const VDSO_FUNCTIONS = 16;
 export const VDSO_NAME = 32;
-export const IMAGE_SIZE = 24 + CPU_WORDS * 4 + 24 + 16 + VDSO_FUNCTIONS * (VDSO_NAME + 8) +
+export const IMAGE_SIZE = 24 + CPU_WORDS * 4 + 24 + VDSO_FUNCTIONS * (VDSO_NAME + 8) +
   64 * 32 +
   11 * 8;
 export const REGION_SIZE = 32;
@@ -32,7 +44,6 @@ export const REGION_NO_HUGE_PAGES = 1;
 export const [FD_KEPT, FD_DUP, FD_EPOLL, FD_EVENTFD, FD_SOCKET] = [0, 1, 2, 3, 4];
 /** Descriptors that start.c has placed. */
 export const PLACED = 6;
-export const O_RDWR = 2;
 
 /** Writes numbers one after the other. */
 export class Writer {
@@ -62,12 +73,20 @@ export class Writer {
   }
 }
 
-export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
-}
-
 export function readText(path: string): string {
   return decoder.decode(Deno.readFileSync(path));
+}
+
+/** The names in a folder of /proc that are numbers, in order. */
+export function numbersIn(path: string): number[] {
+  return [...Deno.readDirSync(path)].map(({ name }) => Number(name)).sort((a, b) => a - b);
+}
+
+/** The segments of an ELF file, from its beginning. */
+export function segmentsOf(head: DataView): Elf64Phdr[] {
+  const first = getU64(head, ELF64_EHDR_OFF_PHOFF);
+  const count = head.getUint16(ELF64_EHDR_OFF_PHNUM, true);
+  return Array.from({ length: count }, (_, i) => getElf64Phdr(head, first + i * ELF64_PHDR_SIZE));
 }
 
 export function readAt(file: Deno.FsFile, offset: number, length: number): Uint8Array<ArrayBuffer> {

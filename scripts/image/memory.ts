@@ -1,4 +1,16 @@
 /** What an image has of a process's memory. */
+import { getU64 } from "../../platform/abi/bytes.ts";
+import {
+  DT_NULL,
+  DT_STRTAB,
+  DT_SYMTAB,
+  ELF64_SYM_OFF_NAME,
+  ELF64_SYM_OFF_VALUE,
+  ELF64_SYM_SIZE,
+  PT_DYNAMIC,
+  PT_LOAD,
+} from "../../platform/abi/elf.ts";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/abi/mman.ts";
 import {
   decoder,
   PAGE,
@@ -8,6 +20,7 @@ import {
   REGION_NO_HUGE_PAGES,
   REGION_STACK,
   REGION_VDSO,
+  segmentsOf,
 } from "./layout.ts";
 
 export interface Memory {
@@ -93,8 +106,8 @@ export class MemoryWriter {
     const { start, end, perms, name } = mapping;
     if (name === "[vsyscall]" || name.startsWith("[vvar")) return;
     if (perms[3] === "s") return; // With stubs that an image does not have.
-    const prot = (perms[0] === "r" ? 1 : 0) | (perms[1] === "w" ? 2 : 0) |
-      (perms[2] === "x" ? 4 : 0);
+    const prot = (perms[0] === "r" ? PROT_READ : 0) | (perms[1] === "w" ? PROT_WRITE : 0) |
+      (perms[2] === "x" ? PROT_EXEC : 0);
     const flags = mapping.flags.includes("nh") ? REGION_NO_HUGE_PAGES : 0;
     const kind = name === "[vdso]"
       ? REGION_VDSO
@@ -137,52 +150,59 @@ export class MemoryWriter {
   }
 
   #usedParts(start: number, end: number): [number, number][] {
-    const pages = this.#pagesInUse(start, end);
-    const parts: [number, number][] = [];
-    for (const page of pages) {
-      if (this.memory.read(page, PAGE).every((byte) => byte === 0)) continue;
-      const last = parts.at(-1);
-      if (last !== undefined && page - last[1] <= GAP) last[1] = page + PAGE;
-      else parts.push([page, page + PAGE]);
-    }
-    return parts;
-  }
-
-  #pagesInUse(start: number, end: number): number[] {
-    return pageEntries(this.pid, start, end).filter(([, entry]) => entry >> 62n !== 0n)
-      .map(([page]) => page);
+    return partsOf(this.pid, start, end, GAP, (entry, page) => {
+      const isThere = entry >> 62n !== 0n;
+      return isThere && this.memory.read(page, PAGE).some((byte) => byte !== 0);
+    });
   }
 }
 
-/** Addresses of pages, and what /proc/PID/pagemap tells of each. */
-export function pageEntries(pid: number, start: number, end: number): [number, bigint][] {
+/**
+ * Runs of pages that are `wanted` by what /proc/PID/pagemap tells of them; together with what lies between, where that is
+ * not more than `gap`.
+ */
+export function partsOf(
+  pid: number,
+  start: number,
+  end: number,
+  gap: number,
+  wanted: (entry: bigint, page: number) => boolean,
+): [number, number][] {
   using file = Deno.openSync(`/proc/${pid}/pagemap`);
-  const entries = new BigUint64Array(
-    readAt(file, start / PAGE * 8, (end - start) / PAGE * 8).buffer,
-  );
-  return Array.from(entries, (entry, i) => [start + i * PAGE, entry]);
+  const bytes = readAt(file, start / PAGE * 8, (end - start) / PAGE * 8);
+  const parts: [number, number][] = [];
+  new BigUint64Array(bytes.buffer).forEach((entry, i) => {
+    const page = start + i * PAGE;
+    if (!wanted(entry, page)) return;
+    const last = parts.at(-1);
+    if (last !== undefined && page - last[1] <= gap) last[1] = page + PAGE;
+    else parts.push([page, page + PAGE]);
+  });
+  return parts;
 }
+
+/** struct Elf64_Dyn. */
+const DYN_SIZE = 16;
 
 /** Names and addresses of what the vDSO has. */
 export function vdsoFunctions(bytes: Uint8Array<ArrayBuffer>, start: number): [string, number][] {
   const view = new DataView(bytes.buffer);
-  const u64 = (at: number) => Number(view.getBigUint64(at, true));
-  const phoff = u64(32);
-  const headers = Array.from({ length: view.getUint16(56, true) }, (_, i) => phoff + 56 * i);
-  const ofType = (type: number) => headers.find((at) => view.getUint32(at, true) === type)!;
-  const load = ofType(1);
-  const bias = u64(load + 8) - u64(load + 16);
+  const ofType = (type: number) => segmentsOf(view).find((segment) => segment.type === type)!;
+  const load = ofType(PT_LOAD);
+  const bias = load.offset - load.vaddr;
   let symbols = 0;
   let strings = 0;
-  for (let at = u64(ofType(2) + 8); u64(at) !== 0; at += 16) {
-    if (u64(at) === 5) strings = bias + u64(at + 8);
-    if (u64(at) === 6) symbols = bias + u64(at + 8);
+  for (let at = ofType(PT_DYNAMIC).offset; getU64(view, at) !== DT_NULL; at += DYN_SIZE) {
+    const tag = getU64(view, at);
+    if (tag === DT_STRTAB) strings = bias + getU64(view, at + 8);
+    if (tag === DT_SYMTAB) symbols = bias + getU64(view, at + 8);
   }
   const functions: [string, number][] = [];
-  for (let at = symbols; at + 24 <= strings; at += 24) {
-    const from = strings + view.getUint32(at, true);
+  for (let at = symbols; at + ELF64_SYM_SIZE <= strings; at += ELF64_SYM_SIZE) {
+    const from = strings + view.getUint32(at + ELF64_SYM_OFF_NAME, true);
     const name = decoder.decode(bytes.subarray(from, bytes.indexOf(0, from)));
-    if (name.startsWith("__vdso_")) functions.push([name, start + bias + u64(at + 8)]);
+    const value = getU64(view, at + ELF64_SYM_OFF_VALUE);
+    if (name.startsWith("__vdso_")) functions.push([name, start + bias + value]);
   }
   return functions;
 }

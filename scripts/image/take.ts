@@ -1,18 +1,21 @@
 /** Takes an image of a process that waits. */
 import { SYS_rt_sigaction } from "../../platform/abi/amd64/syscalls.ts";
-import { type Descriptor, descriptorsOf, fdsOf, type Watch } from "./descriptors.ts";
+import { PF_W, PT_LOAD } from "../../platform/abi/elf.ts";
+import { type Descriptor, descriptorsOf, type Watch } from "./descriptors.ts";
 import {
   CPU_WORDS,
   DESCRIPTOR_SIZE,
   IMAGE_MAGIC,
   IMAGE_SIZE,
   must,
+  numbersIn,
   PAGE,
   RANGE_SIZE,
   RANGES_MAX,
   readText,
   REGION_SIZE,
   roundUp,
+  segmentsOf,
   THREAD_SIZE,
   VDSO_FUNCTIONS,
   VDSO_NAME,
@@ -36,7 +39,7 @@ import { Tracee, writeThread } from "./threads.ts";
  */
 interface Beginning {
   threads: number[];
-  fds: Set<number>;
+  fds: number[];
   library: Former;
 }
 
@@ -44,24 +47,13 @@ export function beginningOf(pid: number): Beginning {
   const mappings = mappingsOf(pid);
   const start = mappings.find(({ name }) => name.endsWith("/libplatform.so"))!.start;
   const memory = memoryOf(pid);
-  const [from, to] = writableSegment(memory.read(start, PAGE));
+  const segments = segmentsOf(new DataView(memory.read(start, PAGE).buffer));
+  const { vaddr, memsz } = segments.find((s) => s.type === PT_LOAD && (s.flags & PF_W) !== 0)!;
   return {
     threads: threadsOf(pid),
-    fds: new Set(fdsOf(pid)),
-    library: { start: start + from, bytes: memory.read(start + from, to - from) },
+    fds: numbersIn(`/proc/${pid}/fd`),
+    library: { start: start + vaddr, bytes: memory.read(start + vaddr, memsz) },
   };
-}
-
-/** Where a library's data lie, from its beginning. */
-function writableSegment(header: Uint8Array<ArrayBuffer>): [number, number] {
-  const view = new DataView(header.buffer);
-  const u64 = (at: number) => Number(view.getBigUint64(at, true));
-  for (let i = 0; i < view.getUint16(56, true); i++) {
-    const at = u64(32) + 56 * i;
-    if (view.getUint32(at, true) !== 1 || (view.getUint32(at + 4, true) & 2) === 0) continue;
-    return [u64(at + 16), u64(at + 16) + u64(at + 40)];
-  }
-  throw new Error("a library without data");
 }
 
 interface Taken {
@@ -71,7 +63,8 @@ interface Taken {
   descriptors: Descriptor[];
   watches: Watch[];
   actions: Uint8Array;
-  vdso: { start: number; end: number; functions: [string, number][] };
+  /** Of the vDSO. */
+  functions: [string, number][];
   /** struct prctl_mm_map's first numbers. */
   layout: number[];
 }
@@ -106,7 +99,7 @@ export function take(pid: number, beginning: Beginning, base: Uint8Array): Taken
     descriptors,
     watches,
     actions: actions.bytes,
-    vdso: { start: vdso.start, end: vdso.end, functions },
+    functions,
     layout,
   };
 }
@@ -136,7 +129,7 @@ export function assemble(
   monotonicNs: bigint,
   offset: number,
 ): Uint8Array[] {
-  const { writer, threads, descriptors, watches, vdso } = taken;
+  const { writer, threads, descriptors, watches, functions } = taken;
   const tables = roundUp(
     IMAGE_SIZE + writer.regions.length * REGION_SIZE + threads.length +
       descriptors.length * DESCRIPTOR_SIZE + watches.length * WATCH_SIZE + RANGES_MAX * RANGE_SIZE,
@@ -151,11 +144,9 @@ export function assemble(
     out.u32(list.length);
   }
   out.u64(0); // Ranges; see `warm`.
-  out.u64(vdso.start);
-  out.u64(vdso.end);
-  if (vdso.functions.length > VDSO_FUNCTIONS) throw new Error("the vDSO has many functions");
+  if (functions.length > VDSO_FUNCTIONS) throw new Error("the vDSO has many functions");
   for (let i = 0; i < VDSO_FUNCTIONS; i++) {
-    const [name, address] = vdso.functions[i] ?? ["", 0];
+    const [name, address] = functions[i] ?? ["", 0];
     out.text(name, VDSO_NAME);
     out.u64(address);
   }

@@ -6,31 +6,75 @@ import {
   SYS_sigaltstack,
   SYS_wait4,
 } from "../../platform/abi/amd64/syscalls.ts";
+import {
+  USER_REGS_OFF_FS_BASE,
+  USER_REGS_OFF_GS_BASE,
+  USER_REGS_OFF_ORIG_RAX,
+  USER_REGS_OFF_R10,
+  USER_REGS_OFF_R12,
+  USER_REGS_OFF_R13,
+  USER_REGS_OFF_R14,
+  USER_REGS_OFF_R15,
+  USER_REGS_OFF_R8,
+  USER_REGS_OFF_R9,
+  USER_REGS_OFF_RAX,
+  USER_REGS_OFF_RBP,
+  USER_REGS_OFF_RBX,
+  USER_REGS_OFF_RDI,
+  USER_REGS_OFF_RDX,
+  USER_REGS_OFF_RIP,
+  USER_REGS_OFF_RSI,
+  USER_REGS_OFF_RSP,
+  USER_REGS_SIZE,
+} from "../../platform/abi/amd64/user.ts";
+import {
+  EINTR,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+} from "../../platform/abi/errno.ts";
+import { PR_GET_TID_ADDRESS } from "../../platform/abi/prctl.ts";
+import {
+  PTRACE_GET_RSEQ_CONFIGURATION,
+  PTRACE_GETREGS,
+  PTRACE_GETSIGMASK,
+  PTRACE_INTERRUPT,
+  PTRACE_SEIZE,
+  PTRACE_SETREGS,
+  PTRACE_SINGLESTEP,
+} from "../../platform/abi/ptrace.ts";
+import { __WALL } from "../../platform/abi/wait.ts";
 import { bufferAddr, hostCall } from "../../platform/host/spawn.ts";
 import { must, readText, Writer } from "./layout.ts";
 import { type Memory } from "./memory.ts";
 
-const PTRACE_SINGLESTEP = 9;
-const PTRACE_GETREGS = 12;
-const PTRACE_SETREGS = 13;
-const PTRACE_SEIZE = 0x4206;
-const PTRACE_INTERRUPT = 0x4207;
-const PTRACE_GETSIGMASK = 0x420a;
-const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
-const WALL = 0x4000_0000;
-const PR_GET_TID_ADDRESS = 40;
-const EINTR = 4;
-/** ERESTARTSYS … ERESTART_RESTARTBLOCK: the call begins anew when the thread runs on. */
-const RESTARTS = [512, 513, 514, 516];
-/** struct user_regs_struct, in its order. */
-const [R15, R14, R13, R12, RBP, RBX, , R10, R9, R8, RAX, , RDX, RSI, RDI, ORIG_RAX, RIP, , , RSP] =
-  Array.from({ length: 20 }, (_, i) => i);
-const FS_BASE = 21;
-const GS_BASE = 22;
-const REGS = 27;
+/** The call begins anew when the thread runs on, or may. */
+const RESTARTS = [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK, EINTR];
+/** Of registers as PTRACE_GETREGS gives them. */
+const [RAX, RBX, RDX, RSI, RDI, RBP, RSP, R8, R9, R10, R12, R13, R14, R15, RIP] = [
+  USER_REGS_OFF_RAX,
+  USER_REGS_OFF_RBX,
+  USER_REGS_OFF_RDX,
+  USER_REGS_OFF_RSI,
+  USER_REGS_OFF_RDI,
+  USER_REGS_OFF_RBP,
+  USER_REGS_OFF_RSP,
+  USER_REGS_OFF_R8,
+  USER_REGS_OFF_R9,
+  USER_REGS_OFF_R10,
+  USER_REGS_OFF_R12,
+  USER_REGS_OFF_R13,
+  USER_REGS_OFF_R14,
+  USER_REGS_OFF_R15,
+  USER_REGS_OFF_RIP,
+].map((offset) => offset / 8);
+const ORIG_RAX = USER_REGS_OFF_ORIG_RAX / 8;
+const FS_BASE = USER_REGS_OFF_FS_BASE / 8;
+const GS_BASE = USER_REGS_OFF_GS_BASE / 8;
 
 export class Tracee {
-  readonly regs = new BigUint64Array(REGS);
+  readonly regs = new BigUint64Array(USER_REGS_SIZE / 8);
   constructor(readonly tid: number) {
     must(`seize ${tid}`, hostCall(SYS_ptrace, PTRACE_SEIZE, tid, 0, 0));
     must(`interrupt ${tid}`, hostCall(SYS_ptrace, PTRACE_INTERRUPT, tid, 0, 0));
@@ -38,7 +82,7 @@ export class Tracee {
     this.#transfer(PTRACE_GETREGS, this.regs);
     const result = -Number(BigInt.asIntN(64, this.regs[RAX]));
     const inCall = BigInt.asIntN(64, this.regs[ORIG_RAX]) >= 0n;
-    if (!inCall || !(RESTARTS.includes(result) || result === EINTR)) {
+    if (!inCall || !RESTARTS.includes(result)) {
       throw new Error(`thread ${tid} does not wait in a system call (${result})`);
     }
     if (this.regs[GS_BASE] !== 0n) throw new Error(`thread ${tid} uses GS`);
@@ -46,7 +90,7 @@ export class Tracee {
 
   #wait(): void {
     const status = new Int32Array(1);
-    must(`wait ${this.tid}`, hostCall(SYS_wait4, this.tid, bufferAddr(status), WALL, 0));
+    must(`wait ${this.tid}`, hostCall(SYS_wait4, this.tid, bufferAddr(status), __WALL, 0));
     if ((status[0] & 0xff) !== 0x7f) throw new Error(`thread ${this.tid} ended`);
   }
 

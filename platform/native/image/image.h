@@ -70,7 +70,6 @@ struct image {
   uint32_t cpu[CPU_WORDS];
   uint32_t regions, threads, descriptors, watches;
   uint32_t ranges, unused;
-  uint64_t vdso, vdso_end;
   struct vdso_function functions[VDSO_FUNCTIONS];
   struct action actions[64];
   // As prctl(PR_SET_MM_MAP) takes them.
@@ -80,7 +79,7 @@ struct image {
 };
 
 // scripts/image.ts writes by these.
-_Static_assert(sizeof(struct image) == 2888, "struct image");
+_Static_assert(sizeof(struct image) == 2872, "struct image");
 _Static_assert(sizeof(struct region) == 32, "struct region");
 _Static_assert(sizeof(struct thread) == 224, "struct thread");
 _Static_assert(sizeof(struct descriptor) == 24, "struct descriptor");
