@@ -63,7 +63,8 @@ for (
     [
       "few processes",
       '[ $UID != 0 ] || as="setpriv --reuid 54321 --clear-groups"; ' +
-      '$as bash -c \'ulimit -u 8; exec "$0" do true\' "$0"',
+      'chmod 755 "$1"; cp "$0" "$1/dvisor"; cd "$1"; ' +
+      "$as bash -c 'ulimit -u 8; exec ./dvisor do true'",
       125,
       /\(ulimit -u\) is 8, and dvisor needs \d+ more/,
     ],

@@ -1,6 +1,6 @@
 /** Sandboxes that begin as the process of an image, and those that cannot (platform/native/image). */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { DVISOR, startDo } from "./sandbox.ts";
+import { DVISOR, startDo, withCopy } from "./sandbox.ts";
 
 /** struct prelude and struct image (platform/native/sandbox/start.h, ../platform/native/image/image.h). */
 const PRELUDE_IMAGE = 72;
@@ -39,10 +39,7 @@ async function withChanged(
   change: (prelude: DataView, image: DataView) => void,
   use: (binary: string) => Promise<void>,
 ): Promise<void> {
-  const binary = await Deno.makeTempFile();
-  try {
-    await Deno.copyFile(DVISOR, binary);
-    await Deno.chmod(binary, 0o755);
+  await withCopy(async (binary) => {
     using file = await Deno.open(binary, { read: true, write: true });
     const read = (at: number) => {
       const bytes = new Uint8Array(PAGE);
@@ -67,9 +64,7 @@ async function withChanged(
     write(imageAt, image);
     file.close();
     await use(binary);
-  } finally {
-    await Deno.remove(binary);
-  }
+  });
 }
 
 const startsAnew = async (binary: string) => {

@@ -8,6 +8,7 @@ import {
   startDo,
   statusField,
   until,
+  withCopy,
 } from "./sandbox.ts";
 
 const NAMESPACES = ["user", "pid", "mnt", "net", "ipc", "uts"];
@@ -250,16 +251,18 @@ Deno.test({
   name: "an ordinary user's sandbox runs as that user, without root's help",
   ignore: Deno.uid() !== 0,
   async fn() {
-    const { code, stdout } = await new Deno.Command("setpriv", {
-      args: [
-        ...["--reuid", "65534", "--regid", "65534", "--clear-groups"],
-        ...[DVISOR, "do", "--cwd", "/", "--", "id", "-u"],
-      ],
-      cwd: "/",
-      stdin: "null",
-    }).output();
-    assertEquals(code, 0);
-    assertEquals(new TextDecoder().decode(stdout), "65534\n");
+    await withCopy(async (binary) => {
+      const { code, stdout } = await new Deno.Command("setpriv", {
+        args: [
+          ...["--reuid", "65534", "--regid", "65534", "--clear-groups"],
+          ...[binary, "do", "--cwd", "/", "--", "id", "-u"],
+        ],
+        cwd: "/",
+        stdin: "null",
+      }).output();
+      assertEquals(code, 0);
+      assertEquals(new TextDecoder().decode(stdout), "65534\n");
+    });
   },
 });
 
@@ -284,25 +287,29 @@ Deno.test({
     const script = "cat readable; echo more >>writable && cat writable; " +
       "touch shared/new && stat -c '%n %u %g' shared/new; stat -c '%n %u %g %a' *; " +
       "cat foreign; echo no >>public; test -w public || echo refused";
+    const says = async (binary: string, flags: string[]) => {
+      const { stdout, stderr } = await new Deno.Command("setpriv", {
+        args: [
+          ...["--reuid", `${USER}`, "--regid", `${USER}`, "--groups", `${USER},${GROUP}`],
+          ...[binary, "do", ...flags, "--", "sh", "-c", script],
+        ],
+        cwd: dir,
+        stdin: "null",
+      }).output();
+      const text = new TextDecoder();
+      assertEquals(
+        text.decode(stdout),
+        `readable\nwritable\nmore\nshared/new ${USER} ${GROUP}\n` +
+          `foreign 0 0 660\npublic 0 0 644\nreadable 0 ${GROUP} 640\n` +
+          `shared 0 ${GROUP} 2770\nwritable 0 ${GROUP} 664\nrefused\n`,
+        text.decode(stderr),
+      );
+    };
     try {
-      for (const flags of [[], ["--rw"]]) {
-        const { stdout, stderr } = await new Deno.Command("setpriv", {
-          args: [
-            ...["--reuid", `${USER}`, "--regid", `${USER}`, "--groups", `${USER},${GROUP}`],
-            ...[DVISOR, "do", ...flags, "--", "sh", "-c", script],
-          ],
-          cwd: dir,
-          stdin: "null",
-        }).output();
-        const text = new TextDecoder();
-        assertEquals(
-          text.decode(stdout),
-          `readable\nwritable\nmore\nshared/new ${USER} ${GROUP}\n` +
-            `foreign 0 0 660\npublic 0 0 644\nreadable 0 ${GROUP} 640\n` +
-            `shared 0 ${GROUP} 2770\nwritable 0 ${GROUP} 664\nrefused\n`,
-          text.decode(stderr),
-        );
-      }
+      await withCopy(async (binary) => {
+        await says(binary, []);
+        await says(binary, ["--rw"]);
+      });
       assertEquals(Deno.readTextFileSync(`${dir}/writable`), "writable\nmore\n");
       assertEquals(Deno.statSync(`${dir}/shared/new`).gid, GROUP);
     } finally {

@@ -48,6 +48,18 @@ export async function startDo(
   return new Running(child, reader, output);
 }
 
+/** With a copy of dvisor that every user may run: the tests may lie where only root may look, as in root's home. */
+export async function withCopy(use: (binary: string) => Promise<void>): Promise<void> {
+  const binary = await Deno.makeTempFile();
+  try {
+    await Deno.copyFile(DVISOR, binary);
+    await Deno.chmod(binary, 0o755);
+    await use(binary);
+  } finally {
+    await Deno.remove(binary);
+  }
+}
+
 export class Running {
   constructor(
     readonly child: Deno.ChildProcess,
