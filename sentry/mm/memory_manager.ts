@@ -58,6 +58,8 @@ const STACK_GUARD_GAP = 256 * PAGE_SIZE;
 /** What a mapping keeps of mmap's flags (Linux: calc_vm_flag_bits). */
 const KEPT_FLAGS = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_LOCKED |
   MAP_NORESERVE;
+/** What the host's mapping takes of mmap's flags. */
+const HOST_FLAGS = MAP_NORESERVE | MAP_STACK | MAP_POPULATE;
 /** Name of the mappings of trampolines, as /proc/PID/maps shows them. */
 export const TRAMPOLINES = "[dvisor]";
 /** At most: what is not mapped of it faults. */
@@ -431,15 +433,20 @@ export class MemoryManager {
       }
     }
     this.#settle(ctx, at, at + size);
+    const same = file === null || image !== null
+      ? null
+      : this.#sameMapping(at, size, flags, file, offset);
+    const oldProt = same?.prot ?? 0;
     this.#drop(at, at + size);
     if (image !== null) this.#mapTrampolines(ctx, image, at);
-    const keep = MAP_NORESERVE | MAP_STACK | MAP_POPULATE;
-    let hostFlags = MAP_FIXED | (flags & keep) | (shared ? MAP_SHARED : MAP_PRIVATE);
+    let hostFlags = MAP_FIXED | (flags & HOST_FLAGS) | (shared ? MAP_SHARED : MAP_PRIVATE);
     if (hostFd < 0) hostFlags |= MAP_ANONYMOUS;
     let marks = (flags & MAP_LOCKED) !== 0 ? this.futureMarks : 0;
     if ((flags & MAP_LOCKED) !== 0 && marks === 0) hostFlags |= MAP_POPULATE;
     if ((flags & MAP_STACK) !== 0) marks |= MARK_NOHUGEPAGE;
-    ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset, image ?? file?.inode ?? null);
+    if (same === null) {
+      ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset, image ?? file?.inode ?? null);
+    } else if (prot !== oldProt) ctx.queueCall(SYS_mprotect, at, size, prot, 0, 0);
     this.#note(ctx, at, at + size);
     // Shared memory of /dev/zero is an object of its own each time, as that of no file.
     const isObject = shared && (file === null || file.impl.mapsAnonymous);
@@ -457,9 +464,31 @@ export class MemoryManager {
       image,
     );
     vma.marks = marks;
+    vma.isFileOnly = hostFd >= 0 && !shared && (prot & PROT_WRITE) === 0;
     this.vmas.insert(vma);
     this.#totalBytes += size;
     return at;
+  }
+
+  /**
+   * The mapping in which the host has at `at` already what a private one of `file` brings there, but for its protection;
+   * else null. Loaders map a library as a whole, and then its segments over that.
+   */
+  #sameMapping(
+    at: number,
+    size: number,
+    flags: number,
+    file: FileDescription,
+    offset: number,
+  ): Vma | null {
+    const { inode } = file;
+    if ((flags & (MAP_PRIVATE | MAP_FIXED)) !== (MAP_PRIVATE | MAP_FIXED)) return null;
+    if ((flags & (HOST_FLAGS | MAP_LOCKED)) !== 0 || !inode.isSteady) return null;
+    const vma = this.vmas.at(at);
+    if (vma === null || !vma.isFileOnly || vma.image !== null || at + size > vma.end) return null;
+    if (vma.file!.inode !== inode || vma.offset + (at - vma.start) !== offset) return null;
+    const isPlain = vma.marks === 0 && !vma.locked && this.guards === null;
+    return isPlain ? vma : null;
   }
 
   /** Whether the limits leave room for a mapping, for which goes what is at its place. */
@@ -643,7 +672,10 @@ export class MemoryManager {
     }
     if (stop === addr) return err;
     this.#settle(ctx, addr, stop);
-    this.vmas.change(addr, stop, (vma) => vma.prot = prot);
+    this.vmas.change(addr, stop, (vma) => {
+      vma.prot = prot;
+      if ((prot & PROT_WRITE) !== 0) vma.isFileOnly = false;
+    });
     ctx.queueCall(SYS_mprotect, addr, stop - addr, prot, 0, 0);
     this.#note(ctx, addr, stop);
     return err;

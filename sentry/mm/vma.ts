@@ -33,6 +33,8 @@ export class Vma {
   /** MARK_* bits. */
   marks = 0;
   policy: MemoryPolicy | null = null;
+  /** A private mapping of a file that could never be written: its pages are the file's. */
+  isFileOnly = false;
 
   constructor(
     public start: number,
@@ -88,6 +90,7 @@ export class Vma {
     );
     part.marks = this.marks;
     part.policy = this.policy;
+    part.isFileOnly = this.isFileOnly;
     return part;
   }
 
@@ -96,7 +99,8 @@ export class Vma {
     if (
       next.start !== this.end || next.prot !== this.prot || next.flags !== this.flags ||
       next.name !== this.name || next.maxProt !== this.maxProt || next.shareId !== this.shareId ||
-      next.image !== this.image || next.marks !== this.marks || next.policy !== this.policy
+      next.image !== this.image || next.marks !== this.marks || next.policy !== this.policy ||
+      next.isFileOnly !== this.isFileOnly
     ) return false;
     if (this.file === null && this.shareId === 0) return next.file === null;
     return this.file === next.file && next.offset === this.offset + (this.end - this.start);

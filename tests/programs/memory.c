@@ -222,6 +222,30 @@ static time_t modified(int fd, int set) {
   return st.st_mtim.tv_sec;
 }
 
+TEST(segments, "a fixed mapping over one of the same file brings its pages, whatever was there") {
+  int fd = OK(open("/proc/self/exe", O_RDONLY));
+  static char file[4 * PAGE];
+  CHECK(pread(fd, file, sizeof file, 0) == sizeof file);
+  char *at = map(4, PROT_READ, MAP_PRIVATE, fd);
+  const int fixed = MAP_PRIVATE | MAP_FIXED;
+  char *second = at + PAGE, *third = at + 2 * PAGE, *fourth = at + 3 * PAGE;
+  CHECK(mmap(second, PAGE, PROT_READ | PROT_WRITE, fixed, fd, PAGE) == second);
+  CHECK(memcmp(at, file, sizeof file) == 0);
+  CHECK(touch(at, 1) == SIGSEGV && touch(third, 1) == SIGSEGV);
+  memset(second, 'x', PAGE);
+  CHECK(mmap(second, PAGE, PROT_READ, fixed, fd, PAGE) == second);
+  CHECK(memcmp(at, file, sizeof file) == 0 && touch(second, 1) == SIGSEGV);
+  OK(mprotect(third, PAGE, PROT_READ | PROT_WRITE));
+  memset(third, 'x', PAGE);
+  OK(mprotect(third, PAGE, PROT_READ));
+  CHECK(third[1] == 'x' && mmap(third, PAGE, PROT_READ, fixed, fd, 2 * PAGE) == third);
+  CHECK(memcmp(at, file, sizeof file) == 0);
+  CHECK(mmap(fourth, PAGE, PROT_NONE, fixed, fd, 3 * PAGE) == fourth);
+  CHECK(touch(fourth, 0) == SIGSEGV);
+  CHECK(mmap(fourth, PAGE, PROT_READ, fixed, fd, 0) == fourth);
+  CHECK(memcmp(fourth, file, PAGE) == 0 && memcmp(at, file, 3 * PAGE) == 0);
+}
+
 TEST(mapped_times, "a store through a shared mapping modifies the file") {
   int fd = file_of(2 * PAGE);
   struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
