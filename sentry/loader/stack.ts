@@ -63,18 +63,11 @@ export function buildStack(
   const words = 1 + argv.count + 1 + envp.count + 1 + auxWords.length;
   at = (at - 8 * words) & ~15;
   const sp = base + at;
-  let w = at;
-  const word = (n: number) => {
-    setU64(view, w, n);
-    w += 8;
-  };
-  word(argv.count);
-  for (const start of argv.starts) word(argStart + start);
-  word(0);
-  for (const start of envp.starts) word(envStart + start);
-  word(0);
-  const auxAt = w;
-  for (const a of auxWords) word(a);
+  setU64(view, at, argv.count);
+  // Behind each list there is a zero.
+  const envAt = putWords(view, at + 8, argv.starts, argStart) + 8;
+  const auxAt = putWords(view, envAt, envp.starts, envStart) + 8;
+  const end = putWords(view, auxAt, auxWords, 0);
   return {
     bytes: bytes.subarray(at),
     sp,
@@ -82,6 +75,12 @@ export function buildStack(
     argEnd: envStart,
     envStart,
     envEnd,
-    auxv: bytes.slice(auxAt, w),
+    auxv: bytes.slice(auxAt, end),
   };
+}
+
+/** Stores words, each with `base` added to it, from `at` on. Returns where they end. */
+function putWords(view: DataView, at: number, words: ArrayLike<number>, base: number): number {
+  for (let i = 0; i < words.length; i++) setU64(view, at + 8 * i, base + words[i]);
+  return at + 8 * words.length;
 }
