@@ -306,6 +306,7 @@ export interface Files {
   library: number;
   /** The guest's standard streams. The process's own are others, so that the guest can close its. */
   stdio: [number, number, number];
+  stdioIsTerminal: [boolean, boolean, boolean];
   /** Descriptors that the sandbox is sent after its mounts, in order. */
   extra: number[];
   /** Their positions in `extra`, or -1. */
@@ -321,6 +322,7 @@ export function openFiles(options: SandboxOptions): Files {
     pipes: null,
     library: openHost(libraryFile(), O_RDONLY),
     stdio: [0, 1, 2],
+    stdioIsTerminal: [false, false, false],
     extra: [],
     sentryLog: -1,
     strace: -1,
@@ -330,6 +332,11 @@ export function openFiles(options: SandboxOptions): Files {
   files.close.push(files.library);
   const kinds = [options.stdin, options.stdout, options.stderr];
   if (kinds.includes("null") || kinds.includes("piped")) openStdio(kinds, files);
+  files.stdioIsTerminal = [
+    files.stdio[0] === 0 && Deno.stdin.isTerminal(),
+    files.stdio[1] === 1 && Deno.stdout.isTerminal(),
+    files.stdio[2] === 2 && Deno.stderr.isTerminal(),
+  ];
   files.extra.push(...files.stdio);
   if (options.console) reopenTerminal(files);
   if (options.debugLog !== undefined) {
@@ -453,11 +460,7 @@ function makeConfig(
     debugLogFd: extraFd(files.sentryLog),
     logFormat: options.logFormat ?? "text",
     stdio: [extraFd(0), extraFd(1), extraFd(2)],
-    stdioIsTerminal: [
-      files.stdio[0] === 0 && Deno.stdin.isTerminal(),
-      files.stdio[1] === 1 && Deno.stdout.isTerminal(),
-      files.stdio[2] === 2 && Deno.stderr.isTerminal(),
-    ],
+    stdioIsTerminal: files.stdioIsTerminal,
     cpuinfoFd: extraFd(files.cpuinfo),
     console: options.console ?? null,
     input: options.input ?? "on",

@@ -29,11 +29,30 @@ import {
   Writer,
 } from "./image/layout.ts";
 import { partsOf } from "./image/memory.ts";
-import { COLLECTED_MS, REHEARSAL, rehearse, SETTLED_MS, untilIdle } from "./image/process.ts";
+import {
+  COLLECTED_MS,
+  REHEARSAL,
+  rehearse,
+  SETTLED_MS,
+  type Streams,
+  untilIdle,
+} from "./image/process.ts";
 import { assemble, beginningOf, take } from "./image/take.ts";
 
 /** What is thrown away at the end of the first is not taken for granted afterwards. Many: the way to a guest's start, too. */
 const REHEARSALS = 24;
+
+/** What runs in the `round`th. */
+function rehearsal(round: number): [streams: Streams, ...argv: string[]] {
+  switch (round % 8) {
+    case 1:
+      return ["file", "sh", "/rehearsal/rehearsal"];
+    case 2:
+      return ["terminal", "sh", "-c", "command -v bash && exec bash --norc -i; exec sh -i"];
+    default:
+      return ["null", "sh", "/rehearsal/short_rehearsal"];
+  }
+}
 
 function monotonicNs(): bigint {
   const now = new BigInt64Array(2);
@@ -67,13 +86,9 @@ async function add([basePath, binary, restorerPath, volume, out]: string[]): Pro
     await untilIdle(pid, SETTLED_MS);
     const beginning = beginningOf(pid);
     for (let round = 1; round <= REHEARSALS; round++) {
-      const script = round % 8 === 1 ? "rehearsal" : "short_rehearsal";
-      await rehearse(
-        sandbox,
-        volume,
-        ["sh", `/rehearsal/${script}`],
-        round < REHEARSALS ? 0 : COLLECTED_MS,
-      );
+      const [streams, ...argv] = rehearsal(round);
+      const restMs = round < REHEARSALS ? 0 : COLLECTED_MS;
+      await rehearse(sandbox, volume, argv, { restMs, streams });
       await untilIdle(pid, SETTLED_MS, beginning.threads);
     }
     parts = assemble(take(pid, beginning, base), cpu, monotonicNs(), imageAt);

@@ -1,13 +1,25 @@
 /** The sandbox process of which an image is taken. */
-import { SYS_recvmsg } from "../../platform/abi/amd64/syscalls.ts";
+import {
+  SYS_ioctl,
+  SYS_memfd_create,
+  SYS_open,
+  SYS_read,
+  SYS_recvmsg,
+  SYS_write,
+} from "../../platform/abi/amd64/syscalls.ts";
+import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../../platform/abi/fcntl.ts";
+import { TIOCGPTPEER, TIOCSPTLCK } from "../../platform/abi/ioctl.ts";
+import { latin1 } from "../../platform/abi/latin1.ts";
+import { bufferAddr, hostCall } from "../../platform/host/spawn.ts";
 import { CONTROL_FD } from "../../runtime/control.ts";
+import { closeFd } from "../../runtime/process.ts";
 import {
   configure,
   openFiles,
   type SandboxOptions,
   type SandboxProcess,
 } from "../../runtime/sandbox.ts";
-import { numbersIn, readText } from "./layout.ts";
+import { must, numbersIn, readText } from "./layout.ts";
 
 /** Of every rehearsal. */
 export const REHEARSAL: SandboxOptions = {
@@ -19,28 +31,100 @@ export const REHEARSAL: SandboxOptions = {
   stderr: "null",
 };
 
+/** What a rehearsal's standard streams are: the null device, an output that is a file, or a terminal at which somebody types. */
+export type Streams = "null" | "file" | "terminal";
+
 /** Runs a command in the process, to its end. `volume`: a directory that it sees as /rehearsal. */
 export async function rehearse(
   process: SandboxProcess,
   volume: string,
   argv: string[],
-  restMs = 0,
+  { restMs = 0, streams = "null" }: { restMs?: number; streams?: Streams } = {},
 ): Promise<void> {
   const options: SandboxOptions = {
     ...REHEARSAL,
     command: argv,
     volumes: [{ source: volume, target: "/rehearsal" }],
   };
-  const failure = configure(process, options, openFiles(options), { restMs });
-  if (failure !== null) throw failure;
-  for await (const event of process.control.events()) {
-    if (event.type === "exit") {
-      if (event.status !== 0) throw new Error(`the rehearsal failed (wait status ${event.status})`);
-      return;
-    }
-    if (event.type !== "ready") throw new Error(`the rehearsal: ${JSON.stringify(event)}`);
+  const terminal = streams === "terminal" ? openTerminal() : null;
+  if (terminal !== null) options.console = WINDOW;
+  const files = openFiles(options);
+  if (streams === "file") {
+    const name = new TextEncoder().encode("rehearsal\0");
+    files.extra[1] = must("file", hostCall(SYS_memfd_create, bufferAddr(name), 0));
+    files.close.push(files.extra[1]);
   }
-  throw new Error("the rehearsal's process has ended");
+  if (terminal !== null) {
+    files.extra.splice(0, 3, terminal.slave, terminal.slave, terminal.slave);
+    files.stdioIsTerminal = [true, true, true];
+    files.close.push(terminal.slave);
+  }
+  const failure = configure(process, options, files, { restMs });
+  if (failure !== null) throw failure;
+  let isOver = false;
+  const typing = terminal === null ? null : typeAt(terminal.master, process, () => isOver);
+  try {
+    for await (const event of process.control.events()) {
+      if (event.type === "exit") {
+        if (event.status === 0) return;
+        throw new Error(`the rehearsal failed (wait status ${event.status})`);
+      }
+      if (event.type !== "ready") throw new Error(`the rehearsal: ${JSON.stringify(event)}`);
+    }
+    throw new Error("the rehearsal's process has ended");
+  } finally {
+    isOver = true;
+    await typing;
+    if (terminal !== null) closeFd(terminal.master);
+  }
+}
+
+const WINDOW = { rows: 24, cols: 80 };
+
+/** Both ends of a new terminal, of which the master does not block; null where there is none to be had. */
+function openTerminal(): { master: number; slave: number } | null {
+  const path = new TextEncoder().encode("/dev/ptmx\0");
+  const flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
+  const master = hostCall(SYS_open, bufferAddr(path), flags | O_NONBLOCK, 0);
+  if (master < 0) return null;
+  hostCall(SYS_ioctl, master, TIOCSPTLCK, bufferAddr(new Int32Array(1)));
+  const slave = hostCall(SYS_ioctl, master, TIOCGPTPEER, flags);
+  if (slave >= 0) return { master, slave };
+  closeFd(master);
+  return null;
+}
+
+const TYPED = ["/bin/true", "echo typed", "/bin/true", "ls / | head -n 3", "cd /", "x=$(id -u)"];
+/** How often each is typed. */
+const TYPED_TIMES = 80;
+const PROMPTS = ["$ ", "# "];
+/** A shell says something within it. */
+const SILENCE_MS = 10_000;
+
+/** Types commands, each at a prompt, and at last `exit`. A process whose shell says nothing is ended. */
+async function typeAt(
+  master: number,
+  { pid }: SandboxProcess,
+  isOver: () => boolean,
+): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  let end = "";
+  let heardMs = performance.now();
+  for (let typed = 0; !isOver();) {
+    const n = hostCall(SYS_read, master, bufferAddr(buffer), buffer.length);
+    if (n > 0) {
+      heardMs = performance.now();
+      end = (end + latin1(buffer, Math.max(0, n - 2), n)).slice(-2);
+    } else {
+      if (performance.now() - heardMs > SILENCE_MS) return Deno.kill(pid, "SIGKILL");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    if (!PROMPTS.includes(end)) continue;
+    end = "";
+    const line = typed < TYPED.length * TYPED_TIMES ? TYPED[typed++ % TYPED.length] : "exit";
+    const bytes = new TextEncoder().encode(`${line}\n`);
+    must("typing", hostCall(SYS_write, master, bufferAddr(bytes), bytes.length));
+  }
 }
 
 /** Host's thread ids, the first thread's first. */

@@ -28,6 +28,7 @@ import { BootError } from "./error.ts";
 import { buildMounts, registerFilesystems } from "./filesystems.ts";
 import { createInit } from "./init.ts";
 import { lineWriter, type LogLine, openLog } from "./log.ts";
+import { takeSamples } from "./samples.ts";
 import { describeConfig, describeStatus, logStubs, logTasks } from "./report.ts";
 
 /** Exit status when a bug of ours ended the sandbox. */
@@ -129,6 +130,7 @@ async function runSandbox(
   );
   console?.start();
   if (config.rehearsal === null) seal(platform);
+  else loop.addPoll(() => (takeSamples(kernel), 0));
   kernel.start(task);
   await loop.run().catch((error) => {
     logTasks(kernel, log);
