@@ -15,6 +15,7 @@ import { CONTROL_FD } from "../../runtime/control.ts";
 import { closeFd } from "../../runtime/process.ts";
 import {
   configure,
+  type Files,
   openFiles,
   type SandboxOptions,
   type SandboxProcess,
@@ -46,18 +47,16 @@ export async function rehearse(
     command: argv,
     volumes: [{ source: volume, target: "/rehearsal" }],
   };
-  const terminal = streams === "terminal" ? openTerminal() : null;
-  if (terminal !== null) options.console = WINDOW;
-  const files = openFiles(options);
+  const files = openFiles(REHEARSAL);
   if (streams === "file") {
     const name = new TextEncoder().encode("rehearsal\0");
-    files.extra[1] = must("file", hostCall(SYS_memfd_create, bufferAddr(name), 0));
-    files.close.push(files.extra[1]);
+    replaceStreams(files, [1], must("file", hostCall(SYS_memfd_create, bufferAddr(name), 0)));
   }
+  const terminal = streams === "terminal" ? openTerminal() : null;
   if (terminal !== null) {
-    files.extra.splice(0, 3, terminal.slave, terminal.slave, terminal.slave);
+    replaceStreams(files, [0, 1, 2], terminal.slave);
     files.stdioIsTerminal = [true, true, true];
-    files.close.push(terminal.slave);
+    options.console = WINDOW;
   }
   const failure = configure(process, options, files, { restMs });
   if (failure !== null) throw failure;
@@ -77,6 +76,12 @@ export async function rehearse(
     await typing;
     if (terminal !== null) closeFd(terminal.master);
   }
+}
+
+/** `fd` stands for standard streams, and is closed when it has been sent. */
+function replaceStreams(files: Files, streams: number[], fd: number): void {
+  for (const i of streams) files.extra[i] = fd;
+  files.close.push(fd);
 }
 
 const WINDOW = { rows: 24, cols: 80 };

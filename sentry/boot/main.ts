@@ -130,7 +130,7 @@ async function runSandbox(
   );
   console?.start();
   if (config.rehearsal === null) seal(platform);
-  else loop.addPoll(() => (takeSamples(kernel), 0));
+  else loop.addPoll(() => takeSamples(kernel));
   kernel.start(task);
   await loop.run().catch((error) => {
     logTasks(kernel, log);

@@ -433,10 +433,9 @@ export class MemoryManager {
       }
     }
     this.#settle(ctx, at, at + size);
-    const same = file === null || image !== null
-      ? null
-      : this.#sameMapping(at, size, flags, file, offset);
-    const oldProt = same?.prot ?? 0;
+    const same = file !== null && image === null
+      ? this.#sameMapping(at, size, flags, file, offset)
+      : null;
     this.#drop(at, at + size);
     if (image !== null) this.#mapTrampolines(ctx, image, at);
     let hostFlags = MAP_FIXED | (flags & HOST_FLAGS) | (shared ? MAP_SHARED : MAP_PRIVATE);
@@ -446,7 +445,7 @@ export class MemoryManager {
     if ((flags & MAP_STACK) !== 0) marks |= MARK_NOHUGEPAGE;
     if (same === null) {
       ctx.queueMmap(at, size, prot, hostFlags, hostFd, hostOffset, image ?? file?.inode ?? null);
-    } else if (prot !== oldProt) ctx.queueCall(SYS_mprotect, at, size, prot, 0, 0);
+    } else if (prot !== same.prot) ctx.queueCall(SYS_mprotect, at, size, prot, 0, 0);
     this.#note(ctx, at, at + size);
     // Shared memory of /dev/zero is an object of its own each time, as that of no file.
     const isObject = shared && (file === null || file.impl.mapsAnonymous);
@@ -484,11 +483,11 @@ export class MemoryManager {
     const { inode } = file;
     if ((flags & (MAP_PRIVATE | MAP_FIXED)) !== (MAP_PRIVATE | MAP_FIXED)) return null;
     if ((flags & (HOST_FLAGS | MAP_LOCKED)) !== 0 || !inode.isSteady) return null;
+    if (this.guards !== null) return null;
     const vma = this.vmas.at(at);
     if (vma === null || !vma.isFileOnly || vma.image !== null || at + size > vma.end) return null;
-    if (vma.file!.inode !== inode || vma.offset + (at - vma.start) !== offset) return null;
-    const isPlain = vma.marks === 0 && !vma.locked && this.guards === null;
-    return isPlain ? vma : null;
+    if (vma.marks !== 0 || vma.locked || vma.file!.inode !== inode) return null;
+    return vma.offset + (at - vma.start) === offset ? vma : null;
   }
 
   /** Whether the limits leave room for a mapping, for which goes what is at its place. */
